@@ -1,1 +1,23 @@
-//! Being built.
+//! The wire between Culvert, its gateways and MCP, as pure code: no I/O, no clock, no async runtime.
+//!
+//! Everything that both ends must agree on lives here, so that it can be tested without a socket: what a message
+//! looks like ([`message`]), how the base dialect wraps it ([`envelope`]), what may go wrong and in which words
+//! ([`cause`]), and the numbers that bound it all ([`limits`]).
+
+pub mod address;
+pub mod backoff;
+pub mod cause;
+pub mod claims;
+pub mod envelope;
+pub mod limits;
+pub mod message;
+pub mod name;
+pub mod rpc_error;
+pub mod secret;
+pub mod splice;
+pub mod text;
+
+pub use address::GatewayAddress;
+pub use cause::{Cause, Explain, Remedy};
+pub use name::ServerName;
+pub use secret::Secret;

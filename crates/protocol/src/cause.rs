@@ -1,0 +1,389 @@
+//! Why a tunnel is not online: one typed cause with a stable code, a sentence that says what happened, and what to do.
+//!
+//! Tray, window, command line, `doctor` and documentation all show these words and no others.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// What every error that a user may see can tell beside its sentence (`Display`).
+pub trait Explain: std::fmt::Display {
+    /// A stable code such as `auth.rejected`: for scripts, documentation and searches.
+    fn code(&self) -> &'static str;
+
+    /// What the user can do about it, in a sentence.
+    fn action(&self) -> Cow<'static, str>;
+}
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// It may pass by itself: try again after a wait.
+    Retry,
+    /// Only the user can change it: stop and say so.
+    Stop,
+}
+
+/// Why a tunnel is down, waits or has stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Cause {
+    /// TCP was refused.
+    #[error("Connection refused: nothing listens at {gateway}")]
+    Refused {
+        /// The gateway as the user named it.
+        gateway: String,
+    },
+    /// The gateway's name has no address, or the look-up failed.
+    #[error("the name of the gateway {gateway} cannot be looked up: {detail}")]
+    Lookup {
+        /// The gateway as the user named it.
+        gateway: String,
+        /// What the resolver said.
+        detail: String,
+    },
+    /// Any other failure on the way to the gateway.
+    #[error("the gateway {gateway} cannot be reached: {detail}")]
+    Unreachable {
+        /// The gateway as the user named it.
+        gateway: String,
+        /// What the network said.
+        detail: String,
+    },
+    /// TLS failed: certificate, name, expiry, protocol.
+    #[error("no secure connection to {gateway}: {detail}")]
+    Tls {
+        /// The gateway as the user named it.
+        gateway: String,
+        /// What the check of the certificate said.
+        detail: String,
+    },
+    /// The upgrade to WebSocket was answered with something else.
+    #[error("WebSocket connection failed: {gateway} answered {status}{detail}")]
+    Upgrade {
+        /// The gateway as the user named it.
+        gateway: String,
+        /// HTTP status, or what was wrong instead of one.
+        status: String,
+        /// A reason, beginning with a separator, or nothing.
+        detail: String,
+    },
+    /// The gateway is there and has no tunnel endpoint.
+    #[error("WebSocket connection failed: {gateway} has no tunnel endpoint (404)")]
+    NoEndpoint {
+        /// The gateway as the user named it.
+        gateway: String,
+    },
+    /// The gateway asks for patience: 429 or 5xx.
+    #[error("the gateway {gateway} is not ready ({status})")]
+    Unavailable {
+        /// The gateway as the user named it.
+        gateway: String,
+        /// The HTTP status.
+        status: u16,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// 401: the token.
+    #[error("401 Unauthorized: the gateway {gateway} rejected the token{detail}")]
+    TokenRejected {
+        /// The gateway as the user named it.
+        gateway: String,
+        /// The gateway's reason, beginning with a separator, or nothing.
+        detail: String,
+    },
+    /// 401, and no token was given.
+    #[error("401 Unauthorized: the gateway {gateway} asks for a token and none is set")]
+    TokenMissing {
+        /// The gateway as the user named it.
+        gateway: String,
+    },
+    /// 403: the token's rights; on the released ContextForge any failed authentication.
+    #[error("403 Forbidden: the gateway {gateway} refuses this token{detail}")]
+    Forbidden {
+        /// The gateway as the user named it.
+        gateway: String,
+        /// The gateway's reason, beginning with a separator, or nothing.
+        detail: String,
+    },
+    /// The token's own `exp` has passed.
+    #[error("the token for {gateway} has expired")]
+    TokenExpired {
+        /// The gateway as the user named it.
+        gateway: String,
+    },
+    /// The gateway's registration was refused for a stated reason, or too often.
+    #[error("the gateway refused to register this server: {reason}")]
+    RegisterRefused {
+        /// The gateway's words.
+        reason: String,
+    },
+    /// The gateway said that the registration failed and nothing more: its own trouble.
+    #[error("the gateway could not register this server: {reason}")]
+    RegisterFailed {
+        /// The gateway's words.
+        reason: String,
+    },
+    /// The gateway took `register` and did not come to an end with it.
+    #[error("the gateway did not finish the registration within {} s", after.as_secs())]
+    RegisterTimeout {
+        /// How long it had.
+        after: Duration,
+    },
+    /// Another client holds the name, and takes it back each time.
+    #[error("another client registers the name {name:?} on this gateway; the two displace each other")]
+    Displaced {
+        /// The name in question.
+        name: String,
+    },
+    /// The gateway ended the session on purpose: deleted, evicted or displaced once.
+    #[error("the gateway ended this session{detail}")]
+    Removed {
+        /// Its reason, beginning with a separator, or nothing.
+        detail: String,
+    },
+    /// The link broke.
+    #[error("the link to the gateway was lost: {detail}")]
+    LinkLost {
+        /// What the network or the close frame said.
+        detail: String,
+    },
+    /// Nothing came for too long, not even the answer to a ping.
+    #[error("the gateway has not answered for {} s", after.as_secs())]
+    LinkSilent {
+        /// How long nothing came.
+        after: Duration,
+    },
+    /// The gateway closed the link because a frame was too large (1009).
+    #[error("the gateway closed the link because a message was too large for it")]
+    FrameTooLarge,
+    /// As many tries as `--max-retries` allows have failed.
+    #[error("Max retries exceeded: gave up after {tries} tries; the last: {last}")]
+    RetriesExhausted {
+        /// How many tries were made.
+        tries: u32,
+        /// Why the last one failed.
+        last: Box<Cause>,
+    },
+    /// The command of the local server is not on this machine.
+    #[error("the command {program:?} was not found{searched}")]
+    CommandNotFound {
+        /// The program asked for.
+        program: String,
+        /// Where was looked, beginning with a separator, or nothing.
+        searched: String,
+        /// How to get it on this machine, if known.
+        remedy: Option<String>,
+    },
+    /// The command of the local server cannot be read.
+    #[error("the command of the local server cannot be read: {detail}")]
+    CommandInvalid {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The command is there and the system does not run it.
+    #[error("the command {program:?} cannot be started: {detail}")]
+    CommandRefused {
+        /// The program asked for.
+        program: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// The local server's process ended.
+    #[error("Subprocess not running: the local server {status}{stderr}")]
+    ServerExited {
+        /// "exited with code 3", "was killed by signal 9".
+        status: String,
+        /// Its last line on stderr, beginning with a separator, or nothing.
+        stderr: String,
+    },
+    /// The local server's process ended before it ever worked.
+    #[error("Subprocess not running: the local server {status} before it answered{stderr}")]
+    ServerFailedToStart {
+        /// As in [`Cause::ServerExited`].
+        status: String,
+        /// As in [`Cause::ServerExited`].
+        stderr: String,
+    },
+    /// The local server runs and has never answered `initialize`.
+    #[error("the local server did not answer within {} s{stderr}", after.as_secs())]
+    ServerSilent {
+        /// How long it had.
+        after: Duration,
+        /// Its last line on stderr, beginning with a separator, or nothing.
+        stderr: String,
+    },
+    /// The local server answered `initialize` with an error or something unusable.
+    #[error("the local server does not speak MCP: {detail}")]
+    ServerHandshake {
+        /// What it answered.
+        detail: String,
+    },
+    /// A fault in Culvert itself.
+    #[error("an internal error: {detail}")]
+    Internal {
+        /// What went wrong.
+        detail: String,
+    },
+}
+
+impl Cause {
+    /// Whether trying again can help.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Refused { .. }
+            | Self::Lookup { .. }
+            | Self::Unreachable { .. }
+            | Self::Tls { .. }
+            | Self::Upgrade { .. }
+            | Self::NoEndpoint { .. }
+            | Self::Unavailable { .. }
+            | Self::RegisterFailed { .. }
+            | Self::RegisterTimeout { .. }
+            | Self::Displaced { .. }
+            | Self::Removed { .. }
+            | Self::LinkLost { .. }
+            | Self::LinkSilent { .. }
+            | Self::FrameTooLarge
+            | Self::ServerExited { .. } => Remedy::Retry,
+            Self::TokenRejected { .. }
+            | Self::TokenMissing { .. }
+            | Self::Forbidden { .. }
+            | Self::TokenExpired { .. }
+            | Self::RegisterRefused { .. }
+            | Self::RetriesExhausted { .. }
+            | Self::CommandNotFound { .. }
+            | Self::CommandInvalid { .. }
+            | Self::CommandRefused { .. }
+            | Self::ServerFailedToStart { .. }
+            | Self::ServerSilent { .. }
+            | Self::ServerHandshake { .. }
+            | Self::Internal { .. } => Remedy::Stop,
+        }
+    }
+
+    /// How long the gateway asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl Explain for Cause {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "gateway.refused",
+            Self::Lookup { .. } => "gateway.lookup",
+            Self::Unreachable { .. } => "gateway.unreachable",
+            Self::Tls { .. } => "gateway.tls",
+            Self::Upgrade { .. } => "gateway.upgrade",
+            Self::NoEndpoint { .. } => "gateway.no_endpoint",
+            Self::Unavailable { .. } => "gateway.unavailable",
+            Self::TokenRejected { .. } => "auth.rejected",
+            Self::TokenMissing { .. } => "auth.missing",
+            Self::Forbidden { .. } => "auth.forbidden",
+            Self::TokenExpired { .. } => "auth.expired",
+            Self::RegisterRefused { .. } => "register.refused",
+            Self::RegisterFailed { .. } => "register.failed",
+            Self::RegisterTimeout { .. } => "register.timeout",
+            Self::Displaced { .. } => "register.displaced",
+            Self::Removed { .. } => "register.removed",
+            Self::LinkLost { .. } => "link.lost",
+            Self::LinkSilent { .. } => "link.silent",
+            Self::FrameTooLarge => "link.too_large",
+            Self::RetriesExhausted { .. } => "link.retries_exhausted",
+            Self::CommandNotFound { .. } => "command.not_found",
+            Self::CommandInvalid { .. } => "command.invalid",
+            Self::CommandRefused { .. } => "command.refused",
+            Self::ServerExited { .. } => "server.exited",
+            Self::ServerFailedToStart { .. } => "server.failed_to_start",
+            Self::ServerSilent { .. } => "server.silent",
+            Self::ServerHandshake { .. } => "server.handshake",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    fn action(&self) -> Cow<'static, str> {
+        let fixed = match self {
+            Self::Refused { .. } | Self::Unreachable { .. } => "Check the gateway's URL and the network.",
+            Self::Lookup { .. } => "Check the host name in the gateway's URL, and that this machine is online.",
+            Self::Tls { .. } => {
+                "If the gateway has a certificate of a private CA, name that CA's file in SSL_CERT_FILE. \
+                 Check the host name and this machine's clock."
+            }
+            Self::Upgrade { .. } => {
+                "Check that outbound port 443 is open and that proxies on the way let WebSocket upgrades pass."
+            }
+            Self::NoEndpoint { .. } => {
+                "Check the URL and its path prefix. On ContextForge, switch the feature on: \
+                 MCPGATEWAY_REVERSE_PROXY_ENABLED=true."
+            }
+            Self::Unavailable { .. } => "Nothing to do: the next try follows by itself.",
+            Self::TokenRejected { .. } => "Make a new token with the gateway's own signing secret.",
+            Self::TokenMissing { .. } => "Set REVERSE_PROXY_TOKEN, or give --token.",
+            Self::Forbidden { .. } => {
+                "Check that the token may register servers under this name. ContextForge 1.0.7 says 403 for any \
+                 token that it does not accept."
+            }
+            Self::TokenExpired { .. } => "Make a new token.",
+            Self::RegisterRefused { .. } => "Change what the gateway names, or ask whoever runs it.",
+            Self::RegisterFailed { .. } | Self::RegisterTimeout { .. } => {
+                "The next try follows by itself. If it goes on, the gateway's log tells why."
+            }
+            Self::Displaced { .. } => "Give one of the two another name with --server-name.",
+            Self::Removed { .. } => "If this was not meant to be, look who else may end sessions on the gateway.",
+            Self::LinkLost { .. } | Self::LinkSilent { .. } => "Nothing to do: the next try follows by itself.",
+            Self::FrameTooLarge => "Set --max-message-size to what the gateway takes.",
+            Self::RetriesExhausted { .. } => {
+                "Check network stability and the gateway, then start again; --max-retries 0 never gives up."
+            }
+            Self::CommandNotFound { remedy: Some(remedy), .. } => return Cow::Owned(remedy.clone()),
+            Self::CommandNotFound { .. } => "Check the spelling, install it, or give its full path.",
+            Self::CommandInvalid { .. } => "Write it as you would type it in a shell, with matching quotes.",
+            Self::CommandRefused { .. } => "Check that the file may be executed and fits this machine.",
+            Self::ServerExited { .. } => "It is started again by itself. Check the server's command and its log.",
+            Self::ServerFailedToStart { .. } => "Run the same command by hand to see what it wants.",
+            Self::ServerSilent { .. } => {
+                "Check that the command starts an MCP server on stdio; a slow first download may need a larger \
+                 --start-timeout."
+            }
+            Self::ServerHandshake { .. } => "Check that the command starts an MCP server on stdio.",
+            Self::Internal { .. } => "Please report this with the log.",
+        };
+        Cow::Borrowed(fixed)
+    }
+}
+
+/// A reason to append to a sentence: `": reason"`, cleaned for display, or nothing when there is none.
+pub fn because(reason: &str) -> String {
+    let reason = crate::text::clean(reason, 300);
+    if reason.is_empty() { reason } else { format!(": {reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_cleaned_and_optional() {
+        assert_eq!(because(" \n"), "");
+        assert_eq!(because("no\u{1b}[1m"), ": no [1m");
+    }
+
+    #[test]
+    fn the_words_of_the_reference_are_kept() {
+        let gateway = || "https://gw".to_owned();
+        let refused = Cause::Refused { gateway: gateway() };
+        assert!(refused.to_string().starts_with("Connection refused"));
+        let rejected = Cause::TokenRejected { gateway: gateway(), detail: because("Token has expired") };
+        assert_eq!(
+            rejected.to_string(),
+            "401 Unauthorized: the gateway https://gw rejected the token: Token has expired"
+        );
+        let exhausted = Cause::RetriesExhausted { tries: 3, last: Box::new(refused) };
+        assert!(exhausted.to_string().starts_with("Max retries exceeded"));
+        assert_eq!(exhausted.remedy(), Remedy::Stop);
+    }
+}

@@ -1,0 +1,264 @@
+//! The base dialect: the JSON envelopes of `/reverse-proxy/ws`, as ContextForge gateways and their clients send them.
+//!
+//! Reading is tolerant (unknown members and types are kept apart, never an error), writing is strict: exactly the
+//! members that the strictest known gateway takes. Payloads go in and out as raw text.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::name::ServerName;
+
+/// What an envelope says it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Client: this server wants to be reachable.
+    Register,
+    /// Gateway: the registration has begun (`processing`) or, on the released ContextForge, is all done (`success`).
+    RegisterAck,
+    /// Gateway: the registration is done or refused.
+    RegisterComplete,
+    /// Client: the server goes away.
+    Unregister,
+    /// Client: still there. Gateway: the acknowledgement of it, which is never answered.
+    Heartbeat,
+    /// A message for the local server. Notifications come under this label too.
+    Request,
+    /// A message of the local server. Old clients put its requests under this label too.
+    Response,
+    /// A notification of the local server.
+    Notification,
+    /// The peer could not make sense of something.
+    Error,
+    /// Anything else.
+    Other(String),
+}
+
+/// An envelope that was read. Which members are there depends on its kind.
+#[derive(Debug, Clone)]
+pub struct Envelope<'a> {
+    /// What it says it is.
+    pub kind: Kind,
+    /// The sender's idea of the session's id.
+    pub session_id: Option<Cow<'a, str>>,
+    /// `status` of an acknowledgement: `processing`, `success`, `error`.
+    pub status: Option<Cow<'a, str>>,
+    /// What an error or a refusal says.
+    pub message: Option<Cow<'a, str>>,
+    /// The JSON-RPC message that it carries.
+    pub payload: Option<&'a RawValue>,
+    /// `register`: who wants to be reachable.
+    pub server: Option<&'a RawValue>,
+    /// Offers (`register`) and grants (`register_ack`) beyond the base dialect.
+    pub extensions: Option<&'a RawValue>,
+    /// Credentials that the gateway wants the local server to see. Never logged.
+    pub authentication: Option<&'a RawValue>,
+}
+
+/// Why a text is no envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BadEnvelope {
+    /// Not a JSON object, or a member has the wrong type.
+    #[error("not an envelope: {0}")]
+    Unreadable(String),
+    /// Nothing says what it is.
+    #[error("an envelope without a type")]
+    NoType,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(rename = "sessionId", borrow, default)]
+    session_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    status: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    message: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    server: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    extensions: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    authentication: Option<&'a RawValue>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads one text frame.
+    ///
+    /// # Errors
+    /// [`BadEnvelope`] when it is no JSON object with a `type`.
+    pub fn parse(text: &'a str) -> Result<Self, BadEnvelope> {
+        let wire: Wire<'a> = serde_json::from_str(text).map_err(|error| BadEnvelope::Unreadable(error.to_string()))?;
+        let kind = match wire.kind.as_deref().ok_or(BadEnvelope::NoType)? {
+            "register" => Kind::Register,
+            "register_ack" => Kind::RegisterAck,
+            "register_complete" => Kind::RegisterComplete,
+            "unregister" => Kind::Unregister,
+            "heartbeat" => Kind::Heartbeat,
+            "request" => Kind::Request,
+            "response" => Kind::Response,
+            "notification" => Kind::Notification,
+            "error" => Kind::Error,
+            other => Kind::Other(other.to_owned()),
+        };
+        Ok(Self {
+            kind,
+            session_id: wire.session_id,
+            status: wire.status,
+            message: wire.message,
+            payload: wire.payload,
+            server: wire.server,
+            extensions: wire.extensions,
+            authentication: wire.authentication,
+        })
+    }
+}
+
+/// The `server` member of a `register`, as gateways read it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ServerInfo {
+    /// The name asked for, unchecked.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What it is for, in the words of its owner.
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+/// Writes the envelopes of one session: its id is quoted once.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    session: String,
+}
+
+impl Writer {
+    /// For the session with this id.
+    pub fn new(session_id: &str) -> Self {
+        Self { session: quote(session_id) }
+    }
+
+    /// Client → gateway: `register`.
+    pub fn register(&self, name: &ServerName, description: Option<&str>) -> String {
+        let (session, name) = (&self.session, quote(name.as_str()));
+        let description = description.map(|text| format!(r#","description":{}"#, quote(text))).unwrap_or_default();
+        format!(
+            r#"{{"type":"register","sessionId":{session},"server":{{"name":{name}{description},"protocol":"mcp"}}}}"#
+        )
+    }
+
+    /// Gateway → client: `register_ack` with a status.
+    pub fn register_ack(&self, status: &str) -> String {
+        format!(r#"{{"type":"register_ack","sessionId":{},"status":{}}}"#, self.session, quote(status))
+    }
+
+    /// Gateway → client: the registration is done.
+    pub fn register_complete(&self) -> String {
+        format!(r#"{{"type":"register_complete","sessionId":{},"status":"success"}}"#, self.session)
+    }
+
+    /// Gateway → client: the registration is refused.
+    pub fn register_refused(&self, why: &str) -> String {
+        format!(
+            r#"{{"type":"register_complete","sessionId":{},"status":"error","message":{}}}"#,
+            self.session,
+            quote(why)
+        )
+    }
+
+    /// Client → gateway: the server goes away.
+    pub fn unregister(&self) -> String {
+        format!(r#"{{"type":"unregister","sessionId":{}}}"#, self.session)
+    }
+
+    /// Client → gateway: still there.
+    pub fn heartbeat(&self) -> String {
+        format!(r#"{{"type":"heartbeat","sessionId":{}}}"#, self.session)
+    }
+
+    /// Gateway → client: acknowledges a heartbeat. `timestamp` is RFC 3339.
+    pub fn heartbeat_ack(&self, timestamp: &str) -> String {
+        format!(r#"{{"type":"heartbeat","sessionId":{},"timestamp":{}}}"#, self.session, quote(timestamp))
+    }
+
+    /// Gateway → client: something could not be understood.
+    pub fn error(&self, message: &str) -> String {
+        format!(r#"{{"type":"error","sessionId":{},"message":{}}}"#, self.session, quote(message))
+    }
+
+    /// Gateway → client: a message for the local server.
+    pub fn request(&self, payload: &str) -> String {
+        self.carry("request", payload)
+    }
+
+    /// Client → gateway: an answer of the local server.
+    pub fn response(&self, payload: &str) -> String {
+        self.carry("response", payload)
+    }
+
+    /// Client → gateway: a notification of the local server.
+    pub fn notification(&self, payload: &str) -> String {
+        self.carry("notification", payload)
+    }
+
+    /// How many bytes an envelope adds to its payload, at most.
+    pub fn overhead(&self) -> usize {
+        self.session.len() + 64
+    }
+
+    fn carry(&self, kind: &str, payload: &str) -> String {
+        let parts = [r#"{"type":""#, kind, r#"","sessionId":"#, &self.session, r#","payload":"#, payload, "}"];
+        parts.concat()
+    }
+}
+
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_passes_untouched() {
+        let payload = r#"{"jsonrpc":"2.0","id":"a" , "result":{"x":1.50,"x":2}}"#;
+        let frame = Writer::new("s\"1").response(payload);
+        let envelope = Envelope::parse(&frame).unwrap();
+        assert_eq!(envelope.kind, Kind::Response);
+        assert_eq!(envelope.session_id.as_deref(), Some("s\"1"));
+        assert_eq!(envelope.payload.unwrap().get(), payload);
+    }
+
+    #[test]
+    fn the_overhead_is_never_understated() {
+        let writer = Writer::new("0123456789abcdef");
+        for frame in [writer.request("{}"), writer.response("{}"), writer.notification("{}")] {
+            assert!(frame.len() - 2 <= writer.overhead());
+        }
+    }
+
+    #[test]
+    fn unknown_types_and_members_are_no_error() {
+        let envelope = Envelope::parse(r#"{"type":"later","new":{"a":[1]}}"#).unwrap();
+        assert_eq!(envelope.kind, Kind::Other("later".into()));
+        assert!(matches!(Envelope::parse("{}"), Err(BadEnvelope::NoType)));
+        assert!(matches!(Envelope::parse("[]"), Err(BadEnvelope::Unreadable(_))));
+    }
+
+    #[test]
+    fn register_has_only_what_strict_gateways_take() {
+        let name = ServerName::new("git").unwrap();
+        let frame = Writer::new("s").register(&name, Some("my \"repo\""));
+        let value: serde_json::Value = serde_json::from_str(&frame).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({"type":"register","sessionId":"s","server":{"name":"git","description":"my \"repo\"","protocol":"mcp"}})
+        );
+    }
+}
