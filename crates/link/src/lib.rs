@@ -1,1 +1,14 @@
-//! Being built.
+//! Both ends of a link: how frames get over the network, when a peer counts as gone, and how a gateway is dialled.
+//!
+//! Nothing here knows a child process, a catalog or MCP's HTTP front: a link carries frames, what they mean is decided
+//! by the crates above.
+
+pub mod activity;
+pub mod carriage;
+pub mod dial;
+pub mod queue;
+pub mod refusal;
+pub mod tls;
+
+pub use carriage::{Frame, FrameReceiver, FrameSender, LinkEnd, accept};
+pub use dial::{Dialled, Dialler, Request};

@@ -1,0 +1,370 @@
+//! A WebSocket as a pair of ends: frames in, frames out, and one clear reason when it is over.
+//!
+//! The writer is a task of its own, so that a slow peer never keeps us from reading; it drains what is queued and
+//! flushes once. The reader also watches for silence (see [`limits::SILENCE_BEFORE_PING`]).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use culvert_protocol::{limits, text};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
+
+use crate::activity::{Activity, Io, Watched};
+use crate::queue::{self, Gone, Queued, Weight};
+
+/// Bytes that are read from the socket at once.
+const READ_BUFFER: usize = 32 * 1024;
+
+/// Bytes that are gathered before a write is tried without being asked for.
+const WRITE_BUFFER: usize = 64 * 1024;
+
+/// Bytes that may wait to be written; a full queue makes its producers wait.
+const OUT_QUEUE: usize = 1024 * 1024;
+
+/// How long the last frames may take once a link is being ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// Text: an envelope or another control message.
+    Text(Utf8Bytes),
+    /// Bytes: part of the resumable stream.
+    Binary(Bytes),
+}
+
+impl From<String> for Frame {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// Why no more frames come.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LinkEnd {
+    /// The peer closed it.
+    #[error("closed by the peer ({code}{})", if reason.is_empty() { String::new() } else { format!(": {reason}") })]
+    Closed {
+        /// The close code; 1005 when it gave none.
+        code: u16,
+        /// Its reason, cleaned for display.
+        reason: String,
+    },
+    /// The connection broke.
+    #[error("{0}")]
+    Lost(String),
+    /// Nothing came for so long that the peer counts as gone.
+    #[error("nothing came for {} s", .0.as_secs())]
+    Silent(Duration),
+    /// The peer sent a frame over the limit.
+    #[error("a message over the limit of {0} bytes came in")]
+    TooLarge(usize),
+    /// The peer broke WebSocket's rules.
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(String),
+}
+
+/// The sending end; clones share one queue.
+#[derive(Debug, Clone)]
+pub struct FrameSender {
+    queue: queue::Sender<Outgoing>,
+}
+
+#[derive(Debug)]
+enum Outgoing {
+    Frame(Frame),
+    Ping,
+    Close(u16, &'static str),
+}
+
+impl Weight for Outgoing {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Frame(Frame::Text(text)) => text.len(),
+            Self::Frame(Frame::Binary(bytes)) => bytes.len(),
+            Self::Ping | Self::Close(..) => 0,
+        }
+    }
+}
+
+impl FrameSender {
+    /// Queues a frame; waits while 1 MiB waits already.
+    ///
+    /// # Errors
+    /// [`Gone`] when the link is over; the receiving end tells why.
+    pub async fn send(&self, frame: impl Into<Frame>) -> Result<(), Gone> {
+        self.queue.send(Outgoing::Frame(frame.into())).await
+    }
+
+    /// Queues a frame if there is room now; whether it was queued.
+    pub fn try_send(&self, frame: impl Into<Frame>) -> bool {
+        self.queue.try_send(Outgoing::Frame(frame.into())).is_ok()
+    }
+
+    /// Ends the link after what is queued, with a close code and a reason.
+    pub async fn close(&self, code: u16, reason: &'static str) {
+        // A link that is over already needs no end.
+        let _ = self.queue.send(Outgoing::Close(code, reason)).await;
+    }
+
+    /// Completes when the link is over.
+    pub async fn closed(&self) {
+        self.queue.closed().await;
+    }
+}
+
+/// The receiving end. Dropping it ends the link: what is queued has two more seconds to leave.
+#[derive(Debug)]
+pub struct FrameReceiver {
+    frames: SplitStream<WebSocketStream<Watched>>,
+    activity: Activity,
+    max_message: usize,
+    pinger: FrameSender,
+    pinged: bool,
+    _alive: oneshot::Sender<()>,
+}
+
+impl FrameReceiver {
+    /// The next frame. Cancel safe.
+    ///
+    /// # Errors
+    /// [`LinkEnd`] when there will be none; do not call it again then.
+    pub async fn recv(&mut self) -> Result<Frame, LinkEnd> {
+        loop {
+            let deadline = self.deadline();
+            let message = tokio::select! {
+                biased;
+                message = self.frames.next() => message,
+                () = tokio::time::sleep_until(deadline) => {
+                    self.check_silence()?;
+                    continue;
+                }
+            };
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(Frame::Text(text)),
+                Some(Ok(Message::Binary(bytes))) => return Ok(Frame::Binary(bytes)),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(frame))) => return Err(closed(frame)),
+                Some(Err(error)) => return Err(self.ended(error)),
+                None => return Err(LinkEnd::Lost("the connection was closed".to_owned())),
+            }
+        }
+    }
+
+    /// When to look at the silence again.
+    fn deadline(&self) -> Instant {
+        let patience = if self.pinged {
+            limits::SILENCE_BEFORE_PING + limits::SILENCE_AFTER_PING
+        } else {
+            limits::SILENCE_BEFORE_PING
+        };
+        self.activity.last() + patience
+    }
+
+    fn check_silence(&mut self) -> Result<(), LinkEnd> {
+        let silent = self.activity.last().elapsed();
+        if silent < limits::SILENCE_BEFORE_PING {
+            self.pinged = false;
+        } else if silent >= limits::SILENCE_BEFORE_PING + limits::SILENCE_AFTER_PING {
+            return Err(LinkEnd::Silent(silent));
+        } else if !self.pinged {
+            self.pinged = true;
+            // A full queue means that the peer does not read; then no ping is needed to find out that it is silent.
+            let _ = self.pinger.queue.try_send(Outgoing::Ping);
+        }
+        Ok(())
+    }
+
+    fn ended(&self, error: WsError) -> LinkEnd {
+        match error {
+            WsError::Capacity(CapacityError::MessageTooLong { .. }) => LinkEnd::TooLarge(self.max_message),
+            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                LinkEnd::Lost("the connection was reset".to_owned())
+            }
+            WsError::Io(error) => LinkEnd::Lost(error.to_string()),
+            WsError::ConnectionClosed | WsError::AlreadyClosed => LinkEnd::Lost("the connection was closed".to_owned()),
+            other => LinkEnd::Protocol(text::clean(&other.to_string(), 200)),
+        }
+    }
+}
+
+fn closed(frame: Option<CloseFrame>) -> LinkEnd {
+    let (code, reason) =
+        frame.map_or((1005, String::new()), |frame| (frame.code.into(), text::clean(&frame.reason, 200)));
+    LinkEnd::Closed { code, reason }
+}
+
+/// The gateway's end of a link: `stream` has just been upgraded. Frames over `max_message` bytes end it.
+pub async fn accept(stream: impl Io, max_message: usize) -> (FrameSender, FrameReceiver) {
+    let watched = Watched::new(stream);
+    let activity = watched.activity();
+    let socket = WebSocketStream::from_raw_socket(watched, Role::Server, Some(config(max_message))).await;
+    carry(socket, activity, max_message)
+}
+
+/// How a WebSocket is set up at both ends.
+pub(crate) fn config(max_message: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message))
+}
+
+pub(crate) fn carry(
+    socket: WebSocketStream<Watched>,
+    activity: Activity,
+    max_message: usize,
+) -> (FrameSender, FrameReceiver) {
+    let (sink, frames) = socket.split();
+    let (queue, outgoing) = queue::bounded(OUT_QUEUE);
+    let (alive, dropped) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut writing = Box::pin(write(sink, outgoing));
+        tokio::select! {
+            () = &mut writing => {}
+            // The receiving end is gone: nobody learns of a failure any more, so the rest is bounded by time.
+            _ = dropped => {
+                let _ = timeout(LAST_WORDS, writing).await;
+            }
+        }
+    });
+    let sender = FrameSender { queue };
+    let receiver =
+        FrameReceiver { frames, activity, max_message, pinger: sender.clone(), pinged: false, _alive: alive };
+    (sender, receiver)
+}
+
+/// Writes what is queued until the link breaks, a close was written, or nobody can send any more.
+async fn write(mut sink: SplitSink<WebSocketStream<Watched>, Message>, mut outgoing: queue::Receiver<Outgoing>) {
+    while let Some(first) = outgoing.recv().await {
+        let mut next = Some(first);
+        while let Some(Queued { item, .. }) = &mut next {
+            let message = match item {
+                Outgoing::Frame(Frame::Text(text)) => Message::Text(std::mem::take(text)),
+                Outgoing::Frame(Frame::Binary(bytes)) => Message::Binary(std::mem::take(bytes)),
+                Outgoing::Ping => Message::Ping(Bytes::new()),
+                Outgoing::Close(code, reason) => {
+                    let frame = CloseFrame { code: CloseCode::from(*code), reason: Utf8Bytes::from_static(reason) };
+                    let _ = sink.send(Message::Close(Some(frame))).await;
+                    return;
+                }
+            };
+            if sink.feed(message).await.is_err() {
+                return;
+            }
+            next = outgoing.try_recv();
+        }
+        if sink.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = sink.close().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    const PING: u8 = 0x89;
+    const CLOSE: u8 = 0x88;
+
+    /// A link whose peer is raw bytes.
+    async fn link() -> (FrameSender, FrameReceiver, DuplexStream) {
+        let (ours, theirs) = duplex(64 * 1024);
+        let (sender, receiver) = accept(ours, 1000).await;
+        (sender, receiver, theirs)
+    }
+
+    /// A masked client frame with an all-zero mask.
+    fn frame(opcode: u8, body: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0x80 | opcode];
+        match u8::try_from(body.len()).ok().filter(|len| *len < 126) {
+            Some(len) => frame.push(0x80 | len),
+            None => {
+                frame.push(0x80 | 126);
+                frame.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
+            }
+        }
+        frame.extend([0; 4]);
+        frame.extend(body);
+        frame
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_pinged_after_8_s_and_given_up_after_28() {
+        let (_sender, mut receiver, mut peer) = link().await;
+        let start = Instant::now();
+        let ended = tokio::spawn(async move { receiver.recv().await });
+        let mut head = [0; 2];
+        peer.read_exact(&mut head).await.unwrap();
+        assert_eq!((head, start.elapsed().as_secs()), ([PING, 0], 8));
+        let Err(LinkEnd::Silent(after)) = ended.await.unwrap() else { panic!("the link must be dead") };
+        assert_eq!((after.as_secs(), start.elapsed().as_secs()), (28, 28));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn single_bytes_of_a_slow_message_are_no_silence() {
+        let (_sender, mut receiver, mut peer) = link().await;
+        let received = tokio::spawn(async move { receiver.recv().await });
+        for byte in frame(1, b"slow") {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            peer.write_all(&[byte]).await.unwrap();
+        }
+        assert_eq!(received.await.unwrap(), Ok(Frame::Text("slow".into())));
+    }
+
+    #[tokio::test]
+    async fn a_message_over_the_limit_ends_the_link_with_that_reason() {
+        let (_sender, mut receiver, mut peer) = link().await;
+        peer.write_all(&frame(1, &[b'x'; 1000])).await.unwrap();
+        assert!(receiver.recv().await.is_ok());
+        peer.write_all(&frame(1, &[b'x'; 1001])).await.unwrap();
+        assert_eq!(receiver.recv().await, Err(LinkEnd::TooLarge(1000)));
+    }
+
+    #[tokio::test]
+    async fn a_close_tells_its_code_and_a_broken_connection_that_it_broke() {
+        let (_sender, mut receiver, mut peer) = link().await;
+        peer.write_all(&frame(8, b"\x03\xf0policy\x1b[1m")).await.unwrap();
+        assert_eq!(receiver.recv().await, Err(LinkEnd::Closed { code: 1008, reason: "policy [1m".into() }));
+        let (_sender, mut receiver, peer) = link().await;
+        drop(peer);
+        assert!(matches!(receiver.recv().await, Err(LinkEnd::Lost(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_makes_producers_wait_and_ends_with_the_link() {
+        let (sender, receiver, peer) = link().await;
+        let mut taken = 0;
+        while sender.try_send("x".repeat(64 * 1024)) {
+            taken += 1;
+            tokio::task::yield_now().await;
+        }
+        assert!(taken <= 18, "{taken} frames of 64 KiB were taken");
+        drop(receiver);
+        sender.closed().await;
+        drop(peer);
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_before_a_close_still_leaves() {
+        let (sender, _receiver, mut peer) = link().await;
+        sender.send("last".to_owned()).await.unwrap();
+        sender.close(1000, "bye").await;
+        let mut bytes = [0; 13];
+        peer.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes[2..6], b"last");
+        assert_eq!((bytes[6], &bytes[10..13]), (CLOSE, &b"bye"[..]));
+    }
+}
