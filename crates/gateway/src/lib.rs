@@ -1,1 +1,3 @@
-//! Being built.
+//! The gateway to host oneself: it takes tunnels in and serves what they bring to MCP clients.
+
+pub mod conversation;
