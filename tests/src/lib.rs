@@ -1,1 +1,17 @@
-//! Being built.
+//! What the tests drive the built `culvert` with: the process itself, a scriptable local server, and a gateway that
+//! behaves as the real ones were seen to behave. Nothing here uses Culvert's own crates: both ends are outsiders.
+
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "in a test, a panic is how a failure is told")]
+
+pub mod authority;
+pub mod built;
+pub mod culvert;
+pub mod fixture;
+pub mod gateway;
+pub mod processes;
+pub mod watched;
+
+pub use authority::Authority;
+pub use culvert::{Culvert, CulvertCommand};
+pub use fixture::Fixture;
+pub use gateway::{FakeGateway, Link, Manner};

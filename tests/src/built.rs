@@ -1,0 +1,55 @@
+//! Where the binaries under test are, and that they are fresh.
+//!
+//! Cargo builds the binaries of a package for that package's own tests only, so `culvert` is built here, once per test
+//! run: the first test process of a run does it, the others see its stamp.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The `culvert` binary: `CULVERT_BIN` if that is set, else the one beside the test itself, built anew where its
+/// sources have changed.
+pub fn culvert() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match std::env::var_os("CULVERT_BIN") {
+        Some(named) => named.into(),
+        None => {
+            let folder = profile_folder();
+            build_once(&folder);
+            folder.join("culvert")
+        }
+    })
+}
+
+/// The scriptable local server: cargo builds it with the tests of this package.
+pub fn stdio_fixture() -> PathBuf {
+    profile_folder().join("stdio-fixture")
+}
+
+/// `target/debug` or `target/release`: the test itself runs from `deps` in there.
+fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    test.parent().and_then(Path::parent).expect("tests run from target/PROFILE/deps").to_owned()
+}
+
+fn build_once(folder: &Path) {
+    // cargo-nextest runs each test in a process of its own and names the run; elsewhere one process is one run.
+    let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| std::process::id().to_string());
+    let lock = File::create(folder.join("culvert-build.lock")).expect("the target folder can be written");
+    lock.lock().expect("a lock");
+    let stamp = folder.join("culvert-build.run");
+    if fs::read_to_string(&stamp).is_ok_and(|built| built == run) {
+        return;
+    }
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "culvert-cli", "--bin", "culvert", "--target-dir"]);
+    cargo.arg(folder.parent().expect("a profile lies in the target folder"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let built = cargo.status().expect("cargo can be run");
+    assert!(built.success(), "culvert could not be built: {built}");
+    fs::write(&stamp, run).expect("the target folder can be written");
+}

@@ -1,0 +1,5 @@
+//! The base dialect from outside: the built `culvert run` against a gateway that behaves as ContextForge does.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is how a failure is told")]
+
+mod gateway_itself;
