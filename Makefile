@@ -1,0 +1,54 @@
+# The ways to build, show and check Culvert. `make` alone lists them.
+# Nothing is written into the checkout: builds, tools and peers live in one cache folder.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/culvert
+
+# Fixed here, because tests and the demo give their processes a private HOME.
+export CARGO_TARGET_DIR := $(CACHE)/target
+export PATH := $(CACHE)/tools/bin:$(PATH)
+
+PEER_PYTHON := $(CACHE)/peers/mcp2/bin/python
+
+.PHONY: help setup setup-all build demo fmt lint deny test test-all app clean-cache
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: ## install what the demo and the tests need (about a second when it is there)
+	@sh tests/setup/setup.sh test
+
+setup-all: ## setup, and the peers that only the benchmark needs
+	@sh tests/setup/setup.sh all
+
+build: ## build the headless part: the program `culvert`
+	@cargo build -p culvert-cli
+
+demo: ## show a local MCP server called through a gateway, on this machine
+	@sh tests/setup/setup.sh demo
+	@$(PEER_PYTHON) -I -B tests/demo/demo.py --culvert $(CARGO_TARGET_DIR)/debug/culvert --peers $(CACHE)/peers/env
+
+fmt: ## format the code
+	@cargo fmt
+
+lint: ## check format and lints, as CI does
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## check the licences, versions and sources of the dependencies
+	cargo deny --locked check licenses bans sources
+
+# The tests drive the built program from outside, so it is built first.
+test: setup build ## run the tests (what CI runs)
+	cargo nextest run
+
+test-all: setup-all ## the tests, with those that take long, and a release build
+	cargo build --release -p culvert-cli
+	cargo nextest run --run-ignored all
+
+app: ## the desktop app (not here yet)
+	@echo "The desktop app is not part of this checkout yet; \`make build\` makes the command line and the gateway."
+	@false
+
+clean-cache: ## remove builds, tools and peers
+	rm -rf "$(CACHE)"
