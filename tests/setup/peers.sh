@@ -2,10 +2,10 @@
 # Installs the pinned tools and peers into the cache. A stamp beside each says from
 # which pins and by which interpreter it was made; only a change there makes it anew.
 
-# Oldest that understands .config/nextest.toml and deny.toml, and the one installed
-# where there is none: the newest that the workspace's rust-version still builds.
-NEXTEST_OLDEST=0.9.115 NEXTEST_PIN=0.9.125
-DENY_OLDEST=0.18.0 DENY_PIN=0.20.2
+# That or newer will do; where there is none, exactly that is built. These are the newest
+# that the workspace's rust-version can build.
+NEXTEST_PIN=0.9.125
+DENY_PIN=0.20.2
 
 # Offline and quick when the crates are there. When not, a missing network is told
 # here in one line, not in the middle of a build.
@@ -15,16 +15,16 @@ fetch_crates() {
         attempt "crates" crates.io cargo fetch --target "$host" --manifest-path "$root/Cargo.toml"
 }
 
-# cargo_tool NAME OLDEST PIN [FEATURES...]: cargo-NAME, unless a good one is on PATH.
+# cargo_tool NAME PIN [FEATURES...]: cargo-NAME, unless a good one is on PATH.
 # Built without optimisation: that halves the wait, and neither tool does the work
 # that takes long.
 cargo_tool() {
-    name="cargo-$1" oldest="$2" pin="$3"
-    shift 3
+    name="cargo-$1" pin="$2"
+    shift 2
     PATH="$cache/tools/bin:$PATH"
     have="$("$name" --version 2>/dev/null || "$name" "${name#cargo-}" --version 2>/dev/null)" || have=0
     have="$(echo "$have" | sed -n '1s/^[a-z-]* *\([0-9.]*\).*/\1/p')"
-    newer_or_same "${have:-0}" "$oldest" && return
+    newer_or_same "${have:-0}" "$pin" && return
     say "building $name $pin (a few minutes, once)"
     attempt "$name $pin" crates.io cargo install --locked --quiet --version "$pin" "$@" \
         --root "$cache/tools" --target-dir "$cache/tools/build" \

@@ -43,8 +43,8 @@ venv servers
 venv mcp2
 if [ "$part" != demo ]; then
     need_rust_components
-    cargo_tool nextest "$NEXTEST_OLDEST" "$NEXTEST_PIN" --no-default-features --features default-no-update
-    cargo_tool deny "$DENY_OLDEST" "$DENY_PIN"
+    cargo_tool nextest "$NEXTEST_PIN" --no-default-features --features default-no-update
+    cargo_tool deny "$DENY_PIN"
     venv mcp1
     venv contextforge
     venv node
