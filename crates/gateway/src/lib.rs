@@ -3,5 +3,17 @@
 //! Two halves. The *house* knows HTTP, bearers, the catalog and the links; the *front* speaks MCP's Streamable HTTP
 //! with whatever conversation it is handed, and never sees a token or a link.
 
+mod clock;
+pub mod config;
 pub mod conversation;
+pub mod error;
+mod hs256;
+mod random;
 pub mod reply;
+mod revoked;
+mod secret_file;
+mod state_dir;
+pub mod tokens;
+
+pub use config::GatewayConfig;
+pub use error::GatewayError;

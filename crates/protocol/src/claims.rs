@@ -39,6 +39,9 @@ pub struct Claims {
     /// The only servers that it is good for, by name. None: all of its subject's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers: Option<Vec<String>>,
+    /// The ids of the tokens that it was narrowed from: revoking one of them revokes this too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Vec<String>>,
 }
 
 /// One audience or several, as RFC 7519 allows.

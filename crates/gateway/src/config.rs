@@ -1,0 +1,186 @@
+//! What a gateway is started with, and which of it is refused.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use culvert_protocol::{GatewayAddress, Secret, limits};
+
+use crate::error::GatewayError;
+
+/// Everything a gateway is started with.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who may come in.
+    pub auth: Auth,
+    /// Folder of the catalog, the revoked tokens and the made secret. It is created, for this user only.
+    pub state_dir: PathBuf,
+    /// Certificate and key; none means plaintext.
+    pub tls: Option<TlsFiles>,
+    /// Whether plaintext may leave this machine.
+    pub plaintext: Plaintext,
+    /// The address that others know the gateway by, with a path prefix if a proxy adds one.
+    pub public_url: Option<GatewayAddress>,
+    /// What bounds it.
+    pub limits: GatewayLimits,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// Bearers of tokens signed with one of these secrets.
+    Bearers(SecretSource),
+    /// Everybody, as the subject `anonymous`. Loopback only.
+    Open,
+}
+
+/// Where the signing secrets come from.
+#[derive(Debug, Clone)]
+pub enum SecretSource {
+    /// Handed in, as `JWT_SECRET_KEY` and `JWT_SECRET_KEY_PREVIOUS`. The first signs, both are taken.
+    Given {
+        /// Signs, and is taken.
+        current: Secret,
+        /// Is taken too while tokens of the secret before live on.
+        previous: Option<Secret>,
+    },
+    /// A file, a secret a line: the first signs, all are taken. Looked at again when it changes.
+    File(PathBuf),
+    /// The file `jwt-secret` of the state folder, made when it is not there.
+    State,
+}
+
+/// PEM files of a certificate with its chain, and of its private key.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate, then its chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Whether plaintext may leave this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plaintext {
+    /// Only to loopback.
+    Loopback,
+    /// Anywhere: TLS ends in front of the gateway, or the user wants it so.
+    Allowed,
+}
+
+/// What bounds a gateway.
+#[derive(Debug, Clone)]
+pub struct GatewayLimits {
+    /// Bytes of one frame on a link, and of one HTTP body.
+    pub max_message: usize,
+    /// Connections at once, links included.
+    pub connections: usize,
+    /// Servers in the catalog of one owner; the one that is gone longest makes room.
+    pub servers_per_owner: usize,
+    /// How long a request's head, its body, or a TLS handshake may take to come in.
+    pub slow_client: Duration,
+    /// How long the answer to `POST …/request` may take.
+    pub answer: Duration,
+    /// How long open connections have to end once the gateway is to stop.
+    pub drain: Duration,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self {
+            max_message: limits::MAX_MESSAGE_DEFAULT,
+            connections: 8192,
+            servers_per_owner: 1000,
+            slow_client: Duration::from_secs(60),
+            answer: Duration::from_secs(60),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+impl GatewayConfig {
+    /// The default address to listen on.
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4444);
+
+    /// The defaults, with all state in `state_dir`.
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            listen: Self::LISTEN,
+            auth: Auth::Bearers(SecretSource::State),
+            state_dir: state_dir.into(),
+            tls: None,
+            plaintext: Plaintext::Loopback,
+            public_url: None,
+            limits: GatewayLimits::default(),
+        }
+    }
+
+    /// The folder for the state unless one is named: `$XDG_STATE_HOME/culvert/gateway`, else
+    /// `~/.local/state/culvert/gateway`. `None` without a home. `variable` reads the environment.
+    pub fn default_state_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+        let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+        Some(base.join("culvert/gateway"))
+    }
+
+    /// Refuses what would be unsafe.
+    ///
+    /// # Errors
+    /// [`GatewayError::Open`] and [`GatewayError::Plaintext`], beyond loopback.
+    pub fn check(&self) -> Result<(), GatewayError> {
+        let address = self.listen;
+        if address.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        if matches!(self.auth, Auth::Open) {
+            return Err(GatewayError::Open { address });
+        }
+        if self.tls.is_none() && self.plaintext == Plaintext::Loopback {
+            return Err(GatewayError::Plaintext { address });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use culvert_protocol::Explain as _;
+
+    fn checked(listen: &str, change: impl FnOnce(&mut GatewayConfig)) -> Option<&'static str> {
+        let mut config = GatewayConfig { listen: listen.parse().unwrap(), ..GatewayConfig::new("/x") };
+        change(&mut config);
+        config.check().err().map(|error| error.code())
+    }
+
+    #[test]
+    fn what_would_be_unsafe_is_refused() {
+        let tls = || Some(TlsFiles { certificate: "c".into(), key: "k".into() });
+        assert_eq!(checked("127.0.0.1:1", |_| ()), None);
+        assert_eq!(checked("[::1]:1", |config| config.auth = Auth::Open), None);
+        assert_eq!(checked("[::ffff:127.0.0.1]:1", |_| ()), None);
+        assert_eq!(checked("0.0.0.0:1", |_| ()), Some("gateway.plaintext"));
+        assert_eq!(checked("192.168.0.1:1", |config| config.plaintext = Plaintext::Allowed), None);
+        assert_eq!(checked("0.0.0.0:1", |config| config.tls = tls()), None);
+        let open = |config: &mut GatewayConfig| {
+            (config.auth, config.tls, config.plaintext) = (Auth::Open, tls(), Plaintext::Allowed);
+        };
+        assert_eq!(checked("0.0.0.0:1", open), Some("gateway.open"));
+    }
+
+    #[test]
+    fn the_state_folder_follows_the_environment() {
+        let with = |vars: &'static [(&str, &str)]| {
+            GatewayConfig::default_state_dir(|name| {
+                vars.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+            })
+        };
+        assert_eq!(with(&[("HOME", "/h")]), Some("/h/.local/state/culvert/gateway".into()));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")]), Some("/s/culvert/gateway".into()));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_STATE_HOME", "relative")]), with(&[("HOME", "/h")]));
+        assert_eq!(with(&[]), None);
+    }
+}
