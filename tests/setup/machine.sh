@@ -68,12 +68,11 @@ fitting_python() {
 packages() {
     command -v apt-get >/dev/null || fail "missing here: $*" \
         "install them (Debian's names) with this system's package manager"
+    as_root=sudo
     if [ "$(id -u)" = 0 ]; then
-        as_root=env
-    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        as_root=sudo
-        sudo true </dev/tty || fail "sudo refused" "ask an administrator to run: apt-get install -y $*"
-    else
+        as_root=
+    elif ! command -v sudo >/dev/null ||
+        ! { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; then
         fail "missing here: $*, and neither root nor sudo is at hand" \
             "ask an administrator to run: apt-get install -y $*"
     fi

@@ -27,8 +27,9 @@ attempt() {
         fail "$label: no network: $place cannot be reached" \
             "connect this machine (or set its proxy or registry mirror) and run the same command again; log: $log"
     fi
-    fail "$label: $(grep -iE 'error|^E:' "$log" | grep -v 'complete log' | tail -n 1 | tr -d '[:cntrl:]' | cut -c 1-300)" \
-        "the whole output is in $log"
+    reason="$(grep -iE 'error|^E:' "$log" | grep -v 'complete log' | tail -n 1)"
+    reason="$(echo "${reason:-$(tail -n 1 "$log")}" | tr -d '[:cntrl:]' | cut -c 1-300)"
+    fail "$label: ${reason:-failed without a word}" "the whole output is in $log"
 }
 
 # What cargo, pip, npm, apt and uv print when they cannot reach their registry.
