@@ -14,6 +14,7 @@ pub mod message;
 pub mod name;
 pub mod rpc_error;
 pub mod secret;
+pub mod skim;
 pub mod splice;
 pub mod text;
 

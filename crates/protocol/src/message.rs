@@ -42,6 +42,11 @@ impl Id {
         }
     }
 
+    /// Reads an id that stands alone, as JSON text. `None`: it is none.
+    pub fn from_json(text: &str) -> Option<Self> {
+        Self::of(serde_json::from_str(text).ok()?).ok()
+    }
+
     /// The id as JSON text.
     pub fn to_json(&self) -> String {
         match self {

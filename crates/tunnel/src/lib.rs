@@ -1,7 +1,19 @@
 //! The engine: it keeps one local server reachable through one gateway. It knows no screen and no file format.
 
+mod base;
+mod child;
+mod command;
 pub mod config;
+mod engine;
+mod group;
+mod handshake;
+mod lines;
+mod local_answer;
+mod pending;
+mod registration;
+mod report;
 pub mod status;
 
 pub use config::{LocalServer, Retry, StdioCommand, TunnelConfig};
+pub use engine::run;
 pub use status::{Notice, Online, Status};

@@ -1,0 +1,239 @@
+//! Gateway → child: envelopes are read, their payloads handed to the child untouched.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use culvert_link::{Frame, FrameReceiver, queue::Refused};
+use culvert_protocol::envelope::{Envelope, Kind, Writer};
+use culvert_protocol::message::{Malformed, Message, Shape, member};
+use culvert_protocol::rpc_error::{INVALID_REQUEST, RpcError};
+use culvert_protocol::splice::{single_line, splice};
+use culvert_protocol::{limits, text};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, warn};
+
+use super::{End, Session};
+use crate::handshake;
+use crate::pending::{CallKind, NotTaken};
+use crate::registration::Refusal;
+use crate::status::Notice;
+
+/// How long a child may leave its full stdin unread before calls are answered with an error instead of waiting.
+const STALL: Duration = Duration::from_secs(10);
+
+/// What becomes of a payload.
+enum Fate {
+    /// It goes to the child. With an answer: what the caller gets if the child does not take it.
+    ToChild(Bytes, Option<Box<str>>),
+    /// It is answered here.
+    Answer(String),
+    /// It needs nothing more.
+    Done,
+}
+
+impl Session<'_> {
+    /// Reads the link until it ends or the gateway turns us down.
+    pub(super) async fn read_gateway(&self, receiver: &mut FrameReceiver) -> End {
+        loop {
+            let text = match receiver.recv().await {
+                Ok(Frame::Text(text)) => text,
+                Ok(Frame::Binary(_)) => {
+                    warn!("the gateway sent a binary frame, which the base dialect does not have: skipped");
+                    continue;
+                }
+                Err(end) => return End::Link(end, self.lock().registered.map(|since| since.elapsed())),
+            };
+            let envelope = match Envelope::parse(&text) {
+                Ok(envelope) => envelope,
+                Err(error) => {
+                    warn!(%error, "the gateway sent a frame that is no envelope: skipped");
+                    continue;
+                }
+            };
+            match envelope.kind {
+                Kind::RegisterAck | Kind::RegisterComplete => {
+                    if let Some(refusal) = self.on_registration(&envelope) {
+                        return End::Refused(refusal);
+                    }
+                }
+                // An acknowledgement. Answering it would start a loop.
+                Kind::Heartbeat => self.on_heartbeat(),
+                Kind::Error => self.on_error(&envelope),
+                Kind::Request | Kind::Response | Kind::Notification => {
+                    let Some(payload) = envelope.payload else {
+                        debug!("an envelope without a payload: skipped");
+                        continue;
+                    };
+                    let fate = self.on_payload(payload.get());
+                    let start = payload.get().as_ptr() as usize - text.as_ptr() as usize;
+                    let span = start..start + payload.get().len();
+                    self.deliver(fate, || Bytes::from(text).slice(span)).await;
+                }
+                Kind::Register | Kind::Unregister | Kind::Other(_) => debug!(kind = ?envelope.kind, "skipped"),
+            }
+        }
+    }
+
+    fn on_registration(&self, envelope: &Envelope<'_>) -> Option<Refusal> {
+        let status = envelope.status.as_deref().unwrap_or_default();
+        let mut shared = self.lock();
+        if shared.registered.is_some() {
+            return None;
+        }
+        if let Some(id) = envelope.session_id.as_deref().filter(|id| id.len() <= limits::MAX_ID) {
+            shared.session_id = id.to_owned();
+            shared.writer = Writer::new(id);
+        }
+        let mut notices = Vec::new();
+        match (&envelope.kind, status) {
+            (Kind::RegisterAck, "processing") => {
+                // Such a gateway runs `initialize` next, and closes the link at a frame over its limit.
+                shared.max_frame = shared.max_frame.min(limits::MAX_MESSAGE_STRICT);
+                return None;
+            }
+            (Kind::RegisterAck, "success") => notices.push(Notice::NoRouting),
+            (Kind::RegisterComplete, "success") => {}
+            _ => return Some(Refusal::of(envelope.message.as_deref().unwrap_or_default())),
+        }
+        if self.config.keepalive > limits::KEEPALIVE_WARN {
+            notices.push(Notice::SlowKeepalive(self.config.keepalive));
+        }
+        shared.registered = Some(Instant::now());
+        self.report.online(shared.session_id.clone(), self.greeting.tools, notices);
+        None
+    }
+
+    fn on_heartbeat(&self) {
+        let sent = self.lock().heartbeat_sent.take();
+        if let Some(sent) = sent {
+            self.report.round_trip(sent.elapsed());
+        }
+    }
+
+    fn on_error(&self, envelope: &Envelope<'_>) {
+        let message = text::clean(envelope.message.as_deref().unwrap_or("it gave no reason"), 300);
+        warn!("the gateway reports an error: {message}");
+    }
+
+    /// Decides on a payload by what it is, whatever its envelope's label says.
+    fn on_payload(&self, payload: &str) -> Fate {
+        let message = match Message::parse(payload) {
+            Ok(message) => message,
+            Err(Malformed::Batch) => return self.refuse_batch(payload),
+            Err(error) => {
+                warn!(%error, "the gateway sent something that is no JSON-RPC message: skipped");
+                return Fate::Done;
+            }
+        };
+        let method = message.method();
+        match (message.shape(), message.raw_id()) {
+            (Shape::Request(id), Some(raw_id)) => {
+                let kind = match &*method {
+                    "initialize" if self.is_known_revision(&message) => {
+                        return Fate::Answer(handshake::repeat(self.greeting, raw_id));
+                    }
+                    "initialize" => CallKind::Initialize,
+                    _ => CallKind::Plain,
+                };
+                match self.lock().pending.insert(id.clone(), raw_id, kind) {
+                    Ok(None) => Fate::ToChild(Bytes::new(), Some(raw_id.into())),
+                    Ok(Some(name)) => {
+                        let span = message.id_span().unwrap_or_default();
+                        Fate::ToChild(splice(payload, &[(span, &name.to_json())]), Some(raw_id.into()))
+                    }
+                    Err(NotTaken::InFlight) => {
+                        let why = format!("a request with the id {raw_id} is still in flight");
+                        Fate::Answer(RpcError::new(INVALID_REQUEST, "message.id_in_flight", why).answer(raw_id))
+                    }
+                    Err(NotTaken::TooMany) => {
+                        let error = RpcError::tunnel("server.busy", "too many calls are in flight on this server");
+                        Fate::Answer(error.answer(raw_id))
+                    }
+                }
+            }
+            // The child was told already, after the engine's own `initialize`.
+            (Shape::Notification, _) if method == "notifications/initialized" => Fate::Done,
+            (Shape::Notification, _) if method == "notifications/cancelled" => self.on_cancelled(&message),
+            (Shape::Notification, _) => Fate::ToChild(Bytes::new(), None),
+            // All that a child asks is answered at this end, so no answer of a gateway is awaited.
+            _ => Fate::Done,
+        }
+    }
+
+    /// Whether a gateway's `initialize` asks for what the child has agreed to, so that its answer serves again.
+    fn is_known_revision(&self, message: &Message<'_>) -> bool {
+        let wanted = message.param(&["protocolVersion"]).ok().flatten();
+        let known = member(&self.greeting.result, "protocolVersion").ok().flatten();
+        wanted.is_none() || wanted.map(|wanted| wanted.get()) == known.map(|known| known.get())
+    }
+
+    /// A cancelled call may be known to the child by another id.
+    fn on_cancelled(&self, message: &Message<'_>) -> Fate {
+        let Ok(Some(id)) = message.param(&["requestId"]) else { return Fate::ToChild(Bytes::new(), None) };
+        let renamed = self.lock().pending.renamed_to(id.get()).map(|name| name.to_json());
+        match renamed {
+            Some(name) => Fate::ToChild(splice(message.text(), &[(message.span_of(id), &name)]), None),
+            None => Fate::ToChild(Bytes::new(), None),
+        }
+    }
+
+    /// Base gateways have no batches, and their strictest refuses them; so each request in one is refused.
+    fn refuse_batch(&self, payload: &str) -> Fate {
+        let elements = culvert_protocol::message::batch(payload).unwrap_or_default();
+        let error = RpcError::new(INVALID_REQUEST, "message.batch", "batches are not supported on this tunnel");
+        let requests = elements.iter().filter_map(|element| {
+            let message = Message::parse(element.get()).ok()?;
+            matches!(message.shape(), Shape::Request(_)).then(|| message.raw_id()).flatten()
+        });
+        for raw_id in requests {
+            let frame = self.lock().writer.response(&error.answer(raw_id));
+            if !self.sender.try_send(frame) {
+                warn!("a refused batch could not be answered: the gateway does not read");
+            }
+        }
+        Fate::Done
+    }
+
+    /// `whole` gives the payload as it came; an empty one in [`Fate::ToChild`] stands for it.
+    async fn deliver(&self, fate: Fate, whole: impl FnOnce() -> Bytes) {
+        let (message, awaited_as) = match fate {
+            Fate::ToChild(message, awaited_as) if message.is_empty() => (whole(), awaited_as),
+            Fate::ToChild(message, awaited_as) => (message, awaited_as),
+            Fate::Answer(answer) => {
+                let frame = self.lock().writer.response(&answer);
+                let _ = self.sender.send(frame).await;
+                return;
+            }
+            Fate::Done => return,
+        };
+        if self.hand_over(single_line(message)).await {
+            return;
+        }
+        let Some(raw_id) = awaited_as else {
+            warn!("a notification was dropped: the local server does not read its input");
+            return;
+        };
+        self.lock().pending.give_up(&raw_id);
+        let error = RpcError::tunnel("server.stalled", "the local server does not read its input");
+        let frame = self.lock().writer.response(&error.answer(&raw_id));
+        let _ = self.sender.send(frame).await;
+    }
+
+    /// Gives the child a message; waits a while for one that is slow. A child that is gone took it, as far as this end
+    /// is concerned: whoever learns of its end answers its calls.
+    async fn hand_over(&self, message: Bytes) -> bool {
+        let message = match self.stdin.try_send(message) {
+            Ok(()) | Err(Refused::Gone(_)) => {
+                self.lock().stalled = false;
+                return true;
+            }
+            Err(Refused::Full(message)) => message,
+        };
+        if self.lock().stalled {
+            return false;
+        }
+        let taken = timeout(STALL, self.stdin.send(message)).await.is_ok();
+        self.lock().stalled = !taken;
+        taken
+    }
+}

@@ -1,0 +1,194 @@
+//! The base dialect at the client's end: one link, one child, envelopes on one side and lines on the other.
+//!
+//! Two loops run side by side, so that neither side can keep the other from being read: gateway → child ([`inbound`])
+//! and child → gateway ([`outbound`]). What they share is small and is never held across a wait.
+
+mod inbound;
+mod outbound;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use culvert_link::{Dialled, FrameReceiver, FrameSender, LinkEnd, queue};
+use culvert_protocol::envelope::Writer;
+use culvert_protocol::limits;
+use culvert_protocol::message::Id;
+use culvert_protocol::rpc_error::RpcError;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::child::{Child, Exit};
+use crate::config::TunnelConfig;
+use crate::handshake::Greeting;
+use crate::pending::Pending;
+use crate::registration::Refusal;
+use crate::report::Report;
+
+/// How long the gateway may take to hang up after we said goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Why a session is over.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// As asked.
+    Stopped,
+    /// The child ended; its callers were told.
+    Server(Exit),
+    /// The gateway turned the registration down.
+    Refused(Refusal),
+    /// The link ended, so long after the registration was complete, if it ever was.
+    Link(LinkEnd, Option<Duration>),
+}
+
+/// The local server as a session needs it. It outlives the session.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// Its process.
+    pub(crate) child: Child,
+    /// What it said of itself.
+    pub(crate) greeting: Greeting,
+    /// The calls in flight on it.
+    pub(crate) pending: Pending,
+}
+
+/// One registration on one link.
+struct Session<'a> {
+    config: &'a TunnelConfig,
+    greeting: &'a Greeting,
+    report: &'a Report,
+    sender: FrameSender,
+    stdin: queue::Sender<Bytes>,
+    shared: Mutex<Shared<'a>>,
+}
+
+/// What both loops touch.
+struct Shared<'a> {
+    pending: &'a mut Pending,
+    writer: Writer,
+    /// The gateway's name for the session, ours until it has one.
+    session_id: String,
+    max_frame: usize,
+    registered: Option<Instant>,
+    heartbeat_sent: Option<Instant>,
+    /// Whether the child was last seen not to read its stdin.
+    stalled: bool,
+}
+
+/// Serves the local server over `link` until one of them ends or `stop` is cancelled. `session_id` is our own name for
+/// the session; it also tells how long the registration held.
+pub(crate) async fn serve(
+    link: Dialled,
+    served: &mut Served,
+    config: &TunnelConfig,
+    session_id: &str,
+    report: &Report,
+    stop: &CancellationToken,
+) -> End {
+    let Dialled { sender, mut receiver, .. } = link;
+    let Served { child, greeting, pending } = served;
+    let shared = Shared {
+        pending,
+        writer: Writer::new(session_id),
+        session_id: session_id.to_owned(),
+        max_frame: config.max_message,
+        registered: None,
+        heartbeat_sent: None,
+        stalled: false,
+    };
+    let stdin = child.stdin.clone();
+    let session = Session { config, greeting, report, sender, stdin, shared: Mutex::new(shared) };
+    let register = session.lock().writer.register(&config.name, config.description.as_deref());
+    // A link that is over already is reported by its receiving end.
+    let _ = session.sender.send(register).await;
+    let end = tokio::select! {
+        biased;
+        () = stop.cancelled() => End::Stopped,
+        end = session.read_gateway(&mut receiver) => end,
+        end = session.read_child(child) => end,
+        end = session.tick() => end,
+    };
+    session.say_goodbye(&end, receiver).await;
+    end
+}
+
+impl<'a> Session<'a> {
+    fn lock(&self) -> MutexGuard<'_, Shared<'a>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Heartbeats, and the end of a registration that takes too long.
+    async fn tick(&self) -> End {
+        let every = self.config.keepalive;
+        let mut beat = interval_at(Instant::now() + every, every);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let overdue = sleep(limits::REGISTER_TIMEOUT);
+        tokio::pin!(overdue);
+        loop {
+            tokio::select! {
+                _ = beat.tick() => {
+                    let frame = {
+                        let mut shared = self.lock();
+                        shared.heartbeat_sent = Some(Instant::now());
+                        shared.writer.heartbeat()
+                    };
+                    let _ = self.sender.send(frame).await;
+                }
+                () = &mut overdue, if !overdue.is_elapsed() => {
+                    if self.lock().registered.is_none() {
+                        return End::Refused(Refusal::Overdue);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last frames of a session: its calls in flight get their answer where the child is gone or the user wants to
+    /// stop; where the link is gone, the child may stop working on them.
+    async fn say_goodbye(&self, end: &End, mut receiver: FrameReceiver) {
+        let error = match end {
+            End::Link(..) => {
+                let orphans = self.lock().pending.orphan();
+                for id in orphans {
+                    // A child that does not read is not helped by more to read.
+                    let _ = self.stdin.try_send(cancelled(&id));
+                }
+                return;
+            }
+            End::Server(exit) => {
+                let words = format!("the local server {}{}", exit.status, exit.stderr);
+                RpcError::tunnel("server.exited", words)
+            }
+            End::Stopped => RpcError::tunnel("tunnel.stopped", "the tunnel to this server was stopped by its owner"),
+            End::Refused(_) => RpcError::tunnel("register.refused", "the gateway refused to register this server"),
+        };
+        let (waiting, orphans, unregister) = {
+            let mut shared = self.lock();
+            let waiting = match end {
+                End::Server(_) => shared.pending.drain(),
+                _ => shared.pending.awaited(),
+            };
+            (waiting, shared.pending.orphan(), shared.writer.unregister())
+        };
+        for raw_id in waiting {
+            let frame = self.lock().writer.response(&error.answer(&raw_id));
+            let _ = self.sender.send(frame).await;
+        }
+        for id in orphans {
+            let _ = self.stdin.try_send(cancelled(&id));
+        }
+        let _ = self.sender.send(unregister).await;
+        self.sender.close(1000, "").await;
+        // Hanging up with frames unread would reset the connection, and the last answers might be lost with it.
+        let _ = timeout(GOODBYE, async { while receiver.recv().await.is_ok() {} }).await;
+    }
+}
+
+/// Tells the child that nobody waits for this call any more.
+fn cancelled(id: &Id) -> Bytes {
+    let message = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{},"reason":"the link was lost"}}}}"#,
+        id.to_json()
+    );
+    Bytes::from(message)
+}

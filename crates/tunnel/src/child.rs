@@ -1,0 +1,255 @@
+//! One process of a local server: started in its own process group, spoken to by lines, and always brought to an end.
+
+use std::env;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use culvert_link::queue;
+use culvert_protocol::cause::because;
+use culvert_protocol::{Cause, text};
+use tokio::io::{AsyncRead, AsyncWriteExt as _};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::{debug, info};
+
+use crate::command;
+use crate::config::StdioCommand;
+use crate::group::{Ask, Group};
+use crate::lines::{Line, Lines};
+
+/// Bytes that may wait for the child to read them.
+const STDIN_QUEUE: usize = 1024 * 1024;
+
+/// Bytes that are gathered into one write.
+const WRITE_BATCH: usize = 64 * 1024;
+
+/// The longest line of stderr that is kept whole, in bytes.
+const STDERR_LINE: usize = 8 * 1024;
+
+/// How long a child has after its stdin was closed, and again after SIGTERM.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long what a dead child still had in its pipes is waited for: a grandchild may hold them open.
+const LAST_OUTPUT: Duration = Duration::from_millis(500);
+
+/// Names that hold our own secrets: no child sees them unless its configuration sets them.
+const OUR_SECRETS: [&str; 3] = ["REVERSE_PROXY_TOKEN", "JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"];
+
+/// A running child. Dropped without [`end`](Child::end), its whole process group is killed at once.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// Messages for it, without line breaks.
+    pub(crate) stdin: queue::Sender<Bytes>,
+    stdout: Lines<ChildStdout>,
+    stdout_open: bool,
+    exited: watch::Receiver<Option<ExitStatus>>,
+    last_words: LastWords,
+    listener: Option<JoinHandle<()>>,
+    group: KillOnDrop,
+}
+
+/// What comes from a child.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// A line on stdout.
+    Line(Line),
+    /// It is gone, and everything that it had said was read.
+    Exited(Exit),
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Exit {
+    /// "exited with code 3".
+    pub(crate) status: String,
+    /// Its last line on stderr, beginning with a separator, or nothing.
+    pub(crate) stderr: String,
+}
+
+/// The last line of stderr, shared with the task that reads it.
+#[derive(Debug, Clone, Default)]
+struct LastWords(Arc<Mutex<String>>);
+
+#[derive(Debug)]
+struct KillOnDrop(Option<Group>);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            group.end(Ask::Finally);
+        }
+    }
+}
+
+impl Child {
+    /// Starts `command`. Its lines on stdout may have up to `max_line` bytes; `name` labels its stderr in the log.
+    ///
+    /// # Errors
+    /// A [`Cause`] when there is no such program or the system does not run it.
+    pub(crate) fn spawn(command: &StdioCommand, name: &str, max_line: usize) -> Result<Self, Cause> {
+        let path = command.env.get("PATH").cloned().or_else(|| env::var_os("PATH"));
+        let program = command::resolve(command, path.as_deref())?;
+        let refused = |error: io::Error| Cause::CommandRefused {
+            program: command.program.clone(),
+            detail: text::clean(&error.to_string(), 200),
+        };
+        let mut process = Command::new(&program);
+        process.args(&command.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for secret in OUR_SECRETS {
+            process.env_remove(secret);
+        }
+        process.envs(&command.env).kill_on_drop(true);
+        if let Some(folder) = &command.cwd {
+            process.current_dir(folder);
+        }
+        #[cfg(unix)]
+        process.process_group(0);
+        let mut child = process.spawn().map_err(refused)?;
+        let group = KillOnDrop(child.id().and_then(Group::led_by));
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Cause::Internal { detail: "a child was started without its pipes".to_owned() });
+        };
+        debug!(name, program = %program.display(), pid = child.id(), "local server started");
+
+        let (sender, messages) = queue::bounded(STDIN_QUEUE);
+        tokio::spawn(feed(stdin, messages));
+        let last_words = LastWords::default();
+        let listener = Some(tokio::spawn(listen(stderr, last_words.clone(), name.to_owned())));
+        let (exit, exited) = watch::channel(None);
+        tokio::spawn(async move {
+            let status = child.wait().await;
+            exit.send_replace(Some(status.unwrap_or_default()));
+        });
+        let stdout = Lines::new(stdout, max_line);
+        Ok(Self { stdin: sender, stdout, stdout_open: true, exited, last_words, listener, group })
+    }
+
+    /// What comes next. After [`Output::Exited`] nothing does. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Output {
+        while self.stdout_open {
+            let gone = self.exited.borrow().is_some();
+            let read = tokio::select! {
+                biased;
+                read = self.stdout.next() => read,
+                () = wait_for_exit(&mut self.exited), if !gone => continue,
+                () = tokio::time::sleep(LAST_OUTPUT), if gone => break,
+            };
+            match read {
+                Ok(Some(line)) => return Output::Line(line),
+                Ok(None) => self.stdout_open = false,
+                Err(error) => {
+                    debug!(%error, "reading the local server's output failed");
+                    self.stdout_open = false;
+                }
+            }
+        }
+        // One that closed its output and lives on can answer nothing any more.
+        let gone = timeout(GRACE, wait_for_exit(&mut self.exited)).await.is_ok();
+        if let Some(listener) = self.listener.take() {
+            let _ = timeout(LAST_OUTPUT, listener).await;
+        }
+        let status = (*self.exited.borrow()).filter(|_| gone).map_or_else(|| "closed its output".to_owned(), describe);
+        Output::Exited(Exit { status, stderr: self.last_words.quoted() })
+    }
+
+    /// Its last line on stderr, beginning with a separator, or nothing.
+    pub(crate) fn last_words(&self) -> String {
+        self.last_words.quoted()
+    }
+
+    /// Ends it: stdin is closed, then SIGTERM, then SIGKILL, two seconds apart, each for the whole group.
+    pub(crate) async fn end(self) {
+        let Self { stdin, mut stdout, mut exited, group, .. } = self;
+        drop(stdin);
+        // What it still says is let go, so that a full pipe does not keep it from ending.
+        let drain = async { while let Ok(Some(_)) = stdout.next().await {} };
+        let gone = async {
+            for ask in [None, Some(Ask::Politely), Some(Ask::Finally)] {
+                if let (Some(ask), Some(group)) = (ask, group.0) {
+                    group.end(ask);
+                }
+                if timeout(GRACE, wait_for_exit(&mut exited)).await.is_ok() {
+                    break;
+                }
+            }
+        };
+        tokio::select! {
+            () = gone => {}
+            () = async { drain.await; std::future::pending::<()>().await } => {}
+        }
+        drop(group);
+    }
+}
+
+impl LastWords {
+    fn quoted(&self) -> String {
+        because(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).replacen(": ", "; its last words: ", 1)
+    }
+
+    fn set(&self, words: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+}
+
+async fn wait_for_exit(exited: &mut watch::Receiver<Option<ExitStatus>>) {
+    // The sender is dropped only after it has sent, or with the runtime.
+    let _ = exited.wait_for(Option::is_some).await;
+}
+
+fn describe(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("was killed by signal {signal}");
+    }
+    match status.code() {
+        Some(code) => format!("exited with code {code}"),
+        None => "ended".to_owned(),
+    }
+}
+
+/// Writes what is queued to stdin, many small messages at once. Ends, and so closes stdin, when nobody can send any more.
+async fn feed(mut stdin: ChildStdin, mut messages: queue::Receiver<Bytes>) {
+    let mut batch = BytesMut::new();
+    while let Some(first) = messages.recv().await {
+        let mut shares = Vec::new();
+        let mut next = Some(first);
+        while let Some(queued) = next {
+            batch.extend_from_slice(&queued.item);
+            batch.extend_from_slice(b"\n");
+            shares.push(queued);
+            next = if batch.len() < WRITE_BATCH { messages.try_recv() } else { None };
+        }
+        if stdin.write_all(&batch).await.is_err() {
+            return;
+        }
+        batch.clear();
+        if batch.capacity() > 2 * WRITE_BATCH {
+            batch = BytesMut::new();
+        }
+    }
+}
+
+/// Reads stderr into the log, and remembers its last line that says something.
+async fn listen(stderr: ChildStderr, last_words: LastWords, name: String) {
+    let mut lines = Lines::new(stderr, STDERR_LINE);
+    while let Some(line) = next_line(&mut lines).await {
+        let line = text::clean(&line, STDERR_LINE);
+        if !line.is_empty() {
+            info!(target: "server", "{name}: {line}");
+            last_words.set(line);
+        }
+    }
+}
+
+async fn next_line<R: AsyncRead + Unpin>(lines: &mut Lines<R>) -> Option<String> {
+    match lines.next().await.ok()?? {
+        Line::Whole(line) => Some(String::from_utf8_lossy(&line).into_owned()),
+        Line::Oversize { length, .. } => Some(format!("(a line of {length} bytes)")),
+    }
+}

@@ -1,0 +1,329 @@
+//! The loop that keeps one tunnel up. [`run`] cannot fail: it loops over attempts that can, sorts their causes, and
+//! waits between them.
+
+use std::time::Duration;
+
+use culvert_link::LinkEnd;
+use culvert_link::dial::{Dialled, Dialler, Request};
+use culvert_protocol::address::Endpoint;
+use culvert_protocol::backoff::Backoff;
+use culvert_protocol::{Cause, Explain as _, Remedy};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::base::{self, End, Served};
+use crate::child::{Child, Output};
+use crate::config::{LocalServer, TunnelConfig};
+use crate::handshake;
+use crate::lines::Line;
+use crate::local_answer;
+use crate::pending::Pending;
+use crate::registration::Refusals;
+use crate::report::Report;
+use crate::status::Status;
+
+/// A tunnel that was online for so long was well: its next trouble starts the waits from the beginning.
+const HEALTHY_AFTER: Duration = Duration::from_secs(30);
+
+/// A session that the gateway ends without a word so soon after its registration was most likely displaced.
+const DISPLACED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often in a row that must happen before it is called so.
+const DISPLACED_AFTER: u32 = 2;
+
+/// A link that waited so long for the local server may be taken for dead at the other end: a new one is dialled.
+const LINK_MAY_WAIT: Duration = Duration::from_secs(5);
+
+/// Keeps one local server reachable through one gateway until `stop` is cancelled or only the user can help. The last
+/// status is [`Status::Stopped`]; no process is left by then. `random` spreads the waits.
+pub async fn run(config: TunnelConfig, status: watch::Sender<Status>, stop: CancellationToken, random: fastrand::Rng) {
+    let report = Report::new(status);
+    let mut session_ids = random.clone();
+    session_ids.u64(..);
+    let mut engine = Engine {
+        backoff: Backoff::new(config.retry.first, config.retry.cap, random),
+        session_ids,
+        config,
+        dialler: Dialler::default(),
+        report,
+        stop,
+        served: None,
+        proven: false,
+        endpoint: None,
+        refusals: Refusals::default(),
+        displaced: 0,
+    };
+    let cause = engine.keep_up().await;
+    engine.report.set(Status::Stopping);
+    if let Some(served) = engine.served.take() {
+        served.child.end().await;
+    }
+    engine.report.set(Status::Stopped { cause });
+}
+
+struct Engine {
+    config: TunnelConfig,
+    dialler: Dialler,
+    report: Report,
+    stop: CancellationToken,
+    backoff: Backoff,
+    session_ids: fastrand::Rng,
+    served: Option<Served>,
+    /// Whether the local server has ever worked: one that has not is the user's to mend, one that has is restarted.
+    proven: bool,
+    /// The endpoint that took us last.
+    endpoint: Option<Endpoint>,
+    refusals: Refusals,
+    displaced: u32,
+}
+
+impl Engine {
+    /// Tries until asked to stop (`None`) or until trying is of no use.
+    async fn keep_up(&mut self) -> Option<Cause> {
+        loop {
+            let cause = self.attempt().await?;
+            if cause.remedy() == Remedy::Stop {
+                return Some(cause);
+            }
+            if let Some(max) = self.config.retry.max.filter(|max| self.backoff.tries() >= *max) {
+                return Some(Cause::RetriesExhausted { tries: max, last: Box::new(cause) });
+            }
+            let wait = self.next_wait(&cause);
+            debug!(code = cause.code(), wait_ms = wait.as_millis(), "waiting: {cause}");
+            self.report.waiting(self.backoff.tries(), wait, cause);
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return None,
+                () = tokio::time::sleep(wait) => {}
+                () = mind(&mut self.served) => {}
+            }
+        }
+    }
+
+    /// How long to wait after `cause`: what the gateway asks for and, between two that displace each other, long.
+    fn next_wait(&mut self, cause: &Cause) -> Duration {
+        let wait = self.backoff.next().unwrap_or(self.config.retry.cap);
+        match cause {
+            Cause::Displaced { .. } => self.config.retry.cap + wait,
+            _ => cause.retry_after().map_or(wait, |asked| asked + wait),
+        }
+    }
+
+    /// One try: a server that works, a link, a registration, and all that follows. `None`: asked to stop.
+    async fn attempt(&mut self) -> Option<Cause> {
+        let stop = self.stop.clone();
+        let session_id = session_id(&mut self.session_ids);
+        let link = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            ready = self.get_ready(&session_id) => match ready {
+                Ok(link) => link,
+                Err(cause) => return Some(cause),
+            },
+        };
+        let Some(served) = &mut self.served else {
+            return Some(Cause::Internal { detail: "a link without a server".to_owned() });
+        };
+        self.endpoint = Some(link.endpoint);
+        self.report.set(Status::Registering);
+        let began = Instant::now();
+        let end = base::serve(link, served, &self.config, &session_id, &self.report, &stop).await;
+        let cause = self.sort(end)?;
+        if began.elapsed() >= HEALTHY_AFTER {
+            self.backoff.reset();
+        }
+        if matches!(cause, Cause::ServerExited { .. }) {
+            self.bury().await;
+        }
+        Some(cause)
+    }
+
+    /// Brings both ends up at once, so that a refused token shows while a server is still being downloaded. The
+    /// server is kept when only the link fails.
+    async fn get_ready(&mut self, session_id: &str) -> Result<Dialled, Cause> {
+        if self.served.is_some() {
+            self.report.set(Status::Connecting);
+            return self.dial(session_id).await;
+        }
+        self.report.set(Status::Starting { since: Instant::now() });
+        let began = Instant::now();
+        let (dialled, started) = {
+            let dial = self.dial(session_id);
+            let start = start(&self.config, self.proven);
+            tokio::pin!(dial, start);
+            tokio::select! {
+                dialled = &mut dial => {
+                    if let Err(cause) = &dialled && cause.remedy() == Remedy::Stop {
+                        return Err(cause.clone());
+                    }
+                    (Some(dialled), start.await)
+                }
+                started = &mut start => (None, started),
+            }
+        };
+        self.served = Some(started?);
+        self.proven = true;
+        self.report.set(Status::Connecting);
+        match dialled {
+            Some(Ok(_)) if began.elapsed() > LINK_MAY_WAIT => self.dial(session_id).await,
+            Some(dialled) => dialled,
+            None => self.dial(session_id).await,
+        }
+    }
+
+    async fn dial(&self, session_id: &str) -> Result<Dialled, Cause> {
+        let request = Request {
+            gateway: &self.config.gateway,
+            endpoint: self.endpoint,
+            token: self.config.token.as_ref(),
+            session_id,
+            max_message: self.config.max_message,
+        };
+        self.dialler.dial(request).await
+    }
+
+    /// What an ended session means for the next try.
+    fn sort(&mut self, end: End) -> Option<Cause> {
+        let gateway = || self.config.gateway.to_string();
+        let was_online = matches!(&end, End::Link(_, Some(_)) | End::Server(_));
+        if was_online {
+            self.refusals.forget();
+        }
+        let cause = match end {
+            End::Stopped => return None,
+            End::Refused(refusal) => return Some(self.refusals.cause(refusal)),
+            End::Server(exit) => {
+                warn!(name = %self.config.name, "the local server {}{}", exit.status, exit.stderr);
+                Cause::ServerExited { status: exit.status, stderr: exit.stderr }
+            }
+            End::Link(LinkEnd::Closed { code: 1000, reason }, Some(online)) if reason.is_empty() => {
+                self.displaced = if online <= DISPLACED_WITHIN { self.displaced + 1 } else { 0 };
+                if self.displaced >= DISPLACED_AFTER {
+                    return Some(Cause::Displaced { name: self.config.name.to_string() });
+                }
+                return Some(Cause::Removed { detail: String::new() });
+            }
+            End::Link(end, online) => link_cause(end, online.is_some(), gateway),
+        };
+        self.displaced = 0;
+        Some(cause)
+    }
+
+    /// Clears away a server that has ended.
+    async fn bury(&mut self) {
+        if let Some(served) = self.served.take() {
+            served.child.end().await;
+        }
+    }
+}
+
+/// The end of a link as a cause. Codes from 4000 on are our own gateway's, and carry the cause's code as their reason.
+fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> Cause {
+    let because = culvert_protocol::cause::because;
+    match end {
+        LinkEnd::Closed { reason, .. } if reason == "auth.expired" => Cause::TokenExpired { gateway: gateway() },
+        LinkEnd::Closed { reason, .. } if reason.starts_with("auth.") => {
+            Cause::TokenRejected { gateway: gateway(), detail: because(&reason) }
+        }
+        LinkEnd::Closed { code: 1009, .. } => Cause::FrameTooLarge,
+        LinkEnd::Closed { code: 1008, reason } if !registered => Cause::RegisterFailed {
+            reason: if reason.is_empty() { "it closed the link (1008)".to_owned() } else { reason },
+        },
+        LinkEnd::Closed { code: 1000 | 1008, reason } => Cause::Removed { detail: because(&reason) },
+        LinkEnd::Silent(after) => Cause::LinkSilent { after },
+        end => Cause::LinkLost { detail: end.to_string() },
+    }
+}
+
+/// Starts the local server and greets it. One that has `proven` itself before gets the causes that are tried again.
+async fn start(config: &TunnelConfig, proven: bool) -> Result<Served, Cause> {
+    let LocalServer::Stdio(command) = &config.server;
+    let mut child = Child::spawn(command, config.name.as_str(), config.max_message)?;
+    match handshake::greet(&mut child, config.start_timeout).await {
+        Ok(greeting) => {
+            info!(name = %config.name, tools = greeting.tools, "local server is ready");
+            Ok(Served { child, greeting, pending: Pending::default() })
+        }
+        Err(failed) => {
+            let last_words = child.last_words();
+            child.end().await;
+            Err(match failed.into_cause(config.start_timeout, last_words) {
+                Cause::ServerFailedToStart { status, stderr } if proven => Cause::ServerExited { status, stderr },
+                Cause::ServerSilent { stderr, .. } if proven => {
+                    Cause::ServerExited { status: "did not answer after its restart".to_owned(), stderr }
+                }
+                cause => cause,
+            })
+        }
+    }
+}
+
+/// Keeps an eye on a server while there is no link: what it says is let go, what it asks is answered. Returns when it
+/// has ended, with the server taken away; without a server, never.
+async fn mind(served: &mut Option<Served>) {
+    let Some(Served { child, pending, .. }) = served else { return std::future::pending().await };
+    let exit = loop {
+        let line = match child.next().await {
+            Output::Line(Line::Whole(line)) => line,
+            Output::Line(Line::Oversize { .. }) => continue,
+            Output::Exited(exit) => break exit,
+        };
+        let Some(message) =
+            std::str::from_utf8(&line).ok().and_then(|text| culvert_protocol::message::Message::parse(text).ok())
+        else {
+            continue;
+        };
+        if let culvert_protocol::message::Shape::Response(id) = message.shape() {
+            pending.answered(id);
+        }
+        if let Some(answer) = local_answer::to_request(&message) {
+            let _ = child.stdin.try_send(bytes::Bytes::from(answer));
+        }
+    };
+    warn!("the local server {}{} while there was no link", exit.status, exit.stderr);
+    if let Some(served) = served.take() {
+        served.child.end().await;
+    }
+}
+
+/// A fresh session id in the form of a version 4 UUID. It names, it protects nothing.
+fn session_id(random: &mut fastrand::Rng) -> String {
+    let bits = random.u128(..);
+    let (a, b, c, d, e) =
+        (bits >> 96, bits >> 80 & 0xffff, bits >> 64 & 0xfff, bits >> 48 & 0x3fff, bits & 0xffff_ffff_ffff);
+    format!("{a:08x}-{b:04x}-4{c:03x}-{:04x}-{e:012x}", d | 0x8000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_ids_look_like_uuids_and_differ() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let ids = [session_id(&mut random), session_id(&mut random)];
+        assert_ne!(ids[0], ids[1]);
+        for id in ids {
+            let lengths: Vec<_> = id.split('-').map(str::len).collect();
+            assert_eq!(lengths, [8, 4, 4, 4, 12], "{id}");
+            assert_eq!(&id[14..15], "4");
+            assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"), "{id}");
+        }
+    }
+
+    #[test]
+    fn our_gateways_reasons_and_close_codes_become_causes() {
+        let cause = |code, reason: &str, registered| {
+            let end = LinkEnd::Closed { code, reason: reason.to_owned() };
+            link_cause(end, registered, || "https://gw".to_owned()).code()
+        };
+        assert_eq!(cause(4401, "auth.expired", true), "auth.expired");
+        assert_eq!(cause(4401, "auth.revoked", true), "auth.rejected");
+        assert_eq!(cause(1009, "", true), "link.too_large");
+        assert_eq!(cause(1008, "", false), "register.failed");
+        assert_eq!(cause(1008, "deleted", true), "register.removed");
+        assert_eq!(cause(1012, "", true), "link.lost");
+    }
+}

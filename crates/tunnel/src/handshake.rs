@@ -1,0 +1,154 @@
+//! The first words with a fresh child: `initialize`, `notifications/initialized`, and its list of tools.
+//!
+//! The engine does this itself, before it registers anywhere: then a gateway only ever sees a server that works, a
+//! slow download does not run into the gateway's time limits, and a child that was restarted is ready at once. A base
+//! gateway's own `initialize` is answered from what was learnt here: it declares no capabilities, and neither do we.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use culvert_protocol::cause::because;
+use culvert_protocol::message::{Message, Shape, member};
+use culvert_protocol::{Cause, message};
+use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+use crate::child::{Child, Exit, Output};
+use crate::lines::Line;
+use crate::local_answer;
+
+/// The revision that we ask for: the newest that has `initialize`.
+const REVISION: &str = "2025-11-25";
+
+/// How long a server that has answered `initialize` may take to list its tools. They are only counted.
+const LIST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Pages of the tool list that are read at most.
+const MAX_PAGES: usize = 100;
+
+/// What a child said of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Greeting {
+    /// The `result` of `initialize`, as it came.
+    pub(crate) result: Box<RawValue>,
+    /// How many tools it lists; none when it has no tools.
+    pub(crate) tools: Option<usize>,
+}
+
+/// Why there is no greeting.
+#[derive(Debug)]
+pub(crate) enum NoGreeting {
+    /// The child ended.
+    Exited(Exit),
+    /// It did not answer in time.
+    Silent,
+    /// It answered something else.
+    Wrong(String),
+}
+
+/// Greets `child`; its answer must come before `limit` has passed.
+pub(crate) async fn greet(child: &mut Child, limit: Duration) -> Result<Greeting, NoGreeting> {
+    let deadline = Instant::now() + limit;
+    let version = env!("CARGO_PKG_VERSION");
+    let params = format!(
+        r#"{{"protocolVersion":"{REVISION}","capabilities":{{}},"clientInfo":{{"name":"culvert","version":"{version}"}}}}"#
+    );
+    let result = match ask(child, "initialize", &params, "culvert-initialize", deadline).await? {
+        Ok(result) => result,
+        Err(error) => {
+            return Err(NoGreeting::Wrong(format!("initialize was answered with an error{}", because(&error))));
+        }
+    };
+    if !matches!(member(&result, "protocolVersion"), Ok(Some(_))) {
+        return Err(NoGreeting::Wrong("its answer to initialize names no protocol version".to_owned()));
+    }
+    tell(child, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned()).await;
+    let tools = count_tools(child, &result).await?;
+    Ok(Greeting { result, tools })
+}
+
+impl NoGreeting {
+    /// The cause to show, for a child that has never worked.
+    pub(crate) fn into_cause(self, limit: Duration, last_words: String) -> Cause {
+        match self {
+            Self::Exited(Exit { status, stderr }) => Cause::ServerFailedToStart { status, stderr },
+            Self::Silent => Cause::ServerSilent { after: limit, stderr: last_words },
+            Self::Wrong(detail) => Cause::ServerHandshake { detail },
+        }
+    }
+}
+
+/// Reads the list of tools to its end. A server that fails at it is not less alive, so that is no error.
+async fn count_tools(child: &mut Child, greeting: &RawValue) -> Result<Option<usize>, NoGreeting> {
+    let has_tools = member(greeting, "capabilities").ok().flatten().and_then(|all| member(all, "tools").ok().flatten());
+    if has_tools.is_none() {
+        return Ok(None);
+    }
+    let deadline = Instant::now() + LIST_TIMEOUT;
+    let mut params = "{}".to_owned();
+    let mut count = 0;
+    for page in 0..MAX_PAGES {
+        let id = format!("culvert-tools-{page}");
+        let result = match ask(child, "tools/list", &params, &id, deadline).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => {
+                debug!(error, "the local server cannot list its tools");
+                return Ok(None);
+            }
+            Err(NoGreeting::Silent) => return Ok(None),
+            Err(other) => return Err(other),
+        };
+        let tools = member(&result, "tools").ok().flatten();
+        count += tools.and_then(|tools| message::batch(tools.get()).ok()).map_or(0, |tools| tools.len());
+        match member(&result, "nextCursor") {
+            Ok(Some(cursor)) if cursor.get().starts_with('"') => params = format!(r#"{{"cursor":{}}}"#, cursor.get()),
+            _ => break,
+        }
+    }
+    Ok(Some(count))
+}
+
+/// One request of our own and its answer; an error of the server comes as the inner `Err`.
+async fn ask(
+    child: &mut Child,
+    method: &str,
+    params: &str,
+    id: &str,
+    deadline: Instant,
+) -> Result<Result<Box<RawValue>, String>, NoGreeting> {
+    let request = format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{params}}}"#);
+    tell(child, request).await;
+    let expected = Shape::Response(message::Id::Text(id.into()));
+    loop {
+        let line = match timeout_at(deadline, child.next()).await {
+            Ok(Output::Line(line)) => line,
+            Ok(Output::Exited(exit)) => return Err(NoGreeting::Exited(exit)),
+            Err(_) => return Err(NoGreeting::Silent),
+        };
+        let Line::Whole(line) = line else { continue };
+        let Some(message) = std::str::from_utf8(&line).ok().and_then(|text| Message::parse(text).ok()) else {
+            debug!(line = %culvert_protocol::text::clean(&String::from_utf8_lossy(&line), 200), "not a message: skipped");
+            continue;
+        };
+        if *message.shape() == expected {
+            return Ok(match (message.result(), message.error()) {
+                (Some(result), None) => Ok(result.to_owned()),
+                (_, error) => Err(error.map_or("", RawValue::get).to_owned()),
+            });
+        }
+        if let Some(answer) = local_answer::to_request(&message) {
+            tell(child, answer).await;
+        }
+    }
+}
+
+/// A message for the child. One that reads nothing is found out by its silence.
+async fn tell(child: &Child, message: String) {
+    let _ = child.stdin.try_send(Bytes::from(message));
+}
+
+/// The answer to a gateway's `initialize`, from what the child said once.
+pub(crate) fn repeat(greeting: &Greeting, raw_id: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{raw_id},"result":{}}}"#, greeting.result.get())
+}

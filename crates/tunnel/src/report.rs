@@ -1,0 +1,52 @@
+//! Where the engine says what is so: one place through which every change of status goes out.
+
+use std::time::Duration;
+
+use culvert_protocol::Cause;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::status::{Notice, Online, Status};
+
+/// Publishes status changes.
+#[derive(Debug)]
+pub(crate) struct Report {
+    status: watch::Sender<Status>,
+}
+
+impl Report {
+    pub(crate) fn new(status: watch::Sender<Status>) -> Self {
+        Self { status }
+    }
+
+    pub(crate) fn set(&self, status: Status) {
+        self.status.send_if_modified(|now| {
+            let changed = *now != status;
+            *now = status;
+            changed
+        });
+    }
+
+    pub(crate) fn online(&self, session: String, tools: Option<usize>, notices: Vec<Notice>) {
+        self.set(Status::Online(Online { since: Instant::now(), session, tools, round_trip: None, notices }));
+    }
+
+    /// A fresh measurement. Faces are woken only when it differs by a step that a person would notice: a fifth, and at
+    /// least a millisecond.
+    pub(crate) fn round_trip(&self, measured: Duration) {
+        self.status.send_if_modified(|now| {
+            let Status::Online(online) = now else { return false };
+            let differs = online
+                .round_trip
+                .is_none_or(|known| measured.abs_diff(known) > (known / 5).max(Duration::from_millis(1)));
+            if differs {
+                online.round_trip = Some(measured);
+            }
+            differs
+        });
+    }
+
+    pub(crate) fn waiting(&self, attempt: u32, wait: Duration, cause: Cause) {
+        self.set(Status::Waiting { attempt, retry_at: Instant::now() + wait, cause });
+    }
+}
