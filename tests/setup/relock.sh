@@ -20,7 +20,8 @@ done
 # `resolved` would record the address of this machine's registry mirror; the
 # integrity hashes, which do protect, stay.
 . "$cache/peers/env"
-PATH="$(dirname "$CULVERT_PEER_NODE"):$PATH"
+tree="$(dirname "$CULVERT_PEER_NODE")/.."
 rm -f node/package-lock.json
-npm install --prefix node --package-lock-only --ignore-scripts \
+NODE_USE_SYSTEM_CA=1 PATH="$tree/bin:$PATH" "$CULVERT_PEER_NODE" "$tree/lib/node_modules/npm/bin/npm-cli.js" \
+    install --prefix node --package-lock-only --ignore-scripts \
     --omit-lockfile-registry-resolved --no-audit --no-fund
