@@ -1,0 +1,215 @@
+//! The keys of a configuration: what each is called as key, flag and variable, and what holds without it. Reading,
+//! error messages and the documentation are all checked against this one list.
+
+use std::fmt;
+
+/// Something that can be configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The command of the local server.
+    LocalStdio,
+    /// Its arguments, literally; the command is then literal as well.
+    Args,
+    /// Its environment, beyond what it inherits.
+    Env,
+    /// The folder that it runs in.
+    Cwd,
+    /// The name to register.
+    ServerName,
+    /// What the gateway's catalog says about it.
+    ServerDescription,
+    /// Where to register.
+    Gateway,
+    /// The bearer for the gateway.
+    Token,
+    /// The ceiling of the first wait between tries.
+    ReconnectDelay,
+    /// How many tries may fail in a row.
+    MaxRetries,
+    /// The heartbeat's interval.
+    Keepalive,
+    /// The largest whole frame.
+    MaxMessageSize,
+    /// How long the local server may take to its first answer.
+    StartTimeout,
+    /// Whether a gateway elsewhere may be reached without TLS.
+    AllowPlaintext,
+    /// How much the log tells.
+    LogLevel,
+}
+
+/// What a key's value looks like in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One text, number or truth value.
+    Text,
+    /// A list of texts.
+    List,
+    /// A mapping from text to text.
+    Map,
+}
+
+/// A key as people meet it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// Its name in a file.
+    pub name: &'static str,
+    /// Another name that a file may use for it.
+    pub alias: Option<&'static str>,
+    /// Its flag on the command line.
+    pub flag: Option<&'static str>,
+    /// Its environment variable.
+    pub variable: Option<&'static str>,
+    /// What holds without it; `None` where nothing does.
+    pub default: Option<&'static str>,
+    /// The unit of a number.
+    pub unit: Option<&'static str>,
+    /// What its value looks like in a file.
+    pub shape: Shape,
+}
+
+/// Most keys: a flag of their own, text, nothing else.
+const fn plain(name: &'static str, flag: &'static str) -> About {
+    About { name, alias: None, flag: Some(flag), variable: None, default: None, unit: None, shape: Shape::Text }
+}
+
+/// Keys that only a file has.
+const fn only_in_files(name: &'static str, shape: Shape) -> About {
+    About { name, alias: None, flag: None, variable: None, default: None, unit: None, shape }
+}
+
+impl Key {
+    /// Every key, in the order of the documentation.
+    pub const ALL: [Self; 15] = [
+        Self::LocalStdio,
+        Self::Args,
+        Self::Env,
+        Self::Cwd,
+        Self::ServerName,
+        Self::ServerDescription,
+        Self::Gateway,
+        Self::Token,
+        Self::ReconnectDelay,
+        Self::MaxRetries,
+        Self::Keepalive,
+        Self::MaxMessageSize,
+        Self::StartTimeout,
+        Self::AllowPlaintext,
+        Self::LogLevel,
+    ];
+
+    /// What there is to know about it.
+    pub const fn about(self) -> About {
+        let seconds = Some("seconds");
+        match self {
+            Self::LocalStdio => About { alias: Some("command"), ..plain("local_stdio", "--local-stdio") },
+            Self::Args => only_in_files("args", Shape::List),
+            Self::Env => only_in_files("env", Shape::Map),
+            Self::Cwd => only_in_files("cwd", Shape::Text),
+            Self::ServerName => About { alias: Some("name"), ..plain("server_name", "--server-name") },
+            Self::ServerDescription => {
+                About { alias: Some("description"), ..plain("server_description", "--server-description") }
+            }
+            Self::Gateway => About { variable: Some("REVERSE_PROXY_GATEWAY"), ..plain("gateway", "--gateway") },
+            Self::Token => About { variable: Some("REVERSE_PROXY_TOKEN"), ..plain("token", "--token") },
+            Self::ReconnectDelay => About {
+                variable: Some("REVERSE_PROXY_RECONNECT_DELAY"),
+                default: Some("1"),
+                unit: seconds,
+                ..plain("reconnect_delay", "--reconnect-delay")
+            },
+            Self::MaxRetries => About {
+                variable: Some("REVERSE_PROXY_MAX_RETRIES"),
+                default: Some("0"),
+                unit: Some("tries"),
+                ..plain("max_retries", "--max-retries")
+            },
+            Self::Keepalive => About { default: Some("30"), unit: seconds, ..plain("keepalive", "--keepalive") },
+            Self::MaxMessageSize => About {
+                default: Some("16777216"),
+                unit: Some("bytes"),
+                ..plain("max_message_size", "--max-message-size")
+            },
+            Self::StartTimeout => {
+                About { default: Some("120"), unit: seconds, ..plain("start_timeout", "--start-timeout") }
+            }
+            Self::AllowPlaintext => About { default: Some("false"), ..plain("allow_plaintext", "--allow-plaintext") },
+            Self::LogLevel => About {
+                variable: Some("REVERSE_PROXY_LOG_LEVEL"),
+                default: Some("INFO"),
+                ..plain("log_level", "--log-level")
+            },
+        }
+    }
+
+    /// Its name in a file.
+    pub const fn name(self) -> &'static str {
+        self.about().name
+    }
+
+    /// The key that a file names so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name || key.about().alias == Some(name))
+    }
+
+    /// The key's name that was probably meant by `name`, if any is close.
+    pub fn nearest(name: &str) -> Option<&'static str> {
+        let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
+        let wanted = plain(name);
+        let names = Self::ALL.into_iter().flat_map(|key| [Some(key.name()), key.about().alias]).flatten();
+        names
+            .map(|known| (strsim::damerau_levenshtein(&wanted, &plain(known)), known))
+            // A third of the letters may be wrong: more is another word.
+            .filter(|(distance, known)| distance * 3 <= known.len().max(wanted.len()))
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, known)| known)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_stands_for_two_keys() {
+        let names: Vec<_> =
+            Key::ALL.into_iter().flat_map(|key| [Some(key.name()), key.about().alias]).flatten().collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        assert!(names.iter().all(|name| Key::named(name).is_some()));
+        assert_eq!(Key::ALL.into_iter().collect::<BTreeSet<_>>().len(), Key::ALL.len());
+    }
+
+    #[test]
+    fn flags_are_the_keys_with_hyphens() {
+        for key in Key::ALL {
+            if let Some(flag) = key.about().flag {
+                assert_eq!(flag.trim_start_matches("--").replace('-', "_"), key.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_key_is_found_through_typing_errors() {
+        for (typed, meant) in [
+            ("keep_alive", Some("keepalive")),
+            ("reconnect-delay", Some("reconnect_delay")),
+            ("recconect_delay", Some("reconnect_delay")),
+            ("gatway", Some("gateway")),
+            ("tokne", Some("token")),
+            ("logLevel", Some("log_level")),
+            ("local-stdio", Some("local_stdio")),
+            ("arguments", None),
+            ("colour", None),
+        ] {
+            assert_eq!(Key::nearest(typed), meant, "{typed}");
+        }
+    }
+}

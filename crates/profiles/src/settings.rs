@@ -1,0 +1,166 @@
+//! One layer of configuration: typed values, each with where it came from, any of them missing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use culvert_protocol::{Secret, text};
+
+use crate::document::Raw;
+use crate::error::ConfigError;
+use crate::key::Key;
+use crate::level::LogLevel;
+use crate::origin::{Origin, Sourced};
+use crate::value::{self, BadValue};
+
+/// What one layer says, each key as in [`Key`]. Laid over each other, the higher layer's values win one by one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each field is the key of its name, described there and in docs/configuration.md")]
+pub struct Settings {
+    pub local_stdio: Option<Sourced<String>>,
+    pub args: Option<Sourced<Vec<String>>>,
+    pub env: Option<Sourced<ChildEnvironment>>,
+    pub cwd: Option<Sourced<PathBuf>>,
+    pub server_name: Option<Sourced<String>>,
+    pub server_description: Option<Sourced<String>>,
+    pub gateway: Option<Sourced<String>>,
+    pub token: Option<Sourced<Secret>>,
+    pub reconnect_delay: Option<Sourced<Duration>>,
+    pub max_retries: Option<Sourced<u32>>,
+    pub keepalive: Option<Sourced<Duration>>,
+    pub max_message_size: Option<Sourced<usize>>,
+    pub start_timeout: Option<Sourced<Duration>>,
+    pub allow_plaintext: Option<Sourced<bool>>,
+    pub log_level: Option<Sourced<LogLevel>>,
+}
+
+/// Variables for a child process. Servers are handed their own secrets in these, so `Debug` shows names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ChildEnvironment(pub BTreeMap<String, String>);
+
+impl fmt::Debug for ChildEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Settings {
+    /// This layer, with `lower` showing through where it says nothing.
+    ///
+    /// Arguments belong to the command that they stand beside: another command does not inherit them.
+    #[must_use]
+    pub fn over(self, lower: Self) -> Self {
+        let args = if self.local_stdio.is_some() { self.args } else { self.args.or(lower.args) };
+        Self {
+            local_stdio: self.local_stdio.or(lower.local_stdio),
+            args,
+            env: self.env.or(lower.env),
+            cwd: self.cwd.or(lower.cwd),
+            server_name: self.server_name.or(lower.server_name),
+            server_description: self.server_description.or(lower.server_description),
+            gateway: self.gateway.or(lower.gateway),
+            token: self.token.or(lower.token),
+            reconnect_delay: self.reconnect_delay.or(lower.reconnect_delay),
+            max_retries: self.max_retries.or(lower.max_retries),
+            keepalive: self.keepalive.or(lower.keepalive),
+            max_message_size: self.max_message_size.or(lower.max_message_size),
+            start_timeout: self.start_timeout.or(lower.start_timeout),
+            allow_plaintext: self.allow_plaintext.or(lower.allow_plaintext),
+            log_level: self.log_level.or(lower.log_level),
+        }
+    }
+
+    /// Where the value of `key` came from, if there is one.
+    pub fn origin(&self, key: Key) -> Option<&Origin> {
+        fn of<T>(value: &Option<Sourced<T>>) -> Option<&Origin> {
+            value.as_ref().map(|sourced| &sourced.origin)
+        }
+        match key {
+            Key::LocalStdio => of(&self.local_stdio),
+            Key::Args => of(&self.args),
+            Key::Env => of(&self.env),
+            Key::Cwd => of(&self.cwd),
+            Key::ServerName => of(&self.server_name),
+            Key::ServerDescription => of(&self.server_description),
+            Key::Gateway => of(&self.gateway),
+            Key::Token => of(&self.token),
+            Key::ReconnectDelay => of(&self.reconnect_delay),
+            Key::MaxRetries => of(&self.max_retries),
+            Key::Keepalive => of(&self.keepalive),
+            Key::MaxMessageSize => of(&self.max_message_size),
+            Key::StartTimeout => of(&self.start_timeout),
+            Key::AllowPlaintext => of(&self.allow_plaintext),
+            Key::LogLevel => of(&self.log_level),
+        }
+    }
+
+    /// Reads the value of a key from its text.
+    pub(crate) fn set(&mut self, key: Key, raw: Raw, origin: Origin) -> Result<(), ConfigError> {
+        let shown = match &raw {
+            Raw::Text(value) if key != Key::Token => Some(text::clean(value, 60)),
+            _ => None,
+        };
+        let bad = |problem| ConfigError::Value { origin: origin.clone(), key, shown: shown.clone(), problem };
+        let to = || origin.clone();
+        match (key, raw) {
+            (Key::Args, Raw::List(args)) => {
+                if args.iter().any(|arg| arg.contains('\0')) {
+                    return Err(bad(BadValue::NotForProcesses));
+                }
+                self.args = Some(Sourced::new(args, to()));
+            }
+            (Key::Env, Raw::Map(env)) => {
+                check_environment(&env).map_err(bad)?;
+                self.env = Some(Sourced::new(ChildEnvironment(env), to()));
+            }
+            (Key::LocalStdio, Raw::Text(text)) => self.local_stdio = Some(Sourced::new(text, to())),
+            (Key::Cwd, Raw::Text(text)) => {
+                let problem = match text.trim() {
+                    "" => Some(BadValue::Empty),
+                    path => path.contains('\0').then_some(BadValue::NotForProcesses),
+                };
+                if let Some(problem) = problem {
+                    return Err(bad(problem));
+                }
+                self.cwd = Some(Sourced::new(text.trim().into(), to()));
+            }
+            (Key::ServerName, Raw::Text(text)) => self.server_name = Some(Sourced::new(text, to())),
+            (Key::ServerDescription, Raw::Text(text)) => self.server_description = Some(Sourced::new(text, to())),
+            (Key::Gateway, Raw::Text(text)) => self.gateway = Some(Sourced::new(text, to())),
+            (Key::Token, Raw::Text(text)) => self.token = Some(Sourced::new(Secret::new(text), to())),
+            (Key::ReconnectDelay, Raw::Text(text)) => {
+                self.reconnect_delay = Some(Sourced::new(value::seconds(&text).map_err(bad)?, to()));
+            }
+            (Key::MaxRetries, Raw::Text(text)) => {
+                self.max_retries = Some(Sourced::new(value::retries(&text).map_err(bad)?, to()));
+            }
+            (Key::Keepalive, Raw::Text(text)) => {
+                self.keepalive = Some(Sourced::new(value::seconds(&text).map_err(bad)?, to()));
+            }
+            (Key::MaxMessageSize, Raw::Text(text)) => {
+                self.max_message_size = Some(Sourced::new(value::bytes(&text).map_err(bad)?, to()));
+            }
+            (Key::StartTimeout, Raw::Text(text)) => {
+                self.start_timeout = Some(Sourced::new(value::seconds(&text).map_err(bad)?, to()));
+            }
+            (Key::AllowPlaintext, Raw::Text(text)) => {
+                self.allow_plaintext = Some(Sourced::new(value::boolean(&text).map_err(bad)?, to()));
+            }
+            (Key::LogLevel, Raw::Text(text)) => {
+                self.log_level = Some(Sourced::new(text.parse().map_err(bad)?, to()));
+            }
+            (_, Raw::Text(_) | Raw::List(_) | Raw::Map(_)) => {
+                unreachable!("the reader gives each key's value in the key's own shape")
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_environment(env: &BTreeMap<String, String>) -> Result<(), BadValue> {
+    if env.keys().any(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        return Err(BadValue::VariableName);
+    }
+    if env.values().any(|value| value.contains('\0')) { Err(BadValue::NotForProcesses) } else { Ok(()) }
+}
