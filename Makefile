@@ -7,13 +7,13 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/culvert
 export CARGO_TARGET_DIR := $(CACHE)/target
 export PATH := $(CACHE)/tools/bin:$(PATH)
 
-PEER_PYTHON := $(CACHE)/peers/mcp2/bin/python
-
+# Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
+.NOTPARALLEL:
 .PHONY: help setup setup-all build demo fmt lint deny test test-all app clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 setup: ## install what the demo and the tests need (about a second when it is there)
 	@sh tests/setup/setup.sh test
@@ -26,7 +26,8 @@ build: ## build the headless part: the program `culvert`
 
 demo: ## show a local MCP server called through a gateway, on this machine
 	@sh tests/setup/setup.sh demo
-	@$(PEER_PYTHON) -I -B tests/demo/demo.py --culvert $(CARGO_TARGET_DIR)/debug/culvert --peers $(CACHE)/peers/env
+	@"$(CACHE)/peers/mcp2/bin/python" -I -B tests/demo/demo.py \
+		--culvert "$(CARGO_TARGET_DIR)/debug/culvert" --peers "$(CACHE)/peers/env"
 
 fmt: ## format the code
 	@cargo fmt
@@ -43,9 +44,9 @@ test: setup build ## run the tests (what CI runs)
 	cargo nextest run
 	cargo test --doc --quiet
 
-test-all: setup-all ## the tests, with those that take long, and a release build
+test-all: test setup-all ## the tests, those that take long, and a release build
 	cargo build --release -p culvert-cli
-	cargo nextest run --run-ignored all
+	cargo nextest run --run-ignored only
 
 app: ## the desktop app (not here yet)
 	@echo "The desktop app is not part of this checkout yet; \`make build\` makes the command line and the gateway."
