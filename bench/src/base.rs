@@ -1,0 +1,202 @@
+//! The suite `base`: one tunnel client at a time, measured from the gateway's side.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+use tokio::time::{sleep, timeout};
+
+use crate::figures::{Clocks, Figures, Startup, mib, ms};
+use crate::gateway::{Failure, Gateway, Tunnel};
+use crate::load::{Load, Until};
+use crate::peers::Peer;
+use crate::process::PeerProcess;
+use crate::procfs;
+
+/// How long a peer has from its spawn to the end of its registration.
+const REGISTRATION: Duration = Duration::from_secs(60);
+
+/// Between registration and the reading of idle memory.
+const SETTLE: Duration = Duration::from_secs(1);
+
+#[derive(Args, Debug, Serialize)]
+pub(crate) struct BaseArgs {
+    /// Peers to measure: culvert, mcp-reverse-proxy-client, contextforge [default: all]
+    #[serde(skip)]
+    pub(crate) peers: Vec<String>,
+    /// Measure this command too (only this, if no peer is named); {gateway}, {token},
+    /// {name}, {server} and {config} are filled in
+    #[arg(long = "cmd", value_name = "[NAME=]COMMAND")]
+    #[serde(skip)]
+    pub(crate) commands: Vec<String>,
+    /// Bytes of the echoed argument, each in a fresh process
+    #[arg(long, value_delimiter = ',', default_values_t = [200, 49_152, 102_400, 921_600])]
+    pub(crate) sizes: Vec<usize>,
+    /// Calls in flight
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64], value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) concurrency: Vec<u16>,
+    /// Seconds per load
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
+    /// Runs, of which the medians are shown
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) runs: u32,
+    /// Seconds without any answer after which a load has failed
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+}
+
+/// All that one suite measured.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Measured {
+    pub(crate) starts: Vec<Start>,
+    pub(crate) loads: Vec<LoadRun>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Start {
+    pub(crate) peer: String,
+    pub(crate) startup: Startup,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct LoadRun {
+    pub(crate) peer: String,
+    pub(crate) size: usize,
+    pub(crate) concurrency: u16,
+    pub(crate) outcome: Result<Figures, String>,
+}
+
+/// What all sittings have in common.
+struct Bench<'a> {
+    args: &'a BaseArgs,
+    echo: &'a Path,
+}
+
+/// Measures each peer at each size in turn, and all of that `runs` times: what disturbs
+/// the machine for a while then disturbs all peers alike.
+pub(crate) async fn run(args: &BaseArgs, peers: &[Peer], echo: &PathBuf) -> io::Result<Measured> {
+    let bench = Bench { args, echo };
+    let mut measured = Measured::default();
+    for run in 1..=args.runs {
+        for &size in &args.sizes {
+            for peer in peers {
+                let label = format!("run {run}/{}  {size:>7} B  {}", args.runs, peer.name);
+                bench.sit(peer, size, &label, &mut measured).await?;
+            }
+        }
+    }
+    Ok(measured)
+}
+
+impl Bench<'_> {
+    /// One process of one peer, one size, every concurrency.
+    async fn sit(&self, peer: &Peer, size: usize, label: &str, measured: &mut Measured) -> io::Result<()> {
+        let gateway = Gateway::bind().await?;
+        let mut process = PeerProcess::start(peer, &gateway.url()?, self.echo)?;
+        let mut failed = None;
+        let mut tunnel = match self.start(gateway, &mut process).await {
+            Ok((tunnel, startup)) => {
+                eprintln!("{label}: ready after {:.0} ms", startup.ready_ms);
+                measured.starts.push(Start { peer: peer.name.clone(), startup });
+                Some(tunnel)
+            }
+            Err(failure) => {
+                failed = Some(failure.to_string());
+                None
+            }
+        };
+        for &concurrency in &self.args.concurrency {
+            let outcome = match (&mut tunnel, &failed) {
+                (Some(tunnel), None) => self.load(tunnel, &mut process, size, concurrency).await,
+                (_, failed) => Err(failed.clone().unwrap_or_default()),
+            };
+            match &outcome {
+                Ok(f) => eprintln!(
+                    "{label}, {concurrency} at once: p50 {:.3} ms, {:.0} calls/s, {:.1} µs CPU per call",
+                    f.p50_ms, f.per_s, f.cpu_us
+                ),
+                Err(why) => eprintln!("{label}, {concurrency} at once: {why}"),
+            }
+            // A tunnel that failed once is in no state to be measured further.
+            failed = failed.or_else(|| outcome.as_ref().err().cloned());
+            measured.loads.push(LoadRun { peer: peer.name.clone(), size, concurrency, outcome });
+        }
+        let left = process.stop().await;
+        if left > 0 {
+            eprintln!("{label}: left {left} processes behind, which were killed");
+        }
+        Ok(())
+    }
+
+    async fn start(&self, gateway: Gateway, process: &mut PeerProcess) -> Result<(Tunnel, Startup), Failure> {
+        let (spawned, pid) = (process.spawned, process.pid());
+        let registering = async {
+            let mut tunnel = gateway.accept().await?;
+            let connected = Instant::now();
+            tunnel.registration().await?;
+            let registered = Instant::now();
+            tunnel.initialize().await?;
+            Ok::<_, Failure>((tunnel, connected, registered, Instant::now()))
+        };
+        let outcome = tokio::select! {
+            outcome = timeout(REGISTRATION, registering) => outcome.ok(),
+            failure = process.ended() => return Err(failure),
+        };
+        let Some(outcome) = outcome else {
+            return Err(Failure::NotRegistered { patience: REGISTRATION, said: process.said() });
+        };
+        let (tunnel, connected, registered, ready) = outcome?;
+        sleep(SETTLE).await;
+        let startup = Startup {
+            connect_ms: ms(connected - spawned),
+            register_ms: ms(registered - spawned),
+            ready_ms: ms(ready - spawned),
+            idle_mib: mib(procfs::usage(pid, self.echo).resident),
+        };
+        Ok((tunnel, startup))
+    }
+
+    async fn load(
+        &self,
+        tunnel: &mut Tunnel,
+        process: &mut PeerProcess,
+        size: usize,
+        concurrency: u16,
+    ) -> Result<Figures, String> {
+        let body = body(size);
+        let patience = Duration::from_secs(self.args.timeout);
+        let warm_up = Until::Calls(if size < 10_000 { 20 } else { 3 });
+        let warm_up = Load { body: &body, concurrency: 1, until: warm_up, patience };
+        let until = Until::Elapsed(Duration::from_secs(self.args.seconds));
+        let measured = Load { concurrency, until, ..warm_up };
+        let pid = process.pid();
+        let clocks = || Clocks {
+            peer: procfs::usage(pid, self.echo),
+            driver: procfs::own_cpu(),
+            machine: procfs::machine_cpu(),
+        };
+        let both = async {
+            warm_up.run(tunnel).await?;
+            let before = clocks();
+            let outcome = measured.run(tunnel).await?;
+            Ok(Figures::new(&outcome, before, clocks()))
+        };
+        let failure: Failure = match both.await {
+            Ok(figures) => return Ok(figures),
+            Err(failure) => failure,
+        };
+        // A peer that broke down is better described by its last words than by the
+        // connection that broke with it.
+        let last = timeout(SETTLE, process.ended()).await;
+        Err(last.map_or_else(|_| failure.to_string(), |ended| ended.to_string()))
+    }
+}
+
+/// Letters and digits, the same for the same size.
+fn body(size: usize) -> String {
+    let mut random = fastrand::Rng::with_seed(size as u64);
+    std::iter::repeat_with(|| random.alphanumeric()).take(size).collect()
+}
