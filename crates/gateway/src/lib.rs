@@ -3,15 +3,18 @@
 //! Two halves. The *house* knows HTTP, bearers, the catalog and the links; the *front* speaks MCP's Streamable HTTP
 //! with whatever conversation it is handed, and never sees a token or a link.
 
+pub mod backend;
 mod clock;
 pub mod config;
 pub mod conversation;
 pub mod error;
 mod hs256;
+mod progress;
 mod random;
 pub mod reply;
 mod revoked;
 mod secret_file;
+pub mod shared;
 mod state_dir;
 pub mod tokens;
 

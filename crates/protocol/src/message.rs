@@ -27,7 +27,11 @@ pub enum Id {
 }
 
 impl Id {
-    fn of(raw: &RawValue) -> Result<Self, Malformed> {
+    /// Reads an id, or a progress token, which has the same form.
+    ///
+    /// # Errors
+    /// [`Malformed::Id`] when it is neither text nor number nor `null`, or longer than [`MAX_ID`].
+    pub fn of(raw: &RawValue) -> Result<Self, Malformed> {
         let text = raw.get();
         if text.len() > MAX_ID {
             return Err(Malformed::Id);

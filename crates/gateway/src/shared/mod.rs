@@ -1,0 +1,258 @@
+//! One conversation with one child, used by several clients: the multiplexer of a base tunnel.
+//!
+//! It initialises the child once and answers each client's `initialize` from that. Ids and progress tokens are replaced
+//! by numbers of its own and put back, by splicing bytes; nothing else is touched. What the server sends to nobody in
+//! particular goes to every client. What it asks is answered here, since nobody could tell whose answer it wants.
+//!
+//! A client that takes its messages too slowly holds nobody up: when more than [`CLIENT_BACKLOG`] bytes wait for it, its
+//! conversation ends, and what it waited for is answered with the error `client.slow`.
+
+mod client;
+mod initialized;
+mod own;
+mod pump;
+mod splicing;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use culvert_link::queue;
+use culvert_protocol::rpc_error::RpcError;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::conversation::{CONVERSATION_QUEUE, Conversation};
+
+pub use initialized::{Initialized, LEGACY_REVISIONS};
+use table::Table;
+
+/// How long the server may take to answer the gateway's `initialize`. The tunnel's client registers only after a good
+/// answer of its own, so this one is a replay or comes from a warm server.
+pub const INITIALIZE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Bytes that may wait for one client. Twice the largest frame that a gateway takes by default, so that a few large
+/// answers that arrive at once are no sign of slowness.
+pub const CLIENT_BACKLOG: usize = 32 * 1024 * 1024;
+
+/// Messages of the gateway's own that may wait for the child: answers to its requests, cancellations.
+const OUTBOX: usize = 256;
+
+/// A child shared by several clients. When the last handle is dropped, the conversation with the child ends.
+#[derive(Debug)]
+pub struct Shared {
+    core: Arc<Core>,
+    _stop: DropGuard,
+}
+
+/// How far the conversation with the child has come.
+#[derive(Debug, Clone)]
+enum Phase {
+    Starting,
+    Ready(Arc<Initialized>),
+    Ended(RpcError),
+}
+
+/// What the tasks share.
+#[derive(Debug)]
+struct Core {
+    table: Mutex<Table>,
+    phase: watch::Sender<Phase>,
+    /// Ends all tasks.
+    stop: CancellationToken,
+    /// To the child; gone when the conversation is over.
+    raw: Mutex<Option<queue::Sender<Bytes>>>,
+    outbox: mpsc::Sender<Bytes>,
+    /// A call was cancelled, so the pump's timer may have to ring earlier.
+    cancelled: Notify,
+    counts: Counts,
+}
+
+/// What went astray, for status and logs.
+#[derive(Debug, Default)]
+struct Counts {
+    late: AtomicU64,
+    stray: AtomicU64,
+    answered_here: AtomicU64,
+    cut: AtomicU64,
+}
+
+/// A look at the counters of a shared child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SharedCounts {
+    /// Clients that are there now.
+    pub clients: usize,
+    /// Calls in flight now.
+    pub in_flight: usize,
+    /// Answers and progress of the server for calls that are over; dropped.
+    pub late: u64,
+    /// Messages that belong nowhere (an answer to nothing, no JSON-RPC); dropped.
+    pub stray: u64,
+    /// Requests of the server that the gateway answered itself.
+    pub answered_here: u64,
+    /// Clients cut off because they took their messages too slowly.
+    pub cut: u64,
+}
+
+impl Shared {
+    /// Begins to share `raw`, a conversation with a child that no client has talked to yet. The handshake begins at
+    /// once; see [`ready`](Self::ready). Needs a tokio runtime.
+    pub fn start(raw: Conversation) -> Arc<Self> {
+        let (outbox, mail) = mpsc::channel(OUTBOX);
+        let core = Arc::new(Core {
+            table: Mutex::default(),
+            phase: watch::Sender::new(Phase::Starting),
+            stop: CancellationToken::new(),
+            raw: Mutex::new(Some(raw.to_server.clone())),
+            outbox,
+            cancelled: Notify::new(),
+            counts: Counts::default(),
+        });
+        tokio::spawn(own::post(core.clone(), mail, raw.to_server));
+        tokio::spawn(pump::run(core.clone(), raw.from_server));
+        tokio::spawn(own::handshake(core.clone()));
+        Arc::new(Self { _stop: core.stop.clone().drop_guard(), core })
+    }
+
+    /// Waits for the end of the handshake, at most [`INITIALIZE_LIMIT`].
+    ///
+    /// # Errors
+    /// Why there was none, or why the conversation has ended since.
+    pub async fn ready(&self) -> Result<Arc<Initialized>, RpcError> {
+        self.core.ready().await
+    }
+
+    /// A client's own conversation with the child. Dropping it cancels the client's calls.
+    ///
+    /// # Errors
+    /// Why the conversation with the child has ended.
+    pub fn attach(&self) -> Result<Conversation, RpcError> {
+        let raw = self.core.raw().ok_or_else(|| self.core.why_ended())?;
+        let (to_server, from_client) = queue::bounded(CONVERSATION_QUEUE);
+        let (to_client, from_server) = queue::bounded(CLIENT_BACKLOG);
+        let (id, cut) = self.core.table().join(to_client.clone());
+        let client = client::Client { core: self.core.clone(), id, to_client, raw };
+        tokio::spawn(client.run(from_client, cut));
+        Ok(Conversation { to_server, from_server })
+    }
+
+    /// A call of the gateway's own, `tools/list` say: the `result`, raw. `params` is JSON.
+    ///
+    /// # Errors
+    /// [`CallError`]; after `limit` the child is told that the call is cancelled.
+    pub async fn request(&self, method: &str, params: Option<&str>, limit: Duration) -> Result<String, CallError> {
+        self.core.request(method, params, limit).await
+    }
+
+    /// Passes on one message of somebody who holds no conversation. A request's answer comes back with the request's
+    /// own id; `None` for what has no answer. `initialize` is answered from the one handshake.
+    ///
+    /// # Errors
+    /// [`CallError`]; after `limit` the child is told that the call is cancelled.
+    pub async fn relay(&self, message: &str, limit: Duration) -> Result<Option<Bytes>, CallError> {
+        self.core.relay(message, limit).await
+    }
+
+    /// Ends the conversation with the child; `why` is what every waiting call is answered.
+    pub fn end(&self, why: RpcError) {
+        self.core.end(why);
+    }
+
+    /// Completes when the conversation with the child is over, and says why.
+    pub async fn closed(&self) -> RpcError {
+        self.core.closed().await
+    }
+
+    /// The counters.
+    pub fn counts(&self) -> SharedCounts {
+        let (table, counts) = (self.core.table(), &self.core.counts);
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        SharedCounts {
+            clients: table.clients(),
+            in_flight: table.in_flight(),
+            late: read(&counts.late),
+            stray: read(&counts.stray),
+            answered_here: read(&counts.answered_here),
+            cut: read(&counts.cut),
+        }
+    }
+}
+
+/// Why a call of the gateway's own has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The server answered with an error; its text is JSON.
+    #[error("the server answered with an error: {0}")]
+    Refused(String),
+    /// No answer in time.
+    #[error("the server did not answer within {} s", .0.as_secs())]
+    Timeout(Duration),
+    /// The conversation with the child is over, or it takes no more calls.
+    #[error("{}", .0.message())]
+    Ended(RpcError),
+    /// What was to be passed on is no message that can be.
+    #[error("not a message that can be passed on: {0}")]
+    Malformed(culvert_protocol::message::Malformed),
+}
+
+impl Core {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn raw(&self) -> Option<queue::Sender<Bytes>> {
+        self.raw.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn ready(&self) -> Result<Arc<Initialized>, RpcError> {
+        let mut phase = self.phase.subscribe();
+        let phase = phase.wait_for(|phase| !matches!(phase, Phase::Starting)).await;
+        match phase.as_deref() {
+            Ok(Phase::Ready(answer)) => Ok(answer.clone()),
+            Ok(Phase::Ended(why)) => Err(why.clone()),
+            Ok(Phase::Starting) | Err(_) => Err(gone()),
+        }
+    }
+
+    async fn closed(&self) -> RpcError {
+        let mut phase = self.phase.subscribe();
+        let _ = phase.wait_for(|phase| matches!(phase, Phase::Ended(_))).await;
+        self.why_ended()
+    }
+
+    fn why_ended(&self) -> RpcError {
+        match &*self.phase.borrow() {
+            Phase::Ended(why) => why.clone(),
+            Phase::Starting | Phase::Ready(_) => gone(),
+        }
+    }
+
+    /// Ends it all; the first reason stays.
+    fn end(&self, why: RpcError) {
+        let first = self.phase.send_if_modified(|phase| {
+            let first = !matches!(phase, Phase::Ended(_));
+            if first {
+                *phase = Phase::Ended(why);
+            }
+            first
+        });
+        if first {
+            self.raw.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.table().forget_gateway_calls();
+            self.stop.cancel();
+        }
+    }
+
+    fn count(&self, which: impl FnOnce(&Counts) -> &AtomicU64) {
+        which(&self.counts).fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The reason when nobody gave a better one.
+fn gone() -> RpcError {
+    RpcError::tunnel("tunnel.closed", "the tunnel to the local server closed")
+}

@@ -1,0 +1,168 @@
+//! What the gateway itself says to a shared child: the handshake, its own calls, answers and cancellations.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use culvert_link::queue;
+use culvert_protocol::message::{Message, Shape};
+use culvert_protocol::rpc_error::RpcError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::initialized::{self, Initialized};
+use super::table::{Owner, Refusal};
+use super::{CallError, Core, INITIALIZE_LIMIT, Phase, splicing};
+use crate::progress;
+
+/// Carries the gateway's own messages to the child, so that nobody else has to wait for a child that does not read.
+pub(super) async fn post(core: Arc<Core>, mut mail: mpsc::Receiver<Bytes>, raw: queue::Sender<Bytes>) {
+    let deliver = async {
+        while let Some(message) = mail.recv().await {
+            if raw.send(message).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = deliver => {}
+        () = core.stop.cancelled() => {}
+    }
+}
+
+/// Initialises the child.
+pub(super) async fn handshake(core: Arc<Core>) {
+    let outcome = tokio::select! {
+        outcome = initialize(&core) => outcome,
+        () = core.stop.cancelled() => return,
+    };
+    match outcome {
+        Ok(answer) => core.phase.send_modify(|phase| {
+            if matches!(phase, Phase::Starting) {
+                *phase = Phase::Ready(Arc::new(answer));
+            }
+        }),
+        Err(why) => core.end(why),
+    }
+}
+
+async fn initialize(core: &Core) -> Result<Initialized, RpcError> {
+    let request = wrap("initialize", Some(&initialized::params()));
+    let answer = core.exchange(&request, INITIALIZE_LIMIT).await.map_err(|error| match error {
+        CallError::Ended(why) => why,
+        other => RpcError::tunnel("server.handshake", format!("the local server could not be initialised: {other}")),
+    })?;
+    let answer = Initialized::of(std::str::from_utf8(&answer).unwrap_or_default())?;
+    let raw = core.raw().ok_or_else(|| core.why_ended())?;
+    raw.send(Bytes::from_static(initialized::INITIALIZED.as_bytes())).await.map_err(|_| super::gone())?;
+    Ok(answer)
+}
+
+/// A request with an id that is replaced before it leaves.
+fn wrap(method: &str, params: Option<&str>) -> String {
+    let method = serde_json::Value::from(method);
+    match params {
+        Some(params) => format!(r#"{{"jsonrpc":"2.0","id":0,"method":{method},"params":{params}}}"#),
+        None => format!(r#"{{"jsonrpc":"2.0","id":0,"method":{method}}}"#),
+    }
+}
+
+/// `notifications/cancelled` for the call that the child knows by `number`.
+pub(super) fn cancellation(number: u64, reason: &'static str) -> Bytes {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{number},"reason":"{reason}"}}}}"#
+    )
+    .into()
+}
+
+impl Core {
+    /// Puts a message of the gateway's own on its way; one that does not fit is counted as astray, for a child that
+    /// asks and asks without reading the answers must not fill memory.
+    pub(super) fn say(&self, message: impl Into<Bytes>) {
+        if self.outbox.try_send(message.into()).is_err() {
+            self.count(|counts| &counts.stray);
+        }
+    }
+
+    pub(super) async fn request(
+        &self,
+        method: &str,
+        params: Option<&str>,
+        limit: Duration,
+    ) -> Result<String, CallError> {
+        self.ready().await.map_err(CallError::Ended)?;
+        let answer = self.exchange(&wrap(method, params), limit).await?;
+        let text = std::str::from_utf8(&answer).unwrap_or_default();
+        let answer = Message::parse(text).map_err(CallError::Malformed)?;
+        match (answer.result(), answer.error()) {
+            (Some(result), None) => Ok(result.get().to_owned()),
+            (_, Some(error)) => Err(CallError::Refused(error.get().to_owned())),
+            (None, None) => Err(CallError::Refused("null".to_owned())),
+        }
+    }
+
+    pub(super) async fn relay(&self, text: &str, limit: Duration) -> Result<Option<Bytes>, CallError> {
+        let message = Message::parse(text).map_err(CallError::Malformed)?;
+        let ready = self.ready().await.map_err(CallError::Ended)?;
+        match (message.shape(), &*message.method()) {
+            (Shape::Request(_), "initialize") => ready.answer(&message).map(Some).map_err(CallError::Ended),
+            (Shape::Request(_), _) => self.exchange(text, limit).await.map(Some),
+            (Shape::Notification, "notifications/initialized" | "notifications/cancelled")
+            | (Shape::Response(_), _) => Ok(None),
+            (Shape::Notification, _) => {
+                let raw = self.raw().ok_or_else(|| CallError::Ended(self.why_ended()))?;
+                let sent = tokio::time::timeout(limit, raw.send(Bytes::copy_from_slice(text.as_bytes()))).await;
+                sent.map_err(|_| CallError::Timeout(limit))?.map_err(|_| CallError::Ended(self.why_ended()))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// One request and its answer, whose id is the request's again.
+    async fn exchange(&self, text: &str, limit: Duration) -> Result<Bytes, CallError> {
+        let request = Message::parse(text).map_err(CallError::Malformed)?;
+        let token = progress::asked(&request).map_err(CallError::Malformed)?;
+        let raw = self.raw().ok_or_else(|| CallError::Ended(self.why_ended()))?;
+        let (answer, waits) = oneshot::channel();
+        // No token is kept: nobody here listens to progress.
+        let number = self.table().begin(Owner::Gateway(answer), request.raw_id().unwrap_or("null"), None);
+        let number = number.map_err(|refusal| CallError::Ended(refused(refusal)))?;
+        let _pending = Pending { core: self, number };
+        let sent = splicing::request(&request, token, number);
+        let exchange = async {
+            raw.send(sent).await.map_err(|_| ())?;
+            waits.await.map_err(|_| ())
+        };
+        match tokio::time::timeout(limit, exchange).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(())) => Err(CallError::Ended(self.why_ended())),
+            Err(_) => Err(CallError::Timeout(limit)),
+        }
+    }
+}
+
+/// The words for a call that is not taken.
+pub(super) fn refused(refusal: Refusal) -> RpcError {
+    match refusal {
+        Refusal::Duplicate => RpcError::new(
+            culvert_protocol::rpc_error::INVALID_REQUEST,
+            "request.duplicate_id",
+            "a request with this id is still in flight",
+        ),
+        Refusal::Full => RpcError::tunnel("calls.too_many", "too many calls are in flight on this server; try later"),
+        Refusal::Left => super::gone(),
+    }
+}
+
+/// A call of the gateway's own. Given up without an answer, it is cancelled towards the child.
+struct Pending<'c> {
+    core: &'c Core,
+    number: u64,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if self.core.table().end(self.number).is_some() {
+            self.core.say(cancellation(self.number, "the gateway gave the call up"));
+        }
+    }
+}

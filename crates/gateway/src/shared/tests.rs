@@ -1,0 +1,1 @@
+//! What sharing a child promises, shown on scripted children.
