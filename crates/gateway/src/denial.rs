@@ -1,0 +1,239 @@
+//! Why a request is turned away: one enum, so that every denial has its status, its code and its next step.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use culvert_protocol::claims::Right;
+use culvert_protocol::{Explain, text};
+use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use thiserror::Error;
+
+use crate::hs256::BadToken;
+use crate::reply::{self, Body};
+
+/// A request that is not served.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Denial {
+    /// No bearer came along.
+    #[error("this gateway asks for a token and none was sent")]
+    NoToken,
+    /// The bearer is not taken.
+    #[error("{0}")]
+    Token(BadToken),
+    /// The bearer is good, and not for this.
+    #[error("this token does not have the right {}", right_name(*.0))]
+    Right(Right),
+    /// A token narrower than its maker's was asked for, and is not narrower.
+    #[error("the new token would have more than this one: {0}")]
+    Wider(&'static str),
+    /// No such server, or none that this bearer may know of: the two must look the same.
+    #[error("there is no server {0:?}")]
+    UnknownServer(String),
+    /// Several owners have a server of this name.
+    #[error("{count} servers have the name {name:?}")]
+    Ambiguous {
+        /// The name asked for.
+        name: String,
+        /// How many bear it.
+        count: usize,
+    },
+    /// The server is known, and not here now.
+    #[error("the server is offline")]
+    Offline {
+        /// When asking again makes sense.
+        retry_after: Duration,
+    },
+    /// A server that is online cannot be forgotten: its tunnel would bring it back at once.
+    #[error("the server is online")]
+    Online,
+    /// No such session, or none that this bearer may know of.
+    #[error("there is no session {0:?}")]
+    UnknownSession(String),
+    /// The tunnel ended before it answered.
+    #[error("{0}")]
+    Ended(String),
+    /// The local server did not answer in time.
+    #[error("the server did not answer within {} s", .0.as_secs())]
+    NoAnswer(Duration),
+    /// The name that the client knows us by is none of ours (DNS rebinding).
+    #[error("this gateway is not called {0:?}")]
+    Host(String),
+    /// A web page of another origin sends the request.
+    #[error("pages of {0:?} may not call this gateway")]
+    Origin(String),
+    /// Nothing is there.
+    #[error("nothing is at this path")]
+    Path,
+    /// Something is there, and not for this method.
+    #[error("this path does not take that method; it takes {0}")]
+    Method(&'static str),
+    /// A tunnel's endpoint was asked without an upgrade to WebSocket.
+    #[error("this path is for WebSocket, version 13")]
+    NotWebSocket,
+    /// The body is larger than the limit, in bytes.
+    #[error("the body has more than {0} bytes")]
+    TooLarge(usize),
+    /// The body did not come.
+    #[error("the body did not come in time")]
+    Slow,
+    /// The body is not what belongs here.
+    #[error("the body is unusable: {0}")]
+    Body(String),
+    /// Fault of our own or of the machine.
+    #[error("the gateway failed: {0}")]
+    Internal(String),
+}
+
+fn right_name(right: Right) -> &'static str {
+    match right {
+        Right::Tunnel => "tunnel",
+        Right::Call => "call",
+    }
+}
+
+impl Denial {
+    /// Its HTTP status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NoToken | Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::Right(_) | Self::Wider(_) | Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
+            Self::UnknownServer(_) | Self::UnknownSession(_) | Self::Path => StatusCode::NOT_FOUND,
+            Self::Ambiguous { .. } | Self::Online => StatusCode::CONFLICT,
+            Self::Offline { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Ended(_) => StatusCode::BAD_GATEWAY,
+            Self::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotWebSocket => StatusCode::UPGRADE_REQUIRED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The whole answer.
+    pub fn into_response(self) -> Response<Body> {
+        let mut response = reply::explained(self.status(), &self);
+        if let Some((name, value)) = self.header() {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+
+    /// The header that its status asks for.
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        Some(match self {
+            // RFC 6750 §3: without a token there is no error to name.
+            Self::NoToken => (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Self::Token(why) => (WWW_AUTHENTICATE, challenge("invalid_token", &why.to_string())),
+            Self::Right(_) | Self::Wider(_) => (WWW_AUTHENTICATE, challenge("insufficient_scope", &self.to_string())),
+            Self::Offline { retry_after } => (RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1))),
+            Self::Method(allowed) => (ALLOW, HeaderValue::from_static(allowed)),
+            Self::NotWebSocket => (UPGRADE, HeaderValue::from_static("websocket")),
+            _ => return None,
+        })
+    }
+}
+
+/// A challenge after RFC 6750 §3, whose description may have printable ASCII but no quotes and backslashes.
+fn challenge(error: &str, description: &str) -> HeaderValue {
+    let plain: String = text::clean(description, 200)
+        .chars()
+        .map(|c| match c {
+            '"' | '\\' => '\'',
+            ' '..='~' => c,
+            _ => '?',
+        })
+        .collect();
+    HeaderValue::from_str(&format!("Bearer error=\"{error}\", error_description=\"{plain}\""))
+        .unwrap_or(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+}
+
+impl From<BadToken> for Denial {
+    fn from(why: BadToken) -> Self {
+        Self::Token(why)
+    }
+}
+
+impl Explain for Denial {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoToken => "auth.missing",
+            Self::Token(why) => why.code(),
+            Self::Right(_) => "auth.forbidden",
+            Self::Wider(_) => "auth.wider",
+            Self::UnknownServer(_) => "server.unknown",
+            Self::Ambiguous { .. } => "server.ambiguous",
+            Self::Offline { .. } => "server.offline",
+            Self::Online => "server.online",
+            Self::UnknownSession(_) => "session.unknown",
+            Self::Ended(_) => "link.lost",
+            Self::NoAnswer(_) => "server.silent",
+            Self::Host(_) => "request.host",
+            Self::Origin(_) => "request.origin",
+            Self::Path => "request.path",
+            Self::Method(_) => "request.method",
+            Self::NotWebSocket => "request.upgrade",
+            Self::TooLarge(_) => "request.too_large",
+            Self::Slow => "request.slow",
+            Self::Body(_) => "request.body",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    fn action(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::NoToken => "Send the header `Authorization: Bearer <token>`; `culvert token create` makes one.",
+            Self::Token(why) => return why.action(),
+            Self::Right(Right::Tunnel) => "Use a token made with `--can tunnel`.",
+            Self::Right(Right::Call) => "Use a token made with `--can call`.",
+            Self::Wider(_) => "Ask for a part of what this token has.",
+            Self::UnknownServer(_) => "GET /servers lists the servers that this token may use.",
+            Self::Ambiguous { .. } => "Use the server's id; GET /servers lists it.",
+            Self::Offline { .. } => "Try again later, or start its tunnel: `culvert run`.",
+            Self::Online => "Stop its tunnel first; DELETE /reverse-proxy/sessions/{id} ends one from here.",
+            Self::UnknownSession(_) => "GET /reverse-proxy/sessions lists the sessions that this token may use.",
+            Self::Ended(_) | Self::NoAnswer(_) => "Look at the tunnel's log, then try again.",
+            Self::Host(_) => "Start the gateway with `--public-url` set to the address that clients use.",
+            Self::Origin(_) => "Only pages served from the gateway's own names may call it.",
+            Self::Path => "Check the URL; the gateway's documentation lists its endpoints.",
+            Self::Method(_) => "Use one of those.",
+            Self::NotWebSocket => "Point a tunnel client at it, such as `culvert run`.",
+            Self::TooLarge(_) => "Send less.",
+            Self::Slow => "Send the whole body at once.",
+            Self::Body(_) => "Check the body against the gateway's documentation.",
+            Self::Internal(_) => "The gateway's log tells more.",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(denial: Denial, name: HeaderName) -> String {
+        denial.into_response().headers()[name].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_401_says_how_to_come_in_and_what_was_wrong() {
+        assert_eq!(header(Denial::NoToken, WWW_AUTHENTICATE), "Bearer");
+        assert_eq!(
+            header(Denial::Token(BadToken::Expired), WWW_AUTHENTICATE),
+            r#"Bearer error="invalid_token", error_description="the token has expired""#
+        );
+        let odd = Denial::Token(BadToken::Algorithm("a\"b\\c\u{e9}".into()));
+        let value = header(odd, WWW_AUTHENTICATE);
+        assert_eq!(value.matches('"').count(), 4, "{value}");
+        assert_eq!(Denial::Token(BadToken::Expired).status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[test]
+    fn each_status_has_the_header_that_belongs_to_it() {
+        let offline = || Denial::Offline { retry_after: Duration::from_millis(10) };
+        assert_eq!((offline().status().as_u16(), header(offline(), RETRY_AFTER)), (503, "1".into()));
+        assert_eq!(header(Denial::Method("GET, HEAD"), ALLOW), "GET, HEAD");
+        assert_eq!(header(Denial::NotWebSocket, UPGRADE), "websocket");
+    }
+}
