@@ -96,6 +96,13 @@ impl CulvertCommand {
         self.env("PATH", joined.expect("a path"))
     }
 
+    /// Gives it a configuration file with these keys.
+    #[must_use]
+    pub fn config(self, keys: &Value) -> Self {
+        let path = self.write("config.yaml", &keys.to_string());
+        self.arg("--config").arg(path)
+    }
+
     /// The folder it runs in, which is its home as well.
     pub fn home(&self) -> &Path {
         self.home.path()
@@ -250,6 +257,18 @@ impl Culvert {
     pub fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok()).expect("it still runs");
         kill(Pid::from_raw(pid), signal).expect("a signal can be sent");
+    }
+
+    /// Sends a signal to each of its processes whose command line begins with these words, whatever folder the program
+    /// lies in.
+    pub fn signal_each(&self, begins: &str, signal: Signal) {
+        for process in self.processes() {
+            let (program, arguments) = process.command.split_once(' ').unwrap_or((&process.command, ""));
+            let name = program.rsplit('/').next().unwrap_or_default();
+            if format!("{name} {arguments}").starts_with(begins) {
+                let _ = kill(Pid::from_raw(process.pid), signal);
+            }
+        }
     }
 
     /// Asks it to end with SIGTERM. It must end as asked and leave no process.

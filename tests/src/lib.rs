@@ -8,6 +8,7 @@ pub mod built;
 pub mod culvert;
 pub mod fixture;
 pub mod gateway;
+pub mod own_gateway;
 pub mod processes;
 pub mod watched;
 

@@ -1,0 +1,1 @@
+python3 -m mcpgateway.reverse_proxy --config reverse-proxy.yaml

@@ -1,0 +1,1 @@
+curl -I https://gateway.example.com/healthz

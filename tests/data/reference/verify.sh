@@ -1,0 +1,2 @@
+curl -H "Authorization: Bearer $TOKEN" \
+     https://gateway.example.com/reverse-proxy/sessions

@@ -1,0 +1,141 @@
+//! Local servers that die, and their children: every call is answered, every process ended.
+
+use culvert_tests::{CulvertCommand, FakeGateway, Fixture};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn calls_in_flight_are_answered_at_once_when_the_server_exits() {
+    let gateway = FakeGateway::next().await;
+    let server = Fixture::default();
+    let culvert = CulvertCommand::tunnel(&server, &gateway).start();
+    let link = gateway.registered().await;
+    let mut calls = vec![];
+    for _ in 0..3 {
+        calls.push(link.post_call("hang", json!({})).await);
+    }
+    calls.push(link.post_call("exit", json!({"code": 3, "stderr": "out of cheese"})).await);
+    for id in &calls {
+        let answer = link.answer(id).await;
+        assert_eq!(answer["error"]["data"]["code"], "server.exited", "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("code 3") && message.contains("out of cheese"), "{message}");
+    }
+    let well = gateway.call_until_well("echo", json!({"text": "again"})).await;
+    assert_eq!(well["result"]["content"][0]["text"], "again");
+    for id in &calls {
+        assert_eq!(link.answers(id), 1);
+    }
+    culvert.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_killed_by_a_signal_is_told_as_such() {
+    let gateway = FakeGateway::next().await;
+    let culvert = CulvertCommand::tunnel(&Fixture::default(), &gateway).start();
+    let link = gateway.registered().await;
+    let answer = link.call("abort", json!({})).await;
+    assert!(answer["error"]["message"].as_str().is_some_and(|message| message.contains("signal 6")), "{answer}");
+    gateway.call_until_well("echo", json!({"text": "again"})).await;
+    culvert.stop().await;
+}
+
+/// A second server must not see a call before it has been introduced.
+#[tokio::test]
+async fn initialize_comes_first_in_every_server_that_is_started() {
+    let gateway = FakeGateway::next().await;
+    let server = Fixture::default();
+    let culvert = CulvertCommand::tunnel(&server, &gateway).start();
+    let link = gateway.registered().await;
+    link.call("exit", json!({"code": 1})).await;
+    // Sent while the new one is on its way up, where the link is still there.
+    link.post_call("echo", json!({"text": "early"})).await;
+    gateway.call_until_well("echo", json!({"text": "again"})).await;
+    culvert.stop().await;
+
+    let record = server.recorded();
+    let started: Vec<&Value> =
+        record.iter().filter(|event| event["event"] == "start").map(|event| &event["pid"]).collect();
+    assert!(started.len() >= 2, "{record:#?}");
+    for pid in started {
+        let mut methods = record
+            .iter()
+            .filter(|event| event["pid"] == *pid && event["event"] == "line")
+            .filter_map(|event| serde_json::from_str::<Value>(event["text"].as_str()?).ok())
+            .map(|message| message["method"].as_str().unwrap_or_default().to_owned());
+        assert_eq!(methods.next().as_deref(), Some("initialize"));
+        assert_eq!(methods.next().as_deref(), Some("notifications/initialized"));
+        assert!(!methods.any(|method| method == "initialize"), "a server is introduced to once");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stumbles_at_its_restart_is_tried_again() {
+    let gateway = FakeGateway::next().await;
+    let server = Fixture::new(&["--stumble", "2"]);
+    let culvert = CulvertCommand::tunnel(&server, &gateway).start();
+    let link = gateway.registered().await;
+    link.call("exit", json!({"code": 1})).await;
+    gateway.call_until_well("echo", json!({"text": "third time"})).await;
+    assert_eq!(server.events("start").len(), 4);
+    culvert.stop().await;
+}
+
+#[tokio::test]
+async fn the_whole_process_tree_ends_though_it_ignores_stdin_and_sigterm() {
+    let gateway = FakeGateway::next().await;
+    let server = Fixture::new(&["--ignore-eof", "--ignore-sigterm", "--grandchild"]);
+    let culvert = CulvertCommand::tunnel(&server, &gateway).start();
+    gateway.registered().await;
+    assert_eq!(culvert.processes().len(), 3);
+    // `stop` asserts that none is left.
+    culvert.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_is_first_asked_to_end_by_the_end_of_its_input() {
+    let gateway = FakeGateway::next().await;
+    let server = Fixture::default();
+    let culvert = CulvertCommand::tunnel(&server, &gateway).start();
+    gateway.registered().await;
+    culvert.stop().await;
+    assert_eq!(server.events("eof").len(), 1);
+}
+
+#[tokio::test]
+async fn what_an_exiting_server_leaves_behind_is_ended_before_the_next_starts() {
+    let gateway = FakeGateway::next().await;
+    let server = Fixture::new(&["--grandchild"]);
+    let culvert = CulvertCommand::tunnel(&server, &gateway).start();
+    gateway.registered().await.call("exit", json!({"code": 1})).await;
+    gateway.call_until_well("echo", json!({"text": "again"})).await;
+    let processes = culvert.processes();
+    assert_eq!(processes.len(), 3, "culvert, one server, one grandchild: {processes:#?}");
+    culvert.stop().await;
+}
+
+#[tokio::test]
+async fn the_childs_environment_holds_no_token() {
+    for how in ["environment", "flag", "file"] {
+        let gateway = FakeGateway::next().await;
+        let server = Fixture::default();
+        let tunnel = || CulvertCommand::tunnel(&server, &gateway);
+        let command = match how {
+            "environment" => tunnel().env("REVERSE_PROXY_TOKEN", "sesame"),
+            "flag" => tunnel().args(["--token", "sesame"]),
+            _ => CulvertCommand::run().config(&json!({
+                "local_stdio": server.command(), "gateway": gateway.url(), "token": "sesame",
+            })),
+        };
+        let command = command.env("KEPT", "yes");
+        let culvert = command.start();
+        let link = gateway.registered().await;
+        assert_eq!(link.look(|link| link.request.bearer().map(str::to_owned)).as_deref(), Some("sesame"));
+        let environment = link.call_text("environment", json!({})).await;
+        assert!(
+            !environment.contains("sesame") && !environment.contains("REVERSE_PROXY_TOKEN"),
+            "{how}: {environment}"
+        );
+        assert!(environment.contains("KEPT"), "the rest is inherited: {environment}");
+        culvert.stop().await;
+    }
+}
