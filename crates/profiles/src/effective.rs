@@ -118,8 +118,12 @@ fn tunnel(
     surroundings: &Surroundings<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<TunnelConfig, ConfigError> {
-    let command = command(&settings, surroundings, warnings)?;
+    let mut command = command(&settings, surroundings, warnings)?;
     let gateway = gateway(&settings, warnings)?;
+    if let Some(name) = settings.token.as_ref().and_then(|token| token_variable(&token.value)) {
+        // The child inherits the environment, and the token is not its business.
+        command.env.entry(name.to_owned()).or_default();
+    }
     let token = settings.token.map(|token| bearer(token, surroundings, warnings)).transpose()?;
     let name = match &settings.server_name {
         Some(given) => given_name(given, surroundings)?,
@@ -194,6 +198,11 @@ fn gateway(settings: &Settings, warnings: &mut Vec<Warning>) -> Result<GatewayAd
     Err(ConfigError::Plaintext { origin: given.origin.clone(), gateway: gateway.to_string() })
 }
 
+/// The variable that a token refers to, as `env:NAME`.
+fn token_variable(token: &Secret) -> Option<&str> {
+    token.expose().strip_prefix("env:").map(str::trim)
+}
+
 fn bearer(
     token: Sourced<Secret>,
     surroundings: &Surroundings<'_>,
@@ -201,12 +210,11 @@ fn bearer(
 ) -> Result<Secret, ConfigError> {
     let Sourced { value, origin } = token;
     let bad = |problem| ConfigError::Value { origin: origin.clone(), key: Key::Token, shown: None, problem };
-    let value = match value.expose().split_once(':') {
-        Some(("env", name)) => {
-            surroundings.variable(name.trim()).map(Secret::new).ok_or_else(|| bad(BadValue::UnsetVariable))?
-        }
-        Some(("keychain" | "file" | "command", _)) => return Err(bad(BadValue::Reference)),
-        _ => {
+    let kind = value.expose().split_once(':').map(|(kind, _)| kind);
+    let value = match (token_variable(&value), kind) {
+        (Some(name), _) => surroundings.variable(name).map(Secret::new).ok_or_else(|| bad(BadValue::UnsetVariable))?,
+        (None, Some("keychain" | "file" | "command")) => return Err(bad(BadValue::Reference)),
+        (None, _) => {
             match &origin {
                 Origin::Flag(_) => warn(warnings, Warning::TokenInArguments),
                 Origin::File(place) => warn(warnings, Warning::TokenInFile(place.clone())),

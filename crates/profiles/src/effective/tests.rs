@@ -211,7 +211,10 @@ fn tokens_are_literal_or_in_a_variable() {
     let environment = [("GW_TOKEN", "hunter2")];
     let case = Case { flags: BOTH, environment: &environment, file: "token: env:GW_TOKEN" };
     assert_eq!(warnings(&case), []);
-    assert_eq!(tunnel_of(&case).token.unwrap().expose(), "hunter2");
+    let tunnel = tunnel_of(&case);
+    assert_eq!(tunnel.token.unwrap().expose(), "hunter2");
+    let LocalServer::Stdio(command) = tunnel.server;
+    assert_eq!(command.env["GW_TOKEN"], "", "the child inherits the variable without its value");
     for file in ["token: ''", "token: env:NOPE", "token: Bearer hunter2", "token: hunter2é", "token: keychain:hunter2"]
     {
         let (text, code) = refusal(&Case { flags: BOTH, environment: &[], file });
