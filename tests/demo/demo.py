@@ -189,9 +189,9 @@ def run(culvert: str, peers: dict[str, str], children: Children, table: Table) -
         REVERSE_PROXY_TOKEN=token,
     )
     online = tunnel.wait_for("online", ONLINE_LIMIT_S)
-    if not online["url"]:
+    if not online.get("url"):
         raise Failed("the tunnel is online, but this gateway routes no MCP calls")
-    table.leg("online", time.monotonic() - begun, f"mcp-server-time, {online['tools']} tools, {online['url']}")
+    table.leg("online", time.monotonic() - begun, f"mcp-server-time, {online.get('tools')} tools, {online['url']}")
 
     legs = []
     client = children.start("client", [peers["CULVERT_PEER_MCP2_PYTHON"], str(HERE / "client.py"), online["url"], "--json"], MCP_TOKEN=token)

@@ -40,17 +40,22 @@ need_packages() {
     [ -z "$missing" ] || packages $missing
 }
 
-# Sets $python. A distribution whose Python is too old or too new for the peers
-# (Ubuntu 22.04 and 26.04) keeps it; a fitting one is then put into the cache.
+# Sets $python and, for the stamps, $python_is. A distribution whose Python is too old
+# or too new for the peers (Ubuntu 22.04 and 26.04) keeps it; a fitting one is then put
+# into the cache.
 need_python() {
-    python="$(fitting_python)" && return
-    uv="$cache/tools/uv"
-    [ -x "$uv/bin/uv" ] || attempt "uv" pypi.org fresh_venv python3 "$uv" "$here/pins/uv.txt"
-    say "$(python3 --version) is not among 3.11 to 3.13, which the peers need"
-    attempt "Python $PYTHON_PIN" github.com \
-        "$uv/bin/uv" python install --no-bin --install-dir "$cache/tools/python" "$PYTHON_PIN"
+    fitting_python >/dev/null || download_python
     python="$(fitting_python)" || fail "no Python 3.11 to 3.13 could be had" \
         "install one and name it: CULVERT_PYTHON=/path/to/python3.13 make setup"
+    python_is="$python $("$python" --version)"
+}
+
+download_python() {
+    say "$(python3 --version) is not among 3.11 to 3.13, which the peers need"
+    uv="$cache/tools/uv"
+    [ -x "$uv/bin/uv" ] || attempt "uv" pypi.org fresh_venv python3 "$uv" "$here/pins/uv.txt"
+    attempt "Python $PYTHON_PIN" github.com \
+        "$uv/bin/uv" python install --no-bin --install-dir "$cache/tools/python" "$PYTHON_PIN"
 }
 
 fitting_python() {

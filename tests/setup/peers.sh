@@ -16,8 +16,7 @@ fetch_crates() {
 }
 
 # cargo_tool NAME PIN [FEATURES...]: cargo-NAME, unless a good one is on PATH.
-# Built without optimisation: that halves the wait, and neither tool does the work
-# that takes long.
+# Built without optimisation, which is quicker: neither does the work that takes long.
 cargo_tool() {
     name="cargo-$1" pin="$2"
     shift 2
@@ -25,7 +24,7 @@ cargo_tool() {
     have="$("$name" --version 2>/dev/null || "$name" "${name#cargo-}" --version 2>/dev/null)" || have=0
     have="$(echo "$have" | sed -n '1s/^[a-z-]* *\([0-9.]*\).*/\1/p')"
     newer_or_same "${have:-0}" "$pin" && return
-    say "building $name $pin (a few minutes, once)"
+    say "building $name $pin (a minute or two, once)"
     attempt "$name $pin" crates.io cargo install --locked --quiet --version "$pin" "$@" \
         --root "$cache/tools" --target-dir "$cache/tools/build" \
         --config profile.release.opt-level=0 --config 'profile.release.lto="off"' \
@@ -35,7 +34,7 @@ cargo_tool() {
 
 # venv NAME: $peers/NAME with exactly what pins/NAME.txt lists.
 venv() {
-    stamp="$(stamp_of "$here/pins/$1.txt" "$python")"
+    stamp="$(stamp_of "$here/pins/$1.txt" "$python_is")"
     [ "$(cat "$peers/$1/.stamp" 2>/dev/null)" = "$stamp" ] && [ -x "$peers/$1/bin/python" ] && return
     attempt "$1: $(head_pins "$1")" pypi.org fresh_venv "$python" "$peers/$1" "$here/pins/$1.txt"
     echo "$stamp" >"$peers/$1/.stamp"
