@@ -7,6 +7,7 @@
 pub mod address;
 pub mod backoff;
 pub mod cause;
+pub mod channels;
 pub mod claims;
 pub mod envelope;
 pub mod limits;
