@@ -5,11 +5,15 @@
 
 pub mod authority;
 pub mod built;
+pub mod contextforge;
 pub mod culvert;
 pub mod fixture;
 pub mod gateway;
+pub mod http;
 pub mod own_gateway;
+pub mod peers;
 pub mod processes;
+pub mod tap;
 pub mod watched;
 
 pub use authority::Authority;

@@ -1,0 +1,25 @@
+//! Real peers, pinned and installed by `make setup`: servers, clients and gateways that nobody here wrote.
+
+use std::path::PathBuf;
+
+/// The program of a peer: `TIME`, `MCP2_PYTHON`, `CONTEXTFORGE_PYTHON` …
+///
+/// # Panics
+/// When it is not installed, with how to install it.
+pub fn peer(name: &str) -> PathBuf {
+    let list = cache().join("culvert/peers/env");
+    let text = std::fs::read_to_string(&list)
+        .unwrap_or_else(|error| panic!("{}: {error}: the peers are missing; run `make setup`", list.display()));
+    let prefix = format!("CULVERT_PEER_{name}=");
+    match text.lines().find_map(|line| line.strip_prefix(&prefix)) {
+        Some(path) => path.into(),
+        None => panic!("the peer {name} is not in {}; run `make setup`", list.display()),
+    }
+}
+
+fn cache() -> PathBuf {
+    match std::env::var_os("XDG_CACHE_HOME") {
+        Some(cache) if !cache.is_empty() => cache.into(),
+        _ => PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache"),
+    }
+}
