@@ -1,0 +1,274 @@
+//! The command line as typed: every flag of every command, and what `run`'s flags come to as a layer of settings.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use culvert_profiles::{Key, LogLevel, Origin, Settings, Sourced};
+use culvert_protocol::Secret;
+
+use crate::token::TokenArgs;
+
+/// What scripts need to know; each line fits the narrowest usual terminal.
+const AFTER_HELP: &str = "\
+Exit codes: 0 ended as asked, 1 internal, 2 usage, 3 configuration, 4 command,
+5 local server, 6 token, 7 gateway not reached, 8 registration, 9 gateway address";
+
+/// Make an MCP server on this machine reachable through a gateway, with no inbound port.
+#[derive(Debug, Parser)]
+#[command(name = "culvert", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Keep a local MCP server reachable through a gateway
+    Run(Box<RunArgs>),
+    /// Make, inspect or revoke tokens for culvert gateway
+    Token(TokenArgs),
+}
+
+/// Keep a local MCP server reachable through a gateway.
+///
+/// Flags win over the environment, that over the file, that over the defaults.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct RunArgs {
+    /// The command of the local MCP server, as typed in a shell
+    #[arg(long, value_name = "COMMAND", help_heading = "Local server")]
+    local_stdio: Option<String>,
+
+    #[arg(long, value_name = "NAME", help_heading = "Local server", help = about(
+        Key::ServerName, "The name to register; {hostname} and {env:NAME} are filled in [default: from command and host]"
+    ))]
+    server_name: Option<String>,
+
+    /// What the gateway's catalog says about the server
+    #[arg(long, value_name = "TEXT", help_heading = "Local server")]
+    server_description: Option<String>,
+
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
+        help_heading = "Local server", help = about(Key::StartTimeout, "How long the server may take to its first answer"))]
+    start_timeout: Option<Duration>,
+
+    #[arg(long, value_name = "URL", help_heading = "Gateway", help = about(
+        Key::Gateway, "The gateway's address: https://gateway.example.com, or its whole wss://…/reverse-proxy/ws"
+    ))]
+    gateway: Option<String>,
+
+    #[arg(long, value_name = "TOKEN", help_heading = "Gateway", help = about(
+        Key::Token, "The bearer token for the gateway; the variable keeps it out of other users' sight"
+    ))]
+    token: Option<TokenText>,
+
+    /// Allow an unencrypted http:// or ws:// gateway that is not on this machine
+    #[arg(long, help_heading = "Gateway")]
+    allow_plaintext: bool,
+
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
+        help_heading = "Connection", help = about(Key::ReconnectDelay, "The first wait before trying again; it grows"))]
+    reconnect_delay: Option<Duration>,
+
+    #[arg(long, value_name = "N", value_parser = culvert_profiles::retries, allow_negative_numbers = true,
+        help_heading = "Connection", help = about(Key::MaxRetries, "How many tries may fail in a row; 0: any number"))]
+    max_retries: Option<u32>,
+
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
+        help_heading = "Connection", help = about(Key::Keepalive, "The heartbeat's interval"))]
+    keepalive: Option<Duration>,
+
+    #[arg(long, value_name = "BYTES", value_parser = culvert_profiles::bytes, allow_negative_numbers = true,
+        help_heading = "Connection", help = about(Key::MaxMessageSize, "The largest whole message frame"))]
+    max_message_size: Option<usize>,
+
+    /// Read settings from this file (YAML or JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What and how much is told.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    #[arg(long, value_name = "LEVEL", ignore_case = true, help = about(
+        Key::LogLevel, "How much is told: TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    ))]
+    log_level: Option<LogLevel>,
+
+    /// The same as --log-level DEBUG
+    #[arg(long)]
+    verbose: bool,
+
+    /// Print what happens as events, a line of JSON each, on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl OutputArgs {
+    /// The level asked for; of `--verbose` and `--log-level` the one that tells more.
+    pub(crate) fn level(self) -> Option<LogLevel> {
+        self.log_level.max(self.verbose.then_some(LogLevel::Debug))
+    }
+}
+
+/// A secret from the command line: its `Debug` shows nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenText(pub(crate) Secret);
+
+impl From<String> for TokenText {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl RunArgs {
+    /// Whether events are wanted on stdout.
+    pub(crate) fn json(&self) -> bool {
+        self.output.json
+    }
+
+    /// The highest layer of settings: what the flags say.
+    pub(crate) fn settings(&self) -> Settings {
+        fn given<T: Clone>(value: &Option<T>, key: Key) -> Option<Sourced<T>> {
+            let flag = key.about().flag?;
+            value.clone().map(|value| Sourced::new(value, Origin::Flag(flag)))
+        }
+        Settings {
+            local_stdio: given(&self.local_stdio, Key::LocalStdio),
+            args: None,
+            env: None,
+            cwd: None,
+            server_name: given(&self.server_name, Key::ServerName),
+            server_description: given(&self.server_description, Key::ServerDescription),
+            gateway: given(&self.gateway, Key::Gateway),
+            token: given(&self.token.as_ref().map(|token| token.0.clone()), Key::Token),
+            reconnect_delay: given(&self.reconnect_delay, Key::ReconnectDelay),
+            max_retries: given(&self.max_retries, Key::MaxRetries),
+            keepalive: given(&self.keepalive, Key::Keepalive),
+            max_message_size: given(&self.max_message_size, Key::MaxMessageSize),
+            start_timeout: given(&self.start_timeout, Key::StartTimeout),
+            allow_plaintext: given(&self.allow_plaintext.then_some(true), Key::AllowPlaintext),
+            log_level: given(&self.output.level(), Key::LogLevel),
+        }
+    }
+}
+
+/// A flag's help: what it is, its default and its variable.
+fn about(key: Key, what: &str) -> String {
+    let about = key.about();
+    let default = about.default.map_or_else(String::new, |default| format!(" [default: {default}]"));
+    let variable = about.variable.map_or_else(String::new, |variable| format!(" [env: {variable}]"));
+    format!("{what}{default}{variable}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn run_args(line: &[&str]) -> Result<RunArgs, clap::Error> {
+        match Cli::try_parse_from(["culvert", "run"].iter().chain(line))?.command {
+            Command::Run(args) => Ok(*args),
+            Command::Token(_) => unreachable!("the command is run"),
+        }
+    }
+
+    fn settings(line: &[&str]) -> Settings {
+        run_args(line).unwrap().settings()
+    }
+
+    fn value<T>(sourced: Option<Sourced<T>>) -> Option<T> {
+        sourced.map(|sourced| sourced.value)
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_the_keys_is_there_and_tells_its_default() {
+        let cli = Cli::command();
+        let run = cli.find_subcommand("run").unwrap();
+        for key in Key::ALL {
+            let Some(flag) = key.about().flag else { continue };
+            let found = run.get_arguments().find(|arg| arg.get_long() == Some(flag.trim_start_matches("--")));
+            let help = found.unwrap_or_else(|| panic!("{flag} is no flag")).get_help().unwrap().to_string();
+            if let Some(default) = key.about().default.filter(|_| key != Key::AllowPlaintext) {
+                assert!(help.contains(&format!("[default: {default}]")), "{flag}: {help}");
+            }
+            if let Some(variable) = key.about().variable {
+                assert!(help.contains(&format!("[env: {variable}]")), "{flag}: {help}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_becomes_a_setting() {
+        let all = settings(&[
+            "--local-stdio",
+            "uvx mcp-server-filesystem --directory /path/to/files",
+            "--gateway=https://gateway.example.com",
+            "--token",
+            "your-bearer-token",
+            "--server-name=git",
+            "--server-description=- our repositories",
+            "--reconnect-delay=0.5",
+            "--max-retries",
+            "20",
+            "--keepalive=15",
+            "--max-message-size",
+            "4096",
+            "--start-timeout",
+            "10",
+            "--allow-plaintext",
+            "--log-level",
+            "warning",
+        ]);
+        for key in Key::ALL {
+            assert_eq!(all.origin(key).is_some(), key.about().flag.is_some(), "{key}");
+        }
+        assert_eq!(value(all.reconnect_delay), Some(Duration::from_millis(500)));
+        assert_eq!(value(all.max_retries), Some(20));
+        assert_eq!(value(all.log_level), Some(LogLevel::Warning));
+        assert_eq!(value(all.token).unwrap().expose(), "your-bearer-token");
+        assert_eq!(value(all.server_description).unwrap(), "- our repositories");
+    }
+
+    #[test]
+    fn verbose_is_debug_and_the_more_talkative_wins() {
+        assert_eq!(value(settings(&["--verbose"]).log_level), Some(LogLevel::Debug));
+        assert_eq!(value(settings(&["--verbose", "--log-level", "INFO"]).log_level), Some(LogLevel::Debug));
+        assert_eq!(value(settings(&["--verbose", "--log-level", "TRACE"]).log_level), Some(LogLevel::Trace));
+        assert_eq!(value(settings(&[]).log_level), None);
+    }
+
+    #[test]
+    fn bad_values_are_refused_with_the_reason() {
+        for (line, reason) in [
+            (["--keepalive", "0"], "at least 0.001"),
+            (["--keepalive", "-5"], "at least 0.001"),
+            (["--reconnect-delay", "soon"], "a number of seconds"),
+            (["--max-retries", "-1"], "a whole number of tries"),
+            (["--max-message-size", "1"], "at least 4096"),
+            (["--log-level", "loud"], "expected one of TRACE"),
+            (["--gatway", "x"], "--gateway"),
+        ] {
+            let error = run_args(&line).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let shown = format!("{:?}", run_args(&["--token", "hunter2"]).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -1,0 +1,280 @@
+//! What `run --json` prints on stdout: an event a line, each with its kind and time.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use culvert_protocol::Explain;
+use culvert_tunnel::{Notice, Status, TunnelConfig};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::exit::Exit;
+use crate::moment;
+
+/// How long a reader of stdout may let us wait with one event.
+const SLOWEST_READER: Duration = Duration::from_secs(10);
+
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    time: String,
+    #[serde(flatten)]
+    body: Body<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Body<'a> {
+    Status {
+        name: &'a str,
+        status: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<Words>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attempt: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_in_ms: Option<u64>,
+    },
+    Online {
+        name: &'a str,
+        tools: Option<usize>,
+        gateway: &'a str,
+        url: Option<&'a str>,
+        session: &'a str,
+    },
+    Notice {
+        name: &'a str,
+        #[serde(flatten)]
+        words: Words,
+    },
+    Failed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
+        #[serde(flatten)]
+        words: Words,
+        exit: u8,
+    },
+}
+
+#[derive(Serialize)]
+struct Words {
+    code: &'static str,
+    message: String,
+    action: String,
+}
+
+impl From<&dyn Explain> for Words {
+    fn from(thing: &dyn Explain) -> Self {
+        Self { code: thing.code(), message: thing.to_string(), action: thing.action().into_owned() }
+    }
+}
+
+fn line(event: &'static str, body: Body<'_>) -> String {
+    // Texts, numbers and nothing else: there is no value that JSON could not hold.
+    serde_json::to_string(&Line { event, time: moment::now(), body }).unwrap_or_default()
+}
+
+/// The last event of a `run` that ends by itself.
+pub(crate) fn failed(name: Option<&str>, error: &dyn Explain, exit: Exit) -> String {
+    line("failed", Body::Failed { name, words: error.into(), exit: exit.code() })
+}
+
+/// Tells one tunnel's story in events.
+pub(crate) struct Events {
+    name: String,
+    gateway: String,
+    url: String,
+    online: Option<Instant>,
+    notices: Vec<Notice>,
+}
+
+impl Events {
+    /// For the tunnel of `config`.
+    pub(crate) fn new(config: &TunnelConfig) -> Self {
+        Self {
+            name: config.name.to_string(),
+            gateway: config.gateway.to_string(),
+            url: config.gateway.mcp_url(config.name.as_str()),
+            online: None,
+            notices: Vec::new(),
+        }
+    }
+
+    /// Something about the configuration.
+    pub(crate) fn notice(&self, notice: &dyn Explain) -> String {
+        line("notice", Body::Notice { name: &self.name, words: notice.into() })
+    }
+
+    /// The lines that a status gives; none for what was told before.
+    pub(crate) fn status(&mut self, status: &Status, now: Instant) -> Vec<String> {
+        let mut lines = Vec::new();
+        let Status::Online(online) = status else {
+            self.online = None;
+            let (attempt, retry_in_ms) = match status {
+                Status::Waiting { attempt, retry_at, .. } => {
+                    let wait = retry_at.saturating_duration_since(now).as_millis();
+                    (Some(*attempt), Some(u64::try_from(wait).unwrap_or(u64::MAX)))
+                }
+                _ => (None, None),
+            };
+            let cause = status.cause().map(|cause| Words::from(cause as &dyn Explain));
+            lines.push(self.status_line(status, cause, attempt, retry_in_ms));
+            return lines;
+        };
+        if self.online.replace(online.since) != Some(online.since) {
+            self.notices.clear();
+            lines.push(self.status_line(status, None, None, None));
+            let url = (!online.notices.contains(&Notice::NoRouting)).then_some(self.url.as_str());
+            let (name, gateway, session) = (&self.name, &self.gateway, &online.session);
+            lines.push(line("online", Body::Online { name, tools: online.tools, gateway, url, session }));
+        }
+        for notice in online.notices.iter().filter(|notice| !self.notices.contains(notice)) {
+            lines.push(self.notice(notice));
+        }
+        self.notices.clone_from(&online.notices);
+        lines
+    }
+
+    fn status_line(
+        &self,
+        status: &Status,
+        cause: Option<Words>,
+        attempt: Option<u32>,
+        retry_in_ms: Option<u64>,
+    ) -> String {
+        line("status", Body::Status { name: &self.name, status: status.word(), cause, attempt, retry_in_ms })
+    }
+}
+
+/// stdout, written where a slow reader keeps nobody else waiting.
+pub(crate) struct Stdout {
+    state: Reader,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Reads,
+    Gone,
+}
+
+impl Stdout {
+    pub(crate) fn new() -> Self {
+        Self { state: Reader::Reads }
+    }
+
+    /// Writes whole lines. A reader that went away, or does not read, gets no more of them; the first time is an error.
+    pub(crate) async fn write(&mut self, lines: Vec<String>) -> io::Result<()> {
+        if self.state == Reader::Gone || lines.is_empty() {
+            return Ok(());
+        }
+        let write = tokio::task::spawn_blocking(move || print(&lines));
+        let result = match tokio::time::timeout(SLOWEST_READER, write).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panicked)) => Err(io::Error::other(panicked)),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        if result.is_err() {
+            self.state = Reader::Gone;
+        }
+        result
+    }
+}
+
+/// Writes whole lines to stdout.
+pub(crate) fn print(lines: &[String]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use culvert_protocol::{Cause, GatewayAddress, ServerName, limits};
+    use culvert_tunnel::{LocalServer, Online, Retry, StdioCommand};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn events() -> Events {
+        Events::new(&TunnelConfig {
+            name: ServerName::new("my git").unwrap(),
+            description: None,
+            server: LocalServer::Stdio(StdioCommand::default()),
+            gateway: GatewayAddress::parse("wss://gw.example.com/x/reverse-proxy/ws").unwrap(),
+            token: None,
+            retry: Retry::default(),
+            keepalive: limits::KEEPALIVE_DEFAULT,
+            max_message: limits::MAX_MESSAGE_DEFAULT,
+            start_timeout: limits::START_TIMEOUT_DEFAULT,
+        })
+    }
+
+    /// The lines as JSON, each without its time once that was checked.
+    fn parsed(lines: &[String]) -> Vec<Value> {
+        let parse = |line: &String| {
+            let mut value: Value = serde_json::from_str(line).unwrap();
+            let time = value.as_object_mut().unwrap().remove("time").unwrap();
+            assert!(time.as_str().unwrap().ends_with('Z'), "{time}");
+            value
+        };
+        lines.iter().map(parse).collect()
+    }
+
+    #[test]
+    fn each_status_is_an_event() {
+        let (mut events, now) = (events(), Instant::now());
+        let starting = events.status(&Status::Starting { since: now }, now);
+        assert_eq!(parsed(&starting), [json!({"event": "status", "name": "my git", "status": "starting"})]);
+        let waiting = Status::Waiting {
+            attempt: 2,
+            retry_at: now + Duration::from_millis(1500),
+            cause: Cause::Refused { gateway: "https://gw".to_owned() },
+        };
+        assert_eq!(
+            parsed(&events.status(&waiting, now)),
+            [json!({
+                "event": "status", "name": "my git", "status": "waiting", "attempt": 2, "retry_in_ms": 1500,
+                "cause": {
+                    "code": "gateway.refused",
+                    "message": "Connection refused: nothing listens at https://gw",
+                    "action": "Check the gateway's URL and the network."
+                }
+            })]
+        );
+    }
+
+    #[test]
+    fn getting_online_is_told_once_each_time() {
+        let (mut events, now) = (events(), Instant::now());
+        let mut online =
+            Online { since: now, session: "s1".to_owned(), tools: Some(2), round_trip: None, notices: vec![] };
+        let first = parsed(&events.status(&Status::Online(online.clone()), now));
+        assert_eq!(first[0], json!({"event": "status", "name": "my git", "status": "online"}));
+        assert_eq!(
+            first[1..],
+            [json!({
+                "event": "online", "name": "my git", "tools": 2, "gateway": "https://gw.example.com/x",
+                "url": "https://gw.example.com/x/servers/my%20git/mcp", "session": "s1"
+            })]
+        );
+        online.round_trip = Some(Duration::from_millis(3));
+        assert!(events.status(&Status::Online(online.clone()), now).is_empty());
+        events.status(&Status::Connecting, now);
+        online.notices.push(Notice::NoRouting);
+        online.tools = None;
+        let again = parsed(&events.status(&Status::Online(online), now));
+        assert_eq!(again[1]["url"], Value::Null);
+        assert_eq!(again[1]["tools"], Value::Null);
+        assert_eq!((&again[2]["event"], &again[2]["code"]), (&json!("notice"), &json!("gateway.no_routing")));
+    }
+
+    #[test]
+    fn the_last_event_tells_the_exit_code() {
+        let error = Cause::ServerSilent { after: Duration::from_secs(120), stderr: String::new() };
+        let value = parsed(&[failed(None, &error, Exit::from(&error))]);
+        assert_eq!((&value[0]["event"], &value[0]["exit"]), (&json!("failed"), &json!(5)));
+        assert!(value[0].get("name").is_none());
+    }
+}

@@ -1,0 +1,59 @@
+//! The log: what the crates tell, as lines on stderr, at the level asked for; what other crates tell only from warnings
+//! up.
+
+use culvert_profiles::LogLevel;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::terminal::Terminal;
+
+/// What begins the names of our own crates.
+const OURS: &str = "culvert";
+
+/// The name under which the engine passes on what a local server writes to its stderr.
+const LOCAL_SERVER: &str = "server";
+
+/// Starts the log. To be called once.
+pub(crate) fn start(level: LogLevel, terminal: &Terminal) {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(terminal.clone())
+        .with_ansi(terminal.has_colours())
+        // Who says it matters to those who look into the program.
+        .with_target(level >= LogLevel::Debug);
+    // A second start is a second start of the whole program: the first log stays.
+    let _ = tracing_subscriber::registry().with(lines).with(filter(level)).try_init();
+}
+
+fn filter(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Critical => LevelFilter::OFF,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(OURS, level).with_target(LOCAL_SERVER, level)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn our_crates_follow_the_level_and_others_do_not() {
+        let debug = filter(LogLevel::Debug);
+        assert!(debug.would_enable("culvert_tunnel::engine", &Level::DEBUG));
+        assert!(debug.would_enable("server", &Level::INFO));
+        assert!(!debug.would_enable("culvert_link", &Level::TRACE));
+        assert!(!debug.would_enable("rustls", &Level::INFO));
+        assert!(debug.would_enable("rustls", &Level::WARN));
+        let quiet = filter(LogLevel::Critical);
+        assert!(!quiet.would_enable("culvert_link", &Level::ERROR));
+        assert!(!quiet.would_enable("rustls", &Level::ERROR));
+    }
+}

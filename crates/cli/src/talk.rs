@@ -1,0 +1,290 @@
+//! What `run` says on stderr while it goes: each change once, in a sentence; on a screen also what it waits for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use culvert_protocol::Explain as _;
+use culvert_tunnel::{LocalServer, Notice, Online, Status, TunnelConfig};
+use tokio::time::Instant;
+
+use crate::exit::explained;
+use crate::moment;
+use crate::terminal::{Kind, Mood, Terminal};
+
+/// How long a start or a wait is no news.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When a slow start is mentioned where no progress can be shown.
+const REMINDERS: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(60)];
+
+/// Programs that fetch a server before they start it.
+const FETCHERS: [&str; 9] = ["uvx", "uv", "pipx", "npx", "npm", "pnpm", "bunx", "docker", "podman"];
+
+/// Tells one tunnel's story.
+pub(crate) struct Talk {
+    terminal: Terminal,
+    name: String,
+    gateway: String,
+    url: String,
+    program: String,
+    phase: Phase,
+    /// The cause that was last told: one that comes again is the same news.
+    told: Option<&'static str>,
+    notices: BTreeSet<&'static str>,
+    first_online: bool,
+    online: Option<Instant>,
+    lost: Option<Instant>,
+}
+
+/// What is being waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Nothing,
+    Starting { since: Instant, reminded: usize },
+    Connecting,
+    Waiting { retry_at: Instant, attempt: u32 },
+}
+
+impl Talk {
+    /// For the tunnel of `config`. Notices with the codes `told` are known already.
+    pub(crate) fn new(terminal: Terminal, config: &TunnelConfig, told: impl IntoIterator<Item = &'static str>) -> Self {
+        let LocalServer::Stdio(command) = &config.server;
+        let program = command.program.rsplit(['/', '\\']).next().unwrap_or(&command.program);
+        Self {
+            terminal,
+            name: config.name.to_string(),
+            gateway: config.gateway.to_string(),
+            url: config.gateway.mcp_url(config.name.as_str()),
+            program: culvert_protocol::text::clean(program, 40),
+            phase: Phase::Nothing,
+            told: None,
+            notices: told.into_iter().collect(),
+            first_online: true,
+            online: None,
+            lost: None,
+        }
+    }
+
+    /// Tells a new status, and returns when to tick next.
+    pub(crate) fn status(&mut self, status: &Status, now: Instant) -> Option<Instant> {
+        if !matches!(status, Status::Online(_)) && self.online.take().is_some() {
+            self.lost = Some(now);
+        }
+        match status {
+            Status::Starting { since } => {
+                self.phase = Phase::Starting { since: *since, reminded: 0 };
+                if self.first_online && self.told.is_none() && self.terminal.kind() == Kind::Lines {
+                    self.terminal.say(Mood::Info, &format!("starting the local server ({})", self.program));
+                }
+            }
+            Status::Connecting | Status::Registering => self.phase = Phase::Connecting,
+            Status::Online(online) => self.online(online, now),
+            Status::Waiting { attempt, retry_at, cause } => {
+                self.phase = Phase::Waiting { retry_at: *retry_at, attempt: *attempt };
+                if self.told != Some(cause.code()) {
+                    self.told = Some(cause.code());
+                    let wait = retry_at.saturating_duration_since(now);
+                    let next = match wait < Duration::from_secs(1) {
+                        true => "trying again now".to_owned(),
+                        false => format!("trying again in {}", moment::seconds(wait)),
+                    };
+                    let text = format!("{cause} [{}]; {next}\n  → {}", cause.code(), cause.action());
+                    self.terminal.say(Mood::Warning, &text);
+                }
+            }
+            Status::Off | Status::Stopping | Status::Stopped { .. } => self.phase = Phase::Nothing,
+        }
+        self.tick(now)
+    }
+
+    fn online(&mut self, online: &Online, now: Instant) {
+        self.phase = Phase::Nothing;
+        self.told = None;
+        self.terminal.progress("");
+        let is_new = self.online != Some(online.since);
+        self.online = Some(online.since);
+        let routes = !online.notices.contains(&Notice::NoRouting);
+        if is_new && self.first_online {
+            self.first_online = false;
+            let tools = tools(online.tools);
+            let url = if routes { format!("\n  MCP clients: {}", self.url) } else { String::new() };
+            let text = format!("online as {:?} at {}, {tools}{url}", self.name, self.gateway);
+            self.terminal.say(Mood::Info, &text);
+        } else if is_new {
+            let gap = self.lost.map(|lost| format!(" after {}", moment::seconds(now.saturating_duration_since(lost))));
+            self.terminal.say(Mood::Info, &format!("online again{}", gap.unwrap_or_default()));
+        }
+        for notice in &online.notices {
+            if self.notices.insert(notice.code()) {
+                self.terminal.say(Mood::Warning, &explained(notice, "  "));
+            }
+        }
+    }
+
+    /// Says that the user's wish to end was heard.
+    pub(crate) fn stopping(&self) {
+        self.terminal.say(Mood::Info, "stopping; Ctrl-C again ends at once");
+    }
+
+    /// Brings the line of progress up to `now`, and returns when to do so again.
+    pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
+        let is_screen = matches!(self.terminal.kind(), Kind::Screen(_));
+        match self.phase {
+            Phase::Nothing => {
+                self.terminal.progress("");
+                None
+            }
+            Phase::Starting { since, reminded } if !is_screen => {
+                let due = REMINDERS.get(reminded).map(|after| since + *after)?;
+                if now < due {
+                    return Some(due);
+                }
+                self.phase = Phase::Starting { since, reminded: reminded + 1 };
+                let text = self.starting("still starting", now - since);
+                self.terminal.say(Mood::Info, &text);
+                REMINDERS.get(reminded + 1).map(|after| since + *after)
+            }
+            Phase::Starting { since, .. } => {
+                let elapsed = now.saturating_duration_since(since);
+                let text = self.starting("starting", elapsed);
+                self.terminal.progress(&text);
+                // On the second, so that no number is skipped.
+                Some(since + Duration::from_secs(elapsed.as_secs() + 1))
+            }
+            Phase::Connecting => {
+                self.terminal.progress(&format!("connecting to {}", self.gateway));
+                None
+            }
+            Phase::Waiting { retry_at, attempt } if is_screen => {
+                let left = retry_at.saturating_duration_since(now);
+                if left.is_zero() {
+                    return None;
+                }
+                self.terminal.progress(&format!("next try in {} ({attempt} failed)", moment::seconds(left)));
+                Some(retry_at - Duration::from_secs(left.as_secs().saturating_sub(u64::from(left.subsec_nanos() == 0))))
+            }
+            Phase::Waiting { .. } => None,
+        }
+    }
+
+    fn starting(&self, verb: &str, elapsed: Duration) -> String {
+        let fetching = elapsed > PATIENCE && FETCHERS.contains(&self.program.trim_end_matches(".exe"));
+        let doubt = if fetching { " may be downloading…" } else { "" };
+        format!("{verb} the local server ({}{doubt}) {} s", self.program, elapsed.as_secs())
+    }
+}
+
+fn tools(count: Option<usize>) -> String {
+    match count {
+        None => "no tools".to_owned(),
+        Some(1) => "1 tool".to_owned(),
+        Some(count) => format!("{count} tools"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use culvert_protocol::{Cause, GatewayAddress, ServerName, limits};
+    use culvert_tunnel::{Retry, StdioCommand};
+
+    use super::*;
+    use crate::terminal::Colours;
+    use crate::terminal::tests::Written;
+
+    struct Story {
+        talk: Talk,
+        written: Written,
+        start: Instant,
+    }
+
+    impl Story {
+        fn new(kind: Kind) -> Self {
+            let written = Written::default();
+            let config = TunnelConfig {
+                name: ServerName::new("git-laptop-7").unwrap(),
+                description: None,
+                server: LocalServer::Stdio(StdioCommand { program: "/usr/bin/uvx".to_owned(), ..Default::default() }),
+                gateway: GatewayAddress::parse("https://gw.example.com").unwrap(),
+                token: None,
+                retry: Retry::default(),
+                keepalive: limits::KEEPALIVE_DEFAULT,
+                max_message: limits::MAX_MESSAGE_DEFAULT,
+                start_timeout: limits::START_TIMEOUT_DEFAULT,
+            };
+            let talk = Talk::new(written.terminal(kind), &config, []);
+            Self { talk, written, start: Instant::now() }
+        }
+
+        fn at(&self, seconds: u64) -> Instant {
+            self.start + Duration::from_secs(seconds)
+        }
+
+        fn online(&mut self, since: u64, notices: Vec<Notice>) {
+            let online =
+                Online { since: self.at(since), session: "s".to_owned(), tools: Some(12), round_trip: None, notices };
+            self.talk.status(&Status::Online(online), self.at(since));
+        }
+
+        fn refused(&mut self, at: u64, wait: u64, attempt: u32) {
+            let cause = Cause::Refused { gateway: "https://gw.example.com".to_owned() };
+            self.talk.status(&Status::Waiting { attempt, retry_at: self.at(at + wait), cause }, self.at(at));
+        }
+    }
+
+    #[test]
+    fn a_story_told_in_lines_has_each_change_once() {
+        let mut story = Story::new(Kind::Lines);
+        let since = story.at(0);
+        story.talk.status(&Status::Starting { since }, since);
+        assert_eq!(story.talk.tick(story.at(1)), Some(story.at(15)));
+        assert_eq!(story.talk.tick(story.at(15)), Some(story.at(60)));
+        story.talk.status(&Status::Connecting, story.at(16));
+        story.refused(17, 4, 1);
+        story.talk.status(&Status::Connecting, story.at(21));
+        story.refused(22, 9, 2);
+        story.online(30, vec![]);
+        story.online(30, vec![]);
+        story.talk.status(&Status::Connecting, story.at(40));
+        story.refused(40, 0, 1);
+        story.online(52, vec![]);
+        let refused = "warning: Connection refused: nothing listens at https://gw.example.com [gateway.refused]";
+        assert_eq!(
+            story.written.text(),
+            format!(
+                "culvert: starting the local server (uvx)\n\
+                 culvert: still starting the local server (uvx may be downloading…) 15 s\n\
+                 culvert: {refused}; trying again in 4 s\n  → Check the gateway's URL and the network.\n\
+                 culvert: online as \"git-laptop-7\" at https://gw.example.com, 12 tools\n  \
+                 MCP clients: https://gw.example.com/servers/git-laptop-7/mcp\n\
+                 culvert: {refused}; trying again now\n  → Check the gateway's URL and the network.\n\
+                 culvert: online again after 12 s\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_gateway_without_routing_is_said_once_and_no_url_is_promised() {
+        let mut story = Story::new(Kind::Lines);
+        story.online(1, vec![Notice::NoRouting]);
+        story.online(5, vec![Notice::NoRouting]);
+        let text = story.written.text();
+        assert_eq!(text.matches("[gateway.no_routing]").count(), 1, "{text}");
+        assert!(!text.contains("/mcp"), "{text}");
+    }
+
+    #[test]
+    fn a_screen_shows_what_is_waited_for_and_is_left_clean() {
+        let mut story = Story::new(Kind::Screen(Colours::Off));
+        let since = story.at(0);
+        story.talk.status(&Status::Starting { since }, since);
+        assert_eq!(story.talk.tick(story.at(1)), Some(story.at(2)));
+        assert_eq!(story.talk.tick(story.at(12)), Some(story.at(13)));
+        assert!(story.written.text().ends_with("starting the local server (uvx may be downloading…) 12 s"));
+        story.refused(20, 3, 1);
+        assert!(story.written.text().ends_with("next try in 3 s (1 failed)"));
+        assert_eq!(story.talk.tick(story.at(21)), Some(story.at(22)));
+        assert_eq!(story.talk.tick(story.at(23)), None);
+        story.talk.status(&Status::Stopped { cause: None }, story.at(24));
+        assert!(story.written.text().ends_with("\r\x1b[K"), "{:?}", story.written.text());
+    }
+}
