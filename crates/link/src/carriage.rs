@@ -30,6 +30,9 @@ const WRITE_BUFFER: usize = 64 * 1024;
 /// Bytes that may wait to be written; a full queue makes its producers wait.
 const OUT_QUEUE: usize = 1024 * 1024;
 
+/// Bytes that may wait while another message of the resumable stream is added: what is queued cannot be overtaken.
+const NEARLY_IDLE: usize = 64 * 1024;
+
 /// How long the last frames may take once a link is being ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -108,6 +111,14 @@ impl FrameSender {
     /// Queues a frame if there is room now; whether it was queued.
     pub fn try_send(&self, frame: impl Into<Frame>) -> bool {
         self.queue.try_send(Outgoing::Frame(frame.into())).is_ok()
+    }
+
+    /// Waits until so little is queued that a small message sent now leaves at once.
+    ///
+    /// # Errors
+    /// [`Gone`] when the link is over.
+    pub(crate) async fn nearly_idle(&self) -> Result<(), Gone> {
+        self.queue.drained_to(NEARLY_IDLE).await
     }
 
     /// Ends the link after what is queued, with a close code and a reason.
@@ -208,6 +219,15 @@ pub async fn accept(stream: impl Io, max_message: usize) -> (FrameSender, FrameR
     let watched = Watched::new(stream);
     let activity = watched.activity();
     let socket = WebSocketStream::from_raw_socket(watched, Role::Server, Some(config(max_message))).await;
+    carry(socket, activity, max_message)
+}
+
+/// The client's end of a link on a stream that was upgraded elsewhere.
+#[cfg(test)]
+pub(crate) async fn connect(stream: impl Io, max_message: usize) -> (FrameSender, FrameReceiver) {
+    let watched = Watched::new(stream);
+    let activity = watched.activity();
+    let socket = WebSocketStream::from_raw_socket(watched, Role::Client, Some(config(max_message))).await;
     carry(socket, activity, max_message)
 }
 

@@ -5,6 +5,7 @@
 
 pub mod activity;
 pub mod carriage;
+pub mod channels;
 pub mod dial;
 pub mod queue;
 pub mod refusal;

@@ -90,6 +90,19 @@ impl<T: Weight> Sender<T> {
         self.items.closed().await;
     }
 
+    /// Waits until at most `left` bytes wait, bookkeeping included.
+    ///
+    /// # Errors
+    /// [`Gone`] when nobody will ever take them.
+    pub async fn drained_to(&self, left: usize) -> Result<(), Gone> {
+        let room = u32::try_from(self.size.saturating_sub(left)).unwrap_or(u32::MAX);
+        tokio::select! {
+            biased;
+            () = self.items.closed() => Err(Gone),
+            room = self.budget.acquire_many(room) => room.map(drop).map_err(|_| Gone),
+        }
+    }
+
     /// The bytes that wait, bookkeeping included.
     pub fn used(&self) -> usize {
         self.size.saturating_sub(self.budget.available_permits())

@@ -1,0 +1,422 @@
+//! The task behind a link of the channels dialect.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use culvert_protocol::channels::control::{Control, Header};
+use culvert_protocol::channels::{self, ChannelId, Event, Inbox, Mux, Outbox, ResetReason, Side};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tracing::{debug, warn};
+
+use super::assembler::{Assembler, TooLarge};
+use super::channel::{Channel, ChannelEnd, Feed, Outgoing};
+use crate::carriage::{Frame, FrameReceiver, FrameSender, LinkEnd};
+
+/// An acknowledgement is due so long after the first byte that was not acknowledged.
+const ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// Channels that may be open on one link at all. What a profile allows is less.
+const MAX_CHANNELS: usize = 4096;
+
+/// Things that may wait for whoever owns the session.
+const HAPPENINGS: usize = 256;
+
+/// What both ends agreed on.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Which end this is.
+    pub side: Side,
+    /// The credit of each side of each channel, in bytes.
+    pub window: u32,
+    /// The longest line that is taken, in bytes.
+    pub max_line: usize,
+}
+
+/// What the owner of a session is told.
+#[derive(Debug)]
+pub enum Happening {
+    /// A text message that is none of the carrier's.
+    Text(Utf8Bytes),
+    /// The gateway opened a channel.
+    Opened(Channel, Header),
+    /// The connection is gone. With [`Ended::Broken`] the session can be resumed on another.
+    Lost(Ended),
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The network, or the peer's process.
+    Broken(LinkEnd),
+    /// The peer broke the rules of the dialect: the session is over.
+    Violation(String),
+}
+
+/// The owner's hold on a session. Dropped, the session ends: its channels with it.
+#[derive(Debug)]
+pub struct Carrier {
+    commands: mpsc::Sender<Command>,
+    happenings: mpsc::Receiver<Happening>,
+}
+
+/// Opens channels; for those who do not own the session.
+#[derive(Debug, Clone)]
+pub struct Opener {
+    commands: mpsc::Sender<Command>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Open(Header, oneshot::Sender<Channel>),
+    Text(String),
+    Detach(oneshot::Sender<u64>),
+    Attach(FrameSender, FrameReceiver, u64),
+    Close(u16, &'static str),
+}
+
+impl Carrier {
+    /// Takes a fresh link over.
+    pub fn start(terms: Terms, sender: FrameSender, receiver: FrameReceiver) -> Self {
+        let (commands, for_task) = mpsc::channel(64);
+        let (to_owner, happenings) = mpsc::channel(HAPPENINGS);
+        let (out, outgoing) = mpsc::unbounded_channel();
+        let task = Task {
+            terms,
+            mux: Mux::new(terms.side, terms.window),
+            outbox: Outbox::new(channels::OUTBOX),
+            inbox: Inbox::new(channels::OUTBOX),
+            connection: Some((sender, receiver)),
+            again: VecDeque::new(),
+            ack_at: None,
+            feeds: HashMap::new(),
+            out,
+            outgoing,
+            commands: for_task,
+            owner: to_owner,
+            lost: None,
+            events: Vec::new(),
+        };
+        tokio::spawn(task.run());
+        Self { commands, happenings }
+    }
+
+    /// What happens next; `None` when the session is over. Cancel safe.
+    pub async fn happens(&mut self) -> Option<Happening> {
+        self.happenings.recv().await
+    }
+
+    /// Opens channels on this session, also after a resume.
+    pub fn opener(&self) -> Opener {
+        Opener { commands: self.commands.clone() }
+    }
+
+    /// Sends a text message on the connection there is; without one it is let go.
+    pub async fn send_text(&self, text: String) {
+        let _ = self.commands.send(Command::Text(text)).await;
+    }
+
+    /// Lets go of the connection, if any, and tells how many bytes of the peer's stream have come in. After this the
+    /// number stands still until [`attach`](Self::attach).
+    pub async fn detach(&self) -> Option<u64> {
+        let (reply, count) = oneshot::channel();
+        self.commands.send(Command::Detach(reply)).await.ok()?;
+        count.await.ok()
+    }
+
+    /// Goes on with a new connection, from the byte of our stream that the peer has received. A count that cannot be
+    /// shows as [`Ended::Violation`].
+    pub async fn attach(&self, sender: FrameSender, receiver: FrameReceiver, received: u64) {
+        let _ = self.commands.send(Command::Attach(sender, receiver, received)).await;
+    }
+
+    /// Ends the connection after what is queued, with a close code and a reason.
+    pub async fn close(&self, code: u16, reason: &'static str) {
+        let _ = self.commands.send(Command::Close(code, reason)).await;
+    }
+}
+
+impl Opener {
+    /// Opens a channel. `None` when the session is over or has too many.
+    pub async fn open(&self, header: Header) -> Option<Channel> {
+        let (reply, channel) = oneshot::channel();
+        self.commands.send(Command::Open(header, reply)).await.ok()?;
+        channel.await.ok()
+    }
+}
+
+struct Task {
+    terms: Terms,
+    mux: Mux,
+    outbox: Outbox,
+    inbox: Inbox,
+    connection: Option<(FrameSender, FrameReceiver)>,
+    /// What a new connection must send again before anything else.
+    again: VecDeque<Bytes>,
+    ack_at: Option<Instant>,
+    feeds: HashMap<ChannelId, Feed>,
+    out: mpsc::UnboundedSender<Outgoing>,
+    outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    commands: mpsc::Receiver<Command>,
+    owner: mpsc::Sender<Happening>,
+    /// How the connection ended, until the owner was told.
+    lost: Option<Ended>,
+    events: Vec<Event>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            let can_send = !self.again.is_empty() || (self.outbox.has_room() && self.mux.has_output());
+            let (sender, receiver) = self.connection.as_mut().map(|(sender, receiver)| (&*sender, receiver)).unzip();
+            tokio::select! {
+                biased;
+                Some(outgoing) = self.outgoing.recv() => self.on_outgoing(outgoing),
+                frame = next_frame(receiver) => match frame {
+                    Ok(Frame::Binary(bytes)) => self.on_bytes(bytes),
+                    Ok(Frame::Text(text)) => self.on_text(text),
+                    Err(end) => self.lose(Ended::Broken(end)),
+                },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command).await,
+                    None => break,
+                },
+                () = until(self.ack_at) => self.acknowledge(),
+                () = has_room(&self.owner), if self.lost.is_some() => {
+                    if let Some(how) = self.lost.take() {
+                        // Nobody else fills that room.
+                        let _ = self.owner.try_send(Happening::Lost(how));
+                    }
+                }
+                idle = nearly_idle(sender), if can_send => {
+                    // Whoever is gone is reported by the receiving end.
+                    if idle { self.send_one() }
+                }
+            }
+        }
+        for (_, feed) in self.feeds.drain() {
+            feed.end(ChannelEnd::LinkLost);
+        }
+    }
+
+    fn send_one(&mut self) {
+        let Some((sender, _)) = &self.connection else { return };
+        let message = match self.again.pop_front() {
+            Some(message) => message,
+            None => match self.mux.fill() {
+                Some(message) => {
+                    self.outbox.push(message.clone());
+                    message
+                }
+                None => return,
+            },
+        };
+        // A nearly idle connection has room. One that broke meanwhile has not, and then the outbox has it.
+        sender.try_send(Frame::Binary(message));
+    }
+
+    fn on_outgoing(&mut self, outgoing: Outgoing) {
+        let mut next = Some(outgoing);
+        while let Some(outgoing) = next {
+            match outgoing {
+                Outgoing::Line(id, line) => {
+                    self.mux.write(id, line);
+                    self.mux.write(id, Bytes::from_static(b"\n"));
+                }
+                Outgoing::Finish(id) => {
+                    self.mux.finish(id);
+                    if let Some(feed) = self.feeds.get_mut(&id) {
+                        feed.sender_done = true;
+                        self.forget_if_done(id);
+                    }
+                }
+                Outgoing::Reset(id, reason, words) => {
+                    self.mux.reset(id, reason, &words);
+                    self.end_channel(id, ChannelEnd::Reset(reason, words));
+                }
+                Outgoing::Taken(id, bytes) => self.mux.consumed(id, bytes),
+            }
+            next = self.outgoing.try_recv().ok();
+        }
+    }
+
+    fn on_bytes(&mut self, bytes: Bytes) {
+        let due = self.inbox.count(bytes.len());
+        let mut events = std::mem::take(&mut self.events);
+        let result = self.mux.receive(bytes, &mut events);
+        for event in events.drain(..) {
+            self.on_event(event);
+        }
+        self.events = events;
+        if let Err(violation) = result {
+            return self.lose(Ended::Violation(violation.to_string()));
+        }
+        if due {
+            self.acknowledge();
+        } else if self.ack_at.is_none() {
+            self.ack_at = Some(Instant::now() + ACK_DELAY);
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Opened(id, header) => {
+                if self.feeds.len() >= MAX_CHANNELS {
+                    return self.mux.reset(id, ResetReason::TooMany, "too many channels are open on this link");
+                }
+                let channel = self.new_channel(id);
+                if self.owner.try_send(Happening::Opened(channel, Header::read(&header))).is_err() {
+                    // The channel's ends are dropped with what could not be told, and that resets it.
+                    warn!(%id, "a channel was refused: too much is going on");
+                }
+            }
+            Event::Data(id, bytes) => {
+                let Some(feed) = self.feeds.get_mut(&id) else { return };
+                match feed.take(bytes) {
+                    Ok(0) => {}
+                    Ok(credit) => self.mux.consumed(id, credit),
+                    Err(TooLarge) => {
+                        let words = format!("a message of more than {} bytes", self.terms.max_line);
+                        self.mux.reset(id, ResetReason::TooLarge, &words);
+                        self.end_channel(id, ChannelEnd::Reset(ResetReason::TooLarge, words));
+                    }
+                }
+            }
+            Event::Finished(id) => {
+                if let Some(feed) = self.feeds.get_mut(&id) {
+                    feed.finish();
+                    self.forget_if_done(id);
+                }
+            }
+            Event::Reset(id, reason, words) => self.end_channel(id, ChannelEnd::Reset(reason, words)),
+        }
+    }
+
+    fn on_text(&mut self, text: Utf8Bytes) {
+        match Control::parse(&text) {
+            Some(Control::Ack { received }) => {
+                if let Err(violation) = self.outbox.acknowledge(received) {
+                    self.lose(Ended::Violation(violation.to_string()));
+                }
+            }
+            _ => {
+                if self.owner.try_send(Happening::Text(text)).is_err() {
+                    warn!("a control message was dropped: too much is going on");
+                }
+            }
+        }
+    }
+
+    async fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Open(header, reply) => {
+                if self.feeds.len() < MAX_CHANNELS
+                    && let Some(id) = self.mux.open(header.to_bytes())
+                {
+                    let channel = self.new_channel(id);
+                    // A caller that has gone away drops the channel, and that resets it.
+                    let _ = reply.send(channel);
+                }
+            }
+            Command::Text(text) => {
+                if let Some((sender, _)) = &self.connection {
+                    sender.try_send(text);
+                }
+            }
+            Command::Detach(reply) => {
+                self.connection = None;
+                self.again.clear();
+                self.ack_at = None;
+                self.lost = None;
+                let _ = reply.send(self.inbox.acknowledge());
+            }
+            Command::Attach(sender, receiver, received) => {
+                // Collected, not sent here: both ends may have much to send again, and must read meanwhile.
+                let again = self.outbox.replay(received).map(Iterator::collect);
+                match again {
+                    Ok(again) => {
+                        self.again = again;
+                        self.connection = Some((sender, receiver));
+                    }
+                    Err(violation) => {
+                        sender.close(1002, "count").await;
+                        self.lose(Ended::Violation(violation.to_string()));
+                    }
+                }
+            }
+            Command::Close(code, reason) => {
+                if let Some((sender, _)) = &self.connection {
+                    sender.close(code, reason).await;
+                }
+            }
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        self.ack_at = None;
+        let Some((sender, _)) = &self.connection else { return };
+        if self.inbox.owes() && !sender.try_send(Control::Ack { received: self.inbox.acknowledge() }.to_json()) {
+            debug!("an acknowledgement could not be queued: the next one tells the same");
+        }
+    }
+
+    fn lose(&mut self, how: Ended) {
+        self.connection = None;
+        self.again.clear();
+        self.ack_at = None;
+        self.lost = Some(how);
+    }
+
+    fn new_channel(&mut self, id: ChannelId) -> Channel {
+        let assembler = Assembler::new(self.terms.max_line, self.terms.window);
+        let (channel, feed) = Channel::new(id, self.terms.window, assembler, self.out.clone());
+        self.feeds.insert(id, feed);
+        channel
+    }
+
+    fn end_channel(&mut self, id: ChannelId, how: ChannelEnd) {
+        if let Some(feed) = self.feeds.remove(&id) {
+            feed.end(how);
+        }
+    }
+
+    fn forget_if_done(&mut self, id: ChannelId) {
+        if self.feeds.get(&id).is_some_and(Feed::is_done) {
+            self.feeds.remove(&id);
+        }
+    }
+}
+
+async fn next_frame(receiver: Option<&mut FrameReceiver>) -> Result<Frame, LinkEnd> {
+    match receiver {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn nearly_idle(sender: Option<&FrameSender>) -> bool {
+    match sender {
+        Some(sender) => match sender.nearly_idle().await {
+            Ok(()) => true,
+            // The receiving end tells why; until then there is nothing to do here.
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+/// An owner that is gone needs to be told nothing: the commands' end says so.
+async fn has_room(owner: &mpsc::Sender<Happening>) {
+    if owner.reserve().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn until(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}

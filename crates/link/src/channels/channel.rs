@@ -1,0 +1,207 @@
+//! One conversation over a link, as lines both ways.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use culvert_protocol::channels::{ChannelId, ResetReason};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::assembler::{Assembled, Assembler, TooLarge};
+use crate::queue::Gone;
+
+/// Bytes of one channel that may wait for their turn; a longer line passes alone.
+const UNSENT: usize = 64 * 1024;
+
+/// What the ends of channels tell the carrier.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    /// Bytes to send, line break included.
+    Line(ChannelId, Bytes),
+    /// Nothing more is sent.
+    Finish(ChannelId),
+    /// Over, both ways.
+    Reset(ChannelId, ResetReason, String),
+    /// The reader has taken so many bytes.
+    Taken(ChannelId, u32),
+}
+
+/// How a channel ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChannelEnd {
+    /// The peer finished it.
+    Finished,
+    /// The peer reset it, with words that were cleaned for display.
+    Reset(ResetReason, String),
+    /// The link is over and was not resumed.
+    LinkLost,
+}
+
+/// Both ends of one conversation at this side. Dropping both ends the channel.
+#[derive(Debug)]
+pub struct Channel {
+    /// Its number.
+    pub id: ChannelId,
+    /// Lines for the peer.
+    pub sender: LineSender,
+    /// Lines of the peer.
+    pub receiver: LineReceiver,
+}
+
+/// Sends lines. Dropped, it finishes this side of the channel.
+#[derive(Debug)]
+pub struct LineSender {
+    id: ChannelId,
+    out: mpsc::UnboundedSender<Outgoing>,
+    budget: Arc<Semaphore>,
+    ended: Arc<OnceLock<ChannelEnd>>,
+}
+
+/// Receives lines. Dropped before the channel's end, it resets the channel.
+#[derive(Debug)]
+pub struct LineReceiver {
+    id: ChannelId,
+    lines: mpsc::UnboundedReceiver<Assembled>,
+    out: mpsc::UnboundedSender<Outgoing>,
+    ended: Arc<OnceLock<ChannelEnd>>,
+    taken: u32,
+    report_at: u32,
+}
+
+/// Where the carrier puts a channel's lines, and closes its ends.
+#[derive(Debug)]
+pub(super) struct Feed {
+    /// None: the peer has finished.
+    lines: Option<mpsc::UnboundedSender<Assembled>>,
+    assembler: Assembler,
+    ended: Arc<OnceLock<ChannelEnd>>,
+    budget: Arc<Semaphore>,
+    /// Whether the sender at this side has finished.
+    pub(super) sender_done: bool,
+}
+
+impl Feed {
+    /// Takes the peer's bytes in; returns the credit that is due at once.
+    pub(super) fn take(&mut self, bytes: Bytes) -> Result<u32, TooLarge> {
+        let lines = &self.lines;
+        self.assembler.push(bytes, |assembled| {
+            if let Some(lines) = lines {
+                let _ = lines.send(assembled);
+            }
+        })
+    }
+
+    /// The peer has finished: the receiver reads what is left and then the end.
+    pub(super) fn finish(&mut self) {
+        let _ = self.ended.set(ChannelEnd::Finished);
+        self.lines = None;
+    }
+
+    /// Whether both sides have finished.
+    pub(super) fn is_done(&self) -> bool {
+        self.lines.is_none() && self.sender_done
+    }
+
+    /// The channel is over, both ways.
+    pub(super) fn end(self, how: ChannelEnd) {
+        let _ = self.ended.set(how);
+        self.budget.close();
+    }
+}
+
+impl Channel {
+    /// A channel's ends, and the carrier's side of them.
+    pub(super) fn new(
+        id: ChannelId,
+        window: u32,
+        assembler: Assembler,
+        out: mpsc::UnboundedSender<Outgoing>,
+    ) -> (Self, Feed) {
+        let (lines, received) = mpsc::unbounded_channel();
+        let ended = Arc::new(OnceLock::new());
+        let budget = Arc::new(Semaphore::new(UNSENT));
+        let feed =
+            Feed { lines: Some(lines), assembler, ended: ended.clone(), budget: budget.clone(), sender_done: false };
+        let sender = LineSender { id, out: out.clone(), budget, ended: ended.clone() };
+        let receiver = LineReceiver { id, lines: received, out, ended, taken: 0, report_at: (window / 4).max(1) };
+        (Self { id, sender, receiver }, feed)
+    }
+}
+
+impl LineSender {
+    /// Sends a line, given without its line break; waits while 64 KiB of this channel wait already.
+    ///
+    /// # Errors
+    /// [`Gone`] when the channel is over.
+    pub async fn send(&self, line: Bytes) -> Result<(), Gone> {
+        let share = self.budget.clone().acquire_many_owned(cost(&line)).await.map_err(|_| Gone)?;
+        self.pass_on(line, share)
+    }
+
+    /// Sends a line if there is room now; whether it was sent.
+    pub fn try_send(&self, line: Bytes) -> bool {
+        let share = self.budget.clone().try_acquire_many_owned(cost(&line));
+        share.is_ok_and(|share| self.pass_on(line, share).is_ok())
+    }
+
+    /// Ends the channel both ways, now.
+    pub fn reset(self, reason: ResetReason, words: &str) {
+        let _ = self.out.send(Outgoing::Reset(self.id, reason, words.to_owned()));
+    }
+
+    /// How the channel ended, once it has.
+    pub fn ended(&self) -> Option<ChannelEnd> {
+        self.ended.get().cloned()
+    }
+
+    fn pass_on(&self, line: Bytes, share: OwnedSemaphorePermit) -> Result<(), Gone> {
+        let line = Bytes::from_owner(Held { line, _share: share });
+        self.out.send(Outgoing::Line(self.id, line)).map_err(|_| Gone)
+    }
+}
+
+impl Drop for LineSender {
+    fn drop(&mut self) {
+        let _ = self.out.send(Outgoing::Finish(self.id));
+    }
+}
+
+impl LineReceiver {
+    /// The next line; `None` when the peer has finished, or the channel is over. Cancel safe.
+    pub async fn recv(&mut self) -> Option<Bytes> {
+        let Assembled { line, credit } = self.lines.recv().await?;
+        self.taken += credit;
+        if self.taken >= self.report_at {
+            let _ = self.out.send(Outgoing::Taken(self.id, std::mem::take(&mut self.taken)));
+        }
+        Some(line)
+    }
+
+    /// How the channel ended, once it has.
+    pub fn ended(&self) -> Option<ChannelEnd> {
+        self.ended.get().cloned()
+    }
+}
+
+impl Drop for LineReceiver {
+    fn drop(&mut self) {
+        if self.ended.get().is_none() {
+            let _ = self.out.send(Outgoing::Reset(self.id, ResetReason::Cancelled, String::new()));
+        }
+    }
+}
+
+/// A line that holds its share of the budget until its last byte has left.
+struct Held {
+    line: Bytes,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.line
+    }
+}
+
+fn cost(line: &Bytes) -> u32 {
+    (line.len() + 1).min(UNSENT) as u32
+}
