@@ -148,6 +148,7 @@ fn tunnel(
             max: settings.max_retries.map(|given| given.value).filter(|tries| *tries > 0),
         },
         keepalive,
+        children: culvert_tunnel::Children::default(),
         max_message: settings.max_message_size.map_or(limits::MAX_MESSAGE_DEFAULT, |given| given.value),
         start_timeout: settings.start_timeout.map_or(limits::START_TIMEOUT_DEFAULT, |given| given.value),
     })

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::channels::control::{Grant, Offer};
 use crate::name::ServerName;
 
 /// What an envelope says it is.
@@ -143,18 +144,25 @@ impl Writer {
         Self { session: quote(session_id) }
     }
 
-    /// Client → gateway: `register`.
-    pub fn register(&self, name: &ServerName, description: Option<&str>) -> String {
+    /// Client → gateway: `register`. Gateways that do not know the offer take no notice of it.
+    pub fn register(&self, name: &ServerName, description: Option<&str>, offer: Offer) -> String {
+        let offer = serde_json::to_string(&offer).unwrap_or_else(|_| "{}".to_owned());
         let (session, name) = (&self.session, quote(name.as_str()));
         let description = description.map(|text| format!(r#","description":{}"#, quote(text))).unwrap_or_default();
         format!(
-            r#"{{"type":"register","sessionId":{session},"server":{{"name":{name}{description},"protocol":"mcp"}}}}"#
+            r#"{{"type":"register","sessionId":{session},"server":{{"name":{name}{description},"protocol":"mcp"}},"extensions":{offer}}}"#
         )
     }
 
     /// Gateway → client: `register_ack` with a status.
     pub fn register_ack(&self, status: &str) -> String {
         format!(r#"{{"type":"register_ack","sessionId":{},"status":{}}}"#, self.session, quote(status))
+    }
+
+    /// Gateway → client: `register_ack` that grants the channels dialect.
+    pub fn register_grant(&self, grant: &Grant) -> String {
+        let grant = serde_json::to_string(grant).unwrap_or_else(|_| "{}".to_owned());
+        format!(r#"{{"type":"register_ack","sessionId":{},"status":"processing","extensions":{grant}}}"#, self.session)
     }
 
     /// Gateway → client: the registration is done.
@@ -252,13 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn register_has_only_what_strict_gateways_take() {
+    fn register_has_what_strict_gateways_take_and_an_offer_beside_it() {
         let name = ServerName::new("git").unwrap();
-        let frame = Writer::new("s").register(&name, Some("my \"repo\""));
+        let frame = Writer::new("s").register(&name, Some("my \"repo\""), Offer::ALL);
         let value: serde_json::Value = serde_json::from_str(&frame).unwrap();
         assert_eq!(
             value,
-            serde_json::json!({"type":"register","sessionId":"s","server":{"name":"git","description":"my \"repo\"","protocol":"mcp"}})
+            serde_json::json!({"type":"register","sessionId":"s","server":{"name":"git","description":"my \"repo\"","protocol":"mcp"},
+                "extensions":{"channels":1,"resume":1}})
         );
     }
 }

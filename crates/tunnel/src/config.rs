@@ -29,6 +29,25 @@ pub struct TunnelConfig {
     pub max_message: usize,
     /// How long the local server may take to its first good `initialize` answer.
     pub start_timeout: Duration,
+    /// How many processes the local server may have, on gateways that speak the channels dialect.
+    pub children: Children,
+}
+
+/// How many processes a local server may have. Base gateways have one client, so there it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Children {
+    /// It must not run twice, because it owns a file, a port or a login: all clients share one.
+    pub single: bool,
+    /// How many clients' sessions may be open at once, each with a process of its own.
+    pub max_sessions: usize,
+    /// One more is kept started, so that the next session need not wait for it.
+    pub warm_spare: bool,
+}
+
+impl Default for Children {
+    fn default() -> Self {
+        Self { single: false, max_sessions: 8, warm_spare: false }
+    }
 }
 
 /// The MCP server at this end.

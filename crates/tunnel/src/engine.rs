@@ -13,13 +13,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::base::{self, End, Served};
+use crate::base::{self, End, Progress, Served};
 use crate::child::{Child, Output};
 use crate::config::{LocalServer, TunnelConfig};
 use crate::handshake;
 use crate::lines::Line;
 use crate::local_answer;
 use crate::pending::Pending;
+use crate::register::{self, Acknowledged, Dialect, Unacknowledged};
 use crate::registration::Refusals;
 use crate::report::Report;
 use crate::status::Status;
@@ -115,21 +116,28 @@ impl Engine {
     async fn attempt(&mut self) -> Option<Cause> {
         let stop = self.stop.clone();
         let session_id = session_id(&mut self.session_ids);
-        let link = tokio::select! {
+        let (link, acknowledged) = tokio::select! {
             biased;
             () = stop.cancelled() => return None,
-            ready = self.get_ready(&session_id) => match ready {
-                Ok(link) => link,
+            ready = self.get_registered(&session_id) => match ready {
+                Ok(ready) => ready,
                 Err(cause) => return Some(cause),
             },
         };
         let Some(served) = &mut self.served else {
             return Some(Cause::Internal { detail: "a link without a server".to_owned() });
         };
-        self.endpoint = Some(link.endpoint);
-        self.report.set(Status::Registering);
         let began = Instant::now();
-        let end = base::serve(link, served, &self.config, &session_id, &self.report, &stop).await;
+        let Acknowledged { session_id, dialect } = acknowledged;
+        let end = match dialect {
+            Dialect::Base => {
+                base::serve(link, served, &self.config, session_id, Progress::Processing, &self.report, &stop).await
+            }
+            Dialect::Mute => {
+                base::serve(link, served, &self.config, session_id, Progress::Mute, &self.report, &stop).await
+            }
+            Dialect::Channels(_grant) => unreachable!(),
+        };
         let cause = self.sort(end)?;
         if began.elapsed() >= HEALTHY_AFTER {
             self.backoff.reset();
@@ -138,6 +146,18 @@ impl Engine {
             self.bury().await;
         }
         Some(cause)
+    }
+
+    /// A link on which the gateway has acknowledged us, with a server that works behind it.
+    async fn get_registered(&mut self, session_id: &str) -> Result<(Dialled, Acknowledged), Cause> {
+        let mut link = self.get_ready(session_id).await?;
+        self.endpoint = Some(link.endpoint);
+        self.report.set(Status::Registering);
+        match register::register(&mut link, &self.config, session_id).await {
+            Ok(acknowledged) => Ok((link, acknowledged)),
+            Err(Unacknowledged::Refused(refusal)) => Err(self.refusals.cause(refusal)),
+            Err(Unacknowledged::Link(end)) => Err(link_cause(end, false, || self.config.gateway.to_string())),
+        }
     }
 
     /// Brings both ends up at once, so that a refused token shows while a server is still being downloaded. The

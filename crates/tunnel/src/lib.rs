@@ -10,10 +10,11 @@ mod handshake;
 mod lines;
 mod local_answer;
 mod pending;
+mod register;
 mod registration;
 mod report;
 pub mod status;
 
-pub use config::{LocalServer, Retry, StdioCommand, TunnelConfig};
+pub use config::{Children, LocalServer, Retry, StdioCommand, TunnelConfig};
 pub use engine::run;
 pub use status::{Notice, Online, Status};

@@ -13,6 +13,7 @@ const VERSION: u32 = 1;
 
 /// `extensions` of a `register`: what the client can do beyond the base dialect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Offer {
     /// The version of channels, 0 for none.
     #[serde(default)]
@@ -20,11 +21,14 @@ pub struct Offer {
     /// The version of resume, 0 for none.
     #[serde(default)]
     pub resume: u32,
+    /// The server must not run twice: all clients share the child behind the gateway's own channel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_child: bool,
 }
 
 impl Offer {
-    /// Everything.
-    pub const ALL: Self = Self { channels: VERSION, resume: VERSION };
+    /// Everything, for a server that may run as often as there are sessions.
+    pub const ALL: Self = Self { channels: VERSION, resume: VERSION, single_child: false };
 
     /// Reads a peer's `extensions`; what cannot be read offers nothing.
     pub fn read(extensions: &RawValue) -> Self {

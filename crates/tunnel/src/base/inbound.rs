@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use culvert_link::{Frame, FrameReceiver, queue::Refused};
-use culvert_protocol::envelope::{Envelope, Kind, Writer};
+use culvert_protocol::envelope::{Envelope, Kind};
 use culvert_protocol::message::{Malformed, Message, Shape, member};
 use culvert_protocol::rpc_error::{INVALID_REQUEST, RpcError};
 use culvert_protocol::splice::{single_line, splice};
-use culvert_protocol::{limits, text};
-use tokio::time::{Instant, timeout};
+use culvert_protocol::text;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::{End, Session};
 use crate::handshake;
 use crate::pending::{CallKind, NotTaken};
 use crate::registration::Refusal;
-use crate::status::Notice;
 
 /// How long a child may leave its full stdin unread before calls are answered with an error instead of waiting.
 const STALL: Duration = Duration::from_secs(10);
@@ -51,8 +50,8 @@ impl Session<'_> {
                 }
             };
             match envelope.kind {
-                Kind::RegisterAck | Kind::RegisterComplete => {
-                    if let Some(refusal) = self.on_registration(&envelope) {
+                Kind::RegisterComplete => {
+                    if let Some(refusal) = self.on_completion(&envelope) {
                         return End::Refused(refusal);
                     }
                 }
@@ -69,37 +68,21 @@ impl Session<'_> {
                     let span = start..start + payload.get().len();
                     self.deliver(fate, || Bytes::from(text).slice(span)).await;
                 }
-                Kind::Register | Kind::Unregister | Kind::Other(_) => debug!(kind = ?envelope.kind, "skipped"),
+                Kind::Register | Kind::RegisterAck | Kind::Unregister | Kind::Other(_) => {
+                    debug!(kind = ?envelope.kind, "skipped")
+                }
             }
         }
     }
 
-    fn on_registration(&self, envelope: &Envelope<'_>) -> Option<Refusal> {
-        let status = envelope.status.as_deref().unwrap_or_default();
-        let mut shared = self.lock();
-        if shared.registered.is_some() {
+    fn on_completion(&self, envelope: &Envelope<'_>) -> Option<Refusal> {
+        if self.lock().registered.is_some() {
             return None;
         }
-        if let Some(id) = envelope.session_id.as_deref().filter(|id| id.len() <= limits::MAX_ID) {
-            shared.session_id = id.to_owned();
-            shared.writer = Writer::new(id);
+        if envelope.status.as_deref() != Some("success") {
+            return Some(Refusal::of(envelope.message.as_deref().unwrap_or_default()));
         }
-        let mut notices = Vec::new();
-        match (&envelope.kind, status) {
-            (Kind::RegisterAck, "processing") => {
-                // Such a gateway runs `initialize` next, and closes the link at a frame over its limit.
-                shared.max_frame = shared.max_frame.min(limits::MAX_MESSAGE_STRICT);
-                return None;
-            }
-            (Kind::RegisterAck, "success") => notices.push(Notice::NoRouting),
-            (Kind::RegisterComplete, "success") => {}
-            _ => return Some(Refusal::of(envelope.message.as_deref().unwrap_or_default())),
-        }
-        if self.config.keepalive > limits::KEEPALIVE_WARN {
-            notices.push(Notice::SlowKeepalive(self.config.keepalive));
-        }
-        shared.registered = Some(Instant::now());
-        self.report.online(shared.session_id.clone(), self.greeting.tools, notices);
+        self.registered(Vec::new());
         None
     }
 

@@ -24,6 +24,7 @@ use crate::handshake::Greeting;
 use crate::pending::Pending;
 use crate::registration::Refusal;
 use crate::report::Report;
+use crate::status::Notice;
 
 /// How long the gateway may take to hang up after we said goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ struct Session<'a> {
 struct Shared<'a> {
     pending: &'a mut Pending,
     writer: Writer,
-    /// The gateway's name for the session, ours until it has one.
+    /// The gateway's name for the session.
     session_id: String,
     max_frame: usize,
     registered: Option<Instant>,
@@ -75,13 +76,22 @@ struct Shared<'a> {
     stalled: bool,
 }
 
-/// Serves the local server over `link` until one of them ends or `stop` is cancelled. `session_id` is our own name for
-/// the session; it also tells how long the registration held.
+/// How far the registration is when a session begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The gateway is at it.
+    Processing,
+    /// It was all done with the acknowledgement, and no calls are routed.
+    Mute,
+}
+
+/// Serves the local server over `link` until one of them ends or `stop` is cancelled.
 pub(crate) async fn serve(
     link: Dialled,
     served: &mut Served,
     config: &TunnelConfig,
-    session_id: &str,
+    session_id: String,
+    progress: Progress,
     report: &Report,
     stop: &CancellationToken,
 ) -> End {
@@ -89,18 +99,22 @@ pub(crate) async fn serve(
     let Served { child, greeting, pending } = served;
     let shared = Shared {
         pending,
-        writer: Writer::new(session_id),
-        session_id: session_id.to_owned(),
-        max_frame: config.max_message,
+        writer: Writer::new(&session_id),
+        session_id,
+        max_frame: match progress {
+            // Such a gateway closes the link at a frame over its limit.
+            Progress::Processing => config.max_message.min(limits::MAX_MESSAGE_STRICT),
+            Progress::Mute => config.max_message,
+        },
         registered: None,
         heartbeat_sent: None,
         stalled: false,
     };
     let stdin = child.stdin.clone();
     let session = Session { config, greeting, report, sender, stdin, shared: Mutex::new(shared) };
-    let register = session.lock().writer.register(&config.name, config.description.as_deref());
-    // A link that is over already is reported by its receiving end.
-    let _ = session.sender.send(register).await;
+    if progress == Progress::Mute {
+        session.registered(vec![Notice::NoRouting]);
+    }
     let end = tokio::select! {
         biased;
         () = stop.cancelled() => End::Stopped,
@@ -115,6 +129,16 @@ pub(crate) async fn serve(
 impl<'a> Session<'a> {
     fn lock(&self) -> MutexGuard<'_, Shared<'a>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The registration is complete.
+    fn registered(&self, mut notices: Vec<Notice>) {
+        if self.config.keepalive > limits::KEEPALIVE_WARN {
+            notices.push(Notice::SlowKeepalive(self.config.keepalive));
+        }
+        let mut shared = self.lock();
+        shared.registered = Some(Instant::now());
+        self.report.online(shared.session_id.clone(), self.greeting.tools, notices);
     }
 
     /// Heartbeats, and the end of a registration that takes too long.

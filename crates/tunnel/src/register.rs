@@ -1,0 +1,86 @@
+//! The first exchange on a fresh link: who we are, and which dialect the gateway speaks.
+
+use culvert_link::{Dialled, Frame, LinkEnd};
+use culvert_protocol::channels::control::{Grant, Offer};
+use culvert_protocol::envelope::{Envelope, Kind, Writer};
+use culvert_protocol::limits;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use crate::config::TunnelConfig;
+use crate::registration::Refusal;
+
+/// What the gateway made of `register`.
+#[derive(Debug)]
+pub(crate) struct Acknowledged {
+    /// Its name for the session.
+    pub(crate) session_id: String,
+    /// How to go on.
+    pub(crate) dialect: Dialect,
+}
+
+/// How a gateway wants to be spoken to.
+#[derive(Debug)]
+pub(crate) enum Dialect {
+    /// ContextForge's: it says `processing`, runs `initialize` and then says whether all went well.
+    Base,
+    /// The released ContextForge's: it says `success` at once and routes no MCP calls.
+    Mute,
+    /// Ours, with what it grants.
+    Channels(Grant),
+}
+
+/// Why there was no acknowledgement.
+#[derive(Debug)]
+pub(crate) enum Unacknowledged {
+    /// The gateway said no, or nothing.
+    Refused(Refusal),
+    /// The link ended.
+    Link(LinkEnd),
+}
+
+/// Registers on `link`. `session_id` is our own name for the session, until the gateway has one.
+pub(crate) async fn register(
+    link: &mut Dialled,
+    config: &TunnelConfig,
+    session_id: &str,
+) -> Result<Acknowledged, Unacknowledged> {
+    let offer = Offer { single_child: config.children.single, ..Offer::ALL };
+    let frame = Writer::new(session_id).register(&config.name, config.description.as_deref(), offer);
+    // A link that is over already is reported by its receiving end.
+    let _ = link.sender.send(frame).await;
+    match timeout(limits::REGISTER_TIMEOUT, acknowledged(link, session_id)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Unacknowledged::Refused(Refusal::Overdue)),
+    }
+}
+
+async fn acknowledged(link: &mut Dialled, session_id: &str) -> Result<Acknowledged, Unacknowledged> {
+    loop {
+        let text = match link.receiver.recv().await {
+            Ok(Frame::Text(text)) => text,
+            Ok(Frame::Binary(_)) => continue,
+            Err(end) => return Err(Unacknowledged::Link(end)),
+        };
+        let Ok(envelope) = Envelope::parse(&text) else {
+            warn!("the gateway sent a frame that is no envelope: skipped");
+            continue;
+        };
+        let message = envelope.message.as_deref().unwrap_or_default();
+        let dialect = match (&envelope.kind, envelope.status.as_deref().unwrap_or_default()) {
+            (Kind::RegisterAck, "processing") => {
+                envelope.extensions.and_then(Grant::read).map_or(Dialect::Base, Dialect::Channels)
+            }
+            (Kind::RegisterAck, "success") => Dialect::Mute,
+            (Kind::RegisterAck | Kind::RegisterComplete | Kind::Error, _) => {
+                return Err(Unacknowledged::Refused(Refusal::of(message)));
+            }
+            _ => {
+                debug!(kind = ?envelope.kind, "before the acknowledgement: skipped");
+                continue;
+            }
+        };
+        let named = envelope.session_id.as_deref().filter(|id| id.len() <= limits::MAX_ID);
+        return Ok(Acknowledged { session_id: named.unwrap_or(session_id).to_owned(), dialect });
+    }
+}
