@@ -191,24 +191,15 @@ pub(crate) fn print(lines: &[String]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use culvert_protocol::{Cause, GatewayAddress, ServerName, limits};
-    use culvert_tunnel::{LocalServer, Online, Retry, StdioCommand};
+    use culvert_protocol::Cause;
+    use culvert_tunnel::Online;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::sample;
 
     fn events() -> Events {
-        Events::new(&TunnelConfig {
-            name: ServerName::new("my git").unwrap(),
-            description: None,
-            server: LocalServer::Stdio(StdioCommand::default()),
-            gateway: GatewayAddress::parse("wss://gw.example.com/x/reverse-proxy/ws").unwrap(),
-            token: None,
-            retry: Retry::default(),
-            keepalive: limits::KEEPALIVE_DEFAULT,
-            max_message: limits::MAX_MESSAGE_DEFAULT,
-            start_timeout: limits::START_TIMEOUT_DEFAULT,
-        })
+        Events::new(&sample::tunnel("server", "wss://gw.example.com/x/reverse-proxy/ws", "my git"))
     }
 
     /// The lines as JSON, each without its time once that was checked.

@@ -6,6 +6,8 @@ mod exit;
 mod logging;
 mod moment;
 mod run;
+#[cfg(test)]
+mod sample;
 mod signals;
 mod talk;
 mod terminal;

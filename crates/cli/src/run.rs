@@ -138,13 +138,15 @@ async fn tell(
             }
         };
         let woken = tokio::select! {
+            // The wish to end comes before its consequences.
+            biased;
+            () = &mut stop, if !is_stopping => Woken::Stop,
             changed = status.changed() => match changed {
                 Ok(()) => Woken::Changed,
                 // The engine has ended, and its last status was told.
                 Err(_) => return status.borrow().cause().cloned(),
             },
             () = tick => Woken::Tick,
-            () = &mut stop, if !is_stopping => Woken::Stop,
         };
         let now = Instant::now();
         match (&mut face, woken) {

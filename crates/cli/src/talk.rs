@@ -67,6 +67,8 @@ impl Talk {
 
     /// Tells a new status, and returns when to tick next.
     pub(crate) fn status(&mut self, status: &Status, now: Instant) -> Option<Instant> {
+        // What was waited for is over.
+        self.terminal.progress("");
         if !matches!(status, Status::Online(_)) && self.online.take().is_some() {
             self.lost = Some(now);
         }
@@ -92,7 +94,14 @@ impl Talk {
                     self.terminal.say(Mood::Warning, &text);
                 }
             }
-            Status::Off | Status::Stopping | Status::Stopped { .. } => self.phase = Phase::Nothing,
+            Status::Off | Status::Stopping => self.phase = Phase::Nothing,
+            Status::Stopped { cause } => {
+                self.phase = Phase::Nothing;
+                // A cause is the last word of the program itself.
+                if cause.is_none() {
+                    self.terminal.say(Mood::Info, "stopped");
+                }
+            }
         }
         self.tick(now)
     }
@@ -100,7 +109,6 @@ impl Talk {
     fn online(&mut self, online: &Online, now: Instant) {
         self.phase = Phase::Nothing;
         self.told = None;
-        self.terminal.progress("");
         let is_new = self.online != Some(online.since);
         self.online = Some(online.since);
         let routes = !online.notices.contains(&Notice::NoRouting);
@@ -168,8 +176,11 @@ impl Talk {
     }
 
     fn starting(&self, verb: &str, elapsed: Duration) -> String {
-        let fetching = elapsed > PATIENCE && FETCHERS.contains(&self.program.trim_end_matches(".exe"));
-        let doubt = if fetching { " may be downloading…" } else { "" };
+        if elapsed < PATIENCE {
+            return format!("{verb} the local server ({})", self.program);
+        }
+        let fetches = FETCHERS.contains(&self.program.trim_end_matches(".exe"));
+        let doubt = if fetches { " may be downloading…" } else { "" };
         format!("{verb} the local server ({}{doubt}) {} s", self.program, elapsed.as_secs())
     }
 }
@@ -184,10 +195,10 @@ fn tools(count: Option<usize>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use culvert_protocol::{Cause, GatewayAddress, ServerName, limits};
-    use culvert_tunnel::{Retry, StdioCommand};
+    use culvert_protocol::Cause;
 
     use super::*;
+    use crate::sample;
     use crate::terminal::Colours;
     use crate::terminal::tests::Written;
 
@@ -200,17 +211,7 @@ mod tests {
     impl Story {
         fn new(kind: Kind) -> Self {
             let written = Written::default();
-            let config = TunnelConfig {
-                name: ServerName::new("git-laptop-7").unwrap(),
-                description: None,
-                server: LocalServer::Stdio(StdioCommand { program: "/usr/bin/uvx".to_owned(), ..Default::default() }),
-                gateway: GatewayAddress::parse("https://gw.example.com").unwrap(),
-                token: None,
-                retry: Retry::default(),
-                keepalive: limits::KEEPALIVE_DEFAULT,
-                max_message: limits::MAX_MESSAGE_DEFAULT,
-                start_timeout: limits::START_TIMEOUT_DEFAULT,
-            };
+            let config = sample::tunnel("/usr/bin/uvx mcp-server-git", "https://gw.example.com", "git-laptop-7");
             let talk = Talk::new(written.terminal(kind), &config, []);
             Self { talk, written, start: Instant::now() }
         }
@@ -285,6 +286,6 @@ mod tests {
         assert_eq!(story.talk.tick(story.at(21)), Some(story.at(22)));
         assert_eq!(story.talk.tick(story.at(23)), None);
         story.talk.status(&Status::Stopped { cause: None }, story.at(24));
-        assert!(story.written.text().ends_with("\r\x1b[K"), "{:?}", story.written.text());
+        assert!(story.written.text().ends_with("\r\x1b[Kculvert: stopped\n"), "{:?}", story.written.text());
     }
 }
