@@ -33,3 +33,6 @@ pub use settings::{ChildEnvironment, Settings};
 pub use surroundings::Surroundings;
 pub use value::{BadValue, bytes, retries, seconds};
 pub use warning::Warning;
+
+#[cfg(test)]
+mod documentation_tests;
