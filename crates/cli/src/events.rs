@@ -239,8 +239,14 @@ mod tests {
     #[test]
     fn getting_online_is_told_once_each_time() {
         let (mut events, now) = (events(), Instant::now());
-        let mut online =
-            Online { since: now, session: "s1".to_owned(), tools: Some(2), round_trip: None, notices: vec![] };
+        let mut online = Online {
+            since: now,
+            session: "s1".to_owned(),
+            tools: Some(2),
+            round_trip: None,
+            in_use_by: vec![],
+            notices: vec![],
+        };
         let first = parsed(&events.status(&Status::Online(online.clone()), now));
         assert_eq!(first[0], json!({"event": "status", "name": "my git", "status": "online"}));
         assert_eq!(

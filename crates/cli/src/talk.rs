@@ -221,8 +221,14 @@ mod tests {
         }
 
         fn online(&mut self, since: u64, notices: Vec<Notice>) {
-            let online =
-                Online { since: self.at(since), session: "s".to_owned(), tools: Some(12), round_trip: None, notices };
+            let online = Online {
+                since: self.at(since),
+                session: "s".to_owned(),
+                tools: Some(12),
+                round_trip: None,
+                in_use_by: vec![],
+                notices,
+            };
             self.talk.status(&Status::Online(online), self.at(since));
         }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use culvert_link::LinkEnd;
-use culvert_link::dial::{Dialled, Dialler, Request};
+use culvert_link::dial::{Dialled, Dialler};
 use culvert_protocol::address::Endpoint;
 use culvert_protocol::backoff::Backoff;
 use culvert_protocol::{Cause, Explain as _, Remedy};
@@ -13,9 +13,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::base::{self, End, Progress, Served};
+use crate::base::{self, Progress, Served};
+use crate::channels;
 use crate::child::{Child, Output};
 use crate::config::{LocalServer, TunnelConfig};
+use crate::door::Door;
+use crate::end::End;
 use crate::handshake;
 use crate::lines::Line;
 use crate::local_answer;
@@ -33,6 +36,9 @@ const DISPLACED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often in a row that must happen before it is called so.
 const DISPLACED_AFTER: u32 = 2;
+
+/// The longest wait between two tries while a session can still be resumed.
+const RESUME_CAP: Duration = Duration::from_secs(5);
 
 /// A link that waited so long for the local server may be taken for dead at the other end: a new one is dialled.
 const LINK_MAY_WAIT: Duration = Duration::from_secs(5);
@@ -124,19 +130,31 @@ impl Engine {
                 Err(cause) => return Some(cause),
             },
         };
-        let Some(served) = &mut self.served else {
+        let Some(mut served) = self.served.take() else {
             return Some(Cause::Internal { detail: "a link without a server".to_owned() });
         };
         let began = Instant::now();
         let Acknowledged { session_id, dialect } = acknowledged;
         let end = match dialect {
-            Dialect::Base => {
-                base::serve(link, served, &self.config, session_id, Progress::Processing, &self.report, &stop).await
+            Dialect::Base | Dialect::Mute => {
+                let progress = if matches!(dialect, Dialect::Base) { Progress::Processing } else { Progress::Mute };
+                let end = base::serve(link, &mut served, &self.config, session_id, progress, &self.report, &stop).await;
+                self.served = Some(served);
+                end
             }
-            Dialect::Mute => {
-                base::serve(link, served, &self.config, session_id, Progress::Mute, &self.report, &stop).await
+            Dialect::Channels(grant) => {
+                let session = channels::Session {
+                    config: &self.config,
+                    door: Door { dialler: &self.dialler, config: &self.config, endpoint: self.endpoint },
+                    report: &self.report,
+                    stop: &stop,
+                    id: session_id,
+                    grant,
+                    backoff: Backoff::new(self.config.retry.first, RESUME_CAP, self.session_ids.fork()),
+                };
+                // The session takes the server over, and leaves none behind.
+                session.serve(link, served).await
             }
-            Dialect::Channels(_grant) => unreachable!(),
         };
         let cause = self.sort(end)?;
         if began.elapsed() >= HEALTHY_AFTER {
@@ -194,14 +212,7 @@ impl Engine {
     }
 
     async fn dial(&self, session_id: &str) -> Result<Dialled, Cause> {
-        let request = Request {
-            gateway: &self.config.gateway,
-            endpoint: self.endpoint,
-            token: self.config.token.as_ref(),
-            session_id,
-            max_message: self.config.max_message,
-        };
-        self.dialler.dial(request).await
+        Door { dialler: &self.dialler, config: &self.config, endpoint: self.endpoint }.dial(session_id).await
     }
 
     /// What an ended session means for the next try.
@@ -214,6 +225,7 @@ impl Engine {
         let cause = match end {
             End::Stopped => return None,
             End::Refused(refusal) => return Some(self.refusals.cause(refusal)),
+            End::Cause(cause) => cause,
             End::Server(exit) => {
                 warn!(name = %self.config.name, "the local server {}{}", exit.status, exit.stderr);
                 Cause::ServerExited { status: exit.status, stderr: exit.stderr }
@@ -258,7 +270,7 @@ fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> C
 }
 
 /// Starts the local server and greets it. One that has `proven` itself before gets the causes that are tried again.
-async fn start(config: &TunnelConfig, proven: bool) -> Result<Served, Cause> {
+pub(crate) async fn start(config: &TunnelConfig, proven: bool) -> Result<Served, Cause> {
     let LocalServer::Stdio(command) = &config.server;
     let mut child = Child::spawn(command, config.name.as_str(), config.max_message)?;
     match handshake::greet(&mut child, config.start_timeout).await {

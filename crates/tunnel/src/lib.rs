@@ -1,9 +1,12 @@
 //! The engine: it keeps one local server reachable through one gateway. It knows no screen and no file format.
 
 mod base;
+mod channels;
 mod child;
 mod command;
 pub mod config;
+mod door;
+mod end;
 mod engine;
 mod group;
 mod handshake;

@@ -28,7 +28,23 @@ impl Report {
     }
 
     pub(crate) fn online(&self, session: String, tools: Option<usize>, notices: Vec<Notice>) {
-        self.set(Status::Online(Online { since: Instant::now(), session, tools, round_trip: None, notices }));
+        let (round_trip, in_use_by) = (None, Vec::new());
+        self.set(Status::Online(Online { since: Instant::now(), session, tools, round_trip, in_use_by, notices }));
+    }
+
+    /// Who has a session now.
+    pub(crate) fn in_use(&self, callers: Vec<String>) {
+        self.status.send_if_modified(|now| {
+            let Status::Online(online) = now else { return false };
+            let changed = online.in_use_by != callers;
+            online.in_use_by = callers;
+            changed
+        });
+    }
+
+    /// What is so now.
+    pub(crate) fn current(&self) -> Status {
+        self.status.borrow().clone()
     }
 
     /// A fresh measurement. Faces are woken only when it differs by a step that a person would notice: a fifth, and at

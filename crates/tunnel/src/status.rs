@@ -75,6 +75,8 @@ pub struct Online {
     pub tools: Option<usize>,
     /// The time from a heartbeat to its acknowledgement, once measured.
     pub round_trip: Option<Duration>,
+    /// Who has a session on it, one entry a session; only gateways of the channels dialect tell.
+    pub in_use_by: Vec<String>,
     /// What needs attention although it is online.
     pub notices: Vec<Notice>,
 }

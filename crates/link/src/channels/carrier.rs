@@ -347,6 +347,13 @@ impl Task {
                 }
             }
             Command::Close(code, reason) => {
+                // Ends of channels that were told just now still go out.
+                while let Ok(outgoing) = self.outgoing.try_recv() {
+                    self.on_outgoing(outgoing);
+                }
+                while self.outbox.has_room() && self.mux.has_output() && self.connection.is_some() {
+                    self.send_one();
+                }
                 if let Some((sender, _)) = &self.connection {
                     sender.close(code, reason).await;
                 }

@@ -12,7 +12,8 @@ use culvert_protocol::text;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use super::{End, Session};
+use super::Session;
+use crate::end::End;
 use crate::handshake;
 use crate::pending::{CallKind, NotTaken};
 use crate::registration::Refusal;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use culvert_link::{Dialled, FrameReceiver, FrameSender, LinkEnd, queue};
+use culvert_link::{Dialled, FrameReceiver, FrameSender, queue};
 use culvert_protocol::envelope::Writer;
 use culvert_protocol::limits;
 use culvert_protocol::message::Id;
@@ -18,8 +18,9 @@ use culvert_protocol::rpc_error::RpcError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::child::{Child, Exit};
+use crate::child::Child;
 use crate::config::TunnelConfig;
+use crate::end::End;
 use crate::handshake::Greeting;
 use crate::pending::Pending;
 use crate::registration::Refusal;
@@ -28,19 +29,6 @@ use crate::status::Notice;
 
 /// How long the gateway may take to hang up after we said goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// Why a session is over.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// As asked.
-    Stopped,
-    /// The child ended; its callers were told.
-    Server(Exit),
-    /// The gateway turned the registration down.
-    Refused(Refusal),
-    /// The link ended, so long after the registration was complete, if it ever was.
-    Link(LinkEnd, Option<Duration>),
-}
 
 /// The local server as a session needs it. It outlives the session.
 #[derive(Debug)]
@@ -184,7 +172,9 @@ impl<'a> Session<'a> {
                 RpcError::tunnel("server.exited", words)
             }
             End::Stopped => RpcError::tunnel("tunnel.stopped", "the tunnel to this server was stopped by its owner"),
-            End::Refused(_) => RpcError::tunnel("register.refused", "the gateway refused to register this server"),
+            End::Refused(_) | End::Cause(_) => {
+                RpcError::tunnel("register.refused", "the gateway refused to register this server")
+            }
         };
         let (waiting, orphans, unregister) = {
             let mut shared = self.lock();

@@ -9,8 +9,9 @@ use culvert_protocol::splice::splice;
 use culvert_protocol::text;
 use tracing::{debug, warn};
 
-use super::{End, Session};
+use super::Session;
 use crate::child::{Child, Output};
+use crate::end::End;
 use crate::handshake;
 use crate::lines::Line;
 use crate::local_answer;

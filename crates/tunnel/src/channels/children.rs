@@ -1,0 +1,139 @@
+//! The children behind the channels of one session: who gets one, how many there are, and that all are ended.
+
+use std::collections::BTreeMap;
+
+use culvert_link::channels::Channel;
+use culvert_protocol::channels::control::{Header, Purpose};
+use culvert_protocol::channels::{ChannelId, ResetReason};
+use culvert_protocol::text;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::bridge::{Bridge, Finish};
+use super::own;
+use crate::base::Served;
+use crate::child::Child;
+use crate::config::{LocalServer, TunnelConfig};
+
+/// All children of one session.
+pub(super) struct Children {
+    config: TunnelConfig,
+    /// The longest message that the gateway takes.
+    max_line: usize,
+    /// The one that has proven itself, until the gateway's own channel takes it.
+    first: Option<Served>,
+    spare: Option<Child>,
+    tasks: JoinSet<ChannelId>,
+    /// The clients' channels, with who is behind them.
+    clients: BTreeMap<ChannelId, String>,
+    told: usize,
+    stop: CancellationToken,
+}
+
+impl Children {
+    pub(super) fn new(config: &TunnelConfig, max_line: usize, first: Served) -> Self {
+        let mut children = Self {
+            config: config.clone(),
+            max_line,
+            first: Some(first),
+            spare: None,
+            tasks: JoinSet::new(),
+            clients: BTreeMap::new(),
+            told: 0,
+            stop: CancellationToken::new(),
+        };
+        children.fill_spare();
+        children
+    }
+
+    /// Puts a child behind a channel, or refuses it with a reason. Ends only that channel.
+    pub(super) fn open(&mut self, channel: Channel, header: Header) {
+        let id = channel.id;
+        let bridge = Bridge { channel, max_line: self.max_line, stop: self.stop.child_token() };
+        if header.purpose == Purpose::Gateway {
+            let (first, config) = (self.first.take(), self.config.clone());
+            self.tasks.spawn(async move {
+                own::serve(bridge, first, &config).await;
+                id
+            });
+            return;
+        }
+        let caller = caller(&header);
+        let max = if self.config.children.single { 0 } else { self.config.children.max_sessions };
+        if self.clients.len() >= max {
+            let words = format!("this server takes at most {max} sessions at once");
+            info!(name = %self.config.name, caller, "refused: {words}");
+            return bridge.channel.sender.reset(ResetReason::TooMany, &words);
+        }
+        let child = match self.spare.take().map_or_else(|| self.spawn(), Ok) {
+            Ok(child) => child,
+            Err(words) => return bridge.channel.sender.reset(ResetReason::ServerFailed, &words),
+        };
+        info!(name = %self.config.name, caller, "a session begins");
+        self.clients.insert(id, caller);
+        self.fill_spare();
+        self.tasks.spawn(async move {
+            let finish = bridge.run(child).await;
+            if let Finish::Exited(exit) = finish {
+                warn!("the local server of one session {}{}", exit.status, exit.stderr);
+            }
+            id
+        });
+    }
+
+    /// Completes when sessions have begun or ended, with those who have one now. Cancel safe.
+    pub(super) async fn changed(&mut self) -> Vec<String> {
+        loop {
+            if self.told != self.clients.len() {
+                self.told = self.clients.len();
+                return self.clients.values().cloned().collect();
+            }
+            match self.tasks.join_next().await {
+                Some(Ok(id)) => {
+                    if self.clients.remove(&id).is_some() {
+                        debug!(%id, "a session has ended");
+                    }
+                }
+                Some(Err(error)) => warn!(%error, "a session's task ended out of turn"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Ends them all, and waits for it; each has a bounded time.
+    pub(super) async fn end(mut self) {
+        self.stop.cancel();
+        if let Some(first) = self.first.take() {
+            self.tasks.spawn(async move {
+                first.child.end().await;
+                ChannelId(0)
+            });
+        }
+        if let Some(spare) = self.spare.take() {
+            self.tasks.spawn(async move {
+                spare.end().await;
+                ChannelId(0)
+            });
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn fill_spare(&mut self) {
+        if self.config.children.warm_spare && self.spare.is_none() {
+            // One that cannot be started shows when it is needed.
+            self.spare = self.spawn().ok();
+        }
+    }
+
+    fn spawn(&self) -> Result<Child, String> {
+        let LocalServer::Stdio(command) = &self.config.server;
+        Child::spawn(command, self.config.name.as_str(), self.config.max_message).map_err(|cause| cause.to_string())
+    }
+}
+
+/// Who is behind a channel, in the words that a gateway gave.
+fn caller(header: &Header) -> String {
+    let name = header.client.as_deref().or(header.subject.as_deref()).unwrap_or("a client");
+    text::clean(name, 60)
+}

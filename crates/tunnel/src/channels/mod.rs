@@ -1,0 +1,154 @@
+//! The channels dialect at the client's end: a session that outlives its connections, with a child per channel.
+
+mod bridge;
+mod children;
+mod own;
+mod resume;
+
+use std::time::Duration;
+
+use culvert_link::channels::{Carrier, Ended, Happening, Terms};
+use culvert_link::{Dialled, LinkEnd};
+use culvert_protocol::backoff::Backoff;
+use culvert_protocol::channels::Side;
+use culvert_protocol::channels::control::{Control, Grant};
+use culvert_protocol::envelope::{Envelope, Kind, Writer};
+use culvert_protocol::{limits, text};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use self::children::Children;
+use crate::base::Served;
+use crate::config::TunnelConfig;
+use crate::door::Door;
+use crate::end::End;
+use crate::registration::Refusal;
+use crate::report::Report;
+use crate::status::Notice;
+
+/// How long the gateway may take to hang up after we said goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What a session is about.
+pub(crate) struct Session<'a> {
+    pub(crate) config: &'a TunnelConfig,
+    pub(crate) door: Door<'a>,
+    pub(crate) report: &'a Report,
+    pub(crate) stop: &'a CancellationToken,
+    /// The gateway's name for it.
+    pub(crate) id: String,
+    pub(crate) grant: Grant,
+    /// The waits between tries to resume.
+    pub(crate) backoff: Backoff,
+}
+
+impl Session<'_> {
+    /// Serves the gateway's channels until it lets go of the session or `stop` is cancelled. `served` works behind the
+    /// gateway's own channel. No child is left afterwards.
+    pub(crate) async fn serve(mut self, link: Dialled, served: Served) -> End {
+        let terms = Terms { side: Side::Client, window: self.grant.window, max_line: self.config.max_message };
+        let tools = served.greeting.tools;
+        let mut carrier = Carrier::start(terms, link.sender, link.receiver);
+        let mut children = Children::new(self.config, self.grant.max_message, served);
+        let end = self.attend(&mut carrier, &mut children, tools).await;
+        children.end().await;
+        if matches!(end, End::Stopped | End::Refused(_)) {
+            carrier.send_text(Writer::new(&self.id).unregister()).await;
+            carrier.close(1000, "").await;
+            let hung_up = async { while !matches!(carrier.happens().await, None | Some(Happening::Lost(_))) {} };
+            let _ = timeout(GOODBYE, hung_up).await;
+        }
+        end
+    }
+
+    async fn attend(&mut self, carrier: &mut Carrier, children: &mut Children, tools: Option<usize>) -> End {
+        let writer = Writer::new(&self.id);
+        let every = self.config.keepalive;
+        let mut beat = interval_at(Instant::now() + every, every);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let overdue = sleep(limits::REGISTER_TIMEOUT);
+        tokio::pin!(overdue);
+        let (mut registered, mut beat_sent, mut said): (Option<Instant>, Option<Instant>, Option<String>) =
+            (None, None, None);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return End::Stopped,
+                happening = carrier.happens() => match happening {
+                    None => return End::Link(LinkEnd::Lost("the session ended".to_owned()), None),
+                    Some(Happening::Opened(channel, header)) => children.open(channel, header),
+                    Some(Happening::Lost(Ended::Violation(rule))) => {
+                        return End::Link(LinkEnd::Protocol(rule), registered.map(|since| since.elapsed()));
+                    }
+                    Some(Happening::Lost(Ended::Broken(end))) => {
+                        let online = registered.map(|since| since.elapsed());
+                        if online.is_none() || is_final(&end) || said.is_some() {
+                            return End::Link(spoken(end, said), online);
+                        }
+                        let status = self.report.current();
+                        if let Err(end) = self.resume(carrier, end).await {
+                            return end;
+                        }
+                        self.report.set(status);
+                        beat_sent = None;
+                    }
+                    Some(Happening::Text(text)) => {
+                        if let Some(Control::Close { code }) = Control::parse(&text) {
+                            said = Some(code);
+                            continue;
+                        }
+                        let Ok(envelope) = Envelope::parse(&text) else { continue };
+                        match envelope.kind {
+                            Kind::RegisterComplete if registered.is_none() => {
+                                if envelope.status.as_deref() != Some("success") {
+                                    return End::Refused(Refusal::of(envelope.message.as_deref().unwrap_or_default()));
+                                }
+                                registered = Some(Instant::now());
+                                self.report.online(self.id.clone(), tools, self.notices());
+                            }
+                            Kind::Heartbeat => {
+                                if let Some(sent) = beat_sent.take() {
+                                    self.report.round_trip(sent.elapsed());
+                                }
+                            }
+                            Kind::Error => {
+                                let message = envelope.message.as_deref().unwrap_or("it gave no reason");
+                                warn!("the gateway reports an error: {}", text::clean(message, 300));
+                            }
+                            kind => debug!(?kind, "skipped"),
+                        }
+                    }
+                },
+                in_use = children.changed() => self.report.in_use(in_use),
+                _ = beat.tick() => {
+                    beat_sent = Some(Instant::now());
+                    carrier.send_text(writer.heartbeat()).await;
+                }
+                () = &mut overdue, if registered.is_none() => return End::Refused(Refusal::Overdue),
+            }
+        }
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        let slow = self.config.keepalive > limits::KEEPALIVE_WARN;
+        slow.then_some(Notice::SlowKeepalive(self.config.keepalive)).into_iter().collect()
+    }
+}
+
+/// Whether the gateway ended the link on purpose: then there is nothing to resume.
+fn is_final(end: &LinkEnd) -> bool {
+    match end {
+        LinkEnd::Closed { code, .. } => !matches!(code, 1001 | 1005 | 1006 | 1011..=1014),
+        LinkEnd::Protocol(_) | LinkEnd::TooLarge(_) => true,
+        LinkEnd::Lost(_) | LinkEnd::Silent(_) => false,
+    }
+}
+
+/// What the gateway said before it hung up tells more than how it did.
+fn spoken(end: LinkEnd, said: Option<String>) -> LinkEnd {
+    match said {
+        Some(reason) => LinkEnd::Closed { code: 4000, reason: text::clean(&reason, 200) },
+        None => end,
+    }
+}

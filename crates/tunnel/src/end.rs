@@ -1,0 +1,24 @@
+//! Why a session is over.
+
+use std::time::Duration;
+
+use culvert_link::LinkEnd;
+use culvert_protocol::Cause;
+
+use crate::child::Exit;
+use crate::registration::Refusal;
+
+/// Why a session is over.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// As asked.
+    Stopped,
+    /// The child ended; its callers were told.
+    Server(Exit),
+    /// The gateway turned the registration down.
+    Refused(Refusal),
+    /// The link ended, so long after the registration was complete, if it ever was.
+    Link(LinkEnd, Option<Duration>),
+    /// Anything that is a cause already.
+    Cause(Cause),
+}
