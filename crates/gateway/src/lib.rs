@@ -10,6 +10,7 @@ pub mod config;
 pub mod conversation;
 mod denial;
 pub mod error;
+pub mod front;
 mod hosts;
 mod hs256;
 mod progress;

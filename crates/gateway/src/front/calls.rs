@@ -1,0 +1,328 @@
+//! The calls of a session and where their answers go: pure bookkeeping, bounded, with the time handed in.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_protocol::message::Id;
+use tokio::time::Instant;
+
+use super::stream::{Stream, StreamId};
+
+/// Calls that one session may have in flight.
+pub(super) const MAX_CALLS: usize = 1024;
+
+/// How long the server may still answer a cancelled call. MCP asks it not to answer at all. Half a second longer than
+/// a shared child gets, so that there the child's side ends it and an id used again at once meets no old entry.
+pub(super) const CANCEL_LINGER: Duration = Duration::from_millis(5500);
+
+/// Streams that are over and kept for a client that lost its connection, their bytes together, and for how long.
+const KEPT_STREAMS: usize = 16;
+const KEPT_BYTES: usize = 1024 * 1024;
+const KEPT_FOR: Duration = Duration::from_secs(120);
+
+/// How a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Waits for its answer, until then.
+    Waiting { until: Instant },
+    /// Its client cancelled it; the server may answer until then.
+    Cancelled { until: Instant },
+    /// Its client has an error for an answer; a late one is dropped until then.
+    TimedOut { until: Instant },
+}
+
+/// A call in flight.
+#[derive(Debug)]
+struct Call {
+    stream: Arc<Stream>,
+    /// The id as its client spelled it, JSON.
+    raw_id: Box<str>,
+    token: Option<Id>,
+    standing: Standing,
+}
+
+/// A call to be entered.
+#[derive(Debug)]
+pub(super) struct NewCall {
+    pub(super) id: Id,
+    /// The id as its client spelled it, JSON.
+    pub(super) raw_id: Box<str>,
+    pub(super) token: Option<Id>,
+}
+
+/// Why calls are not entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// One with this id is in flight.
+    Duplicate,
+    /// Too many are.
+    TooMany,
+}
+
+/// What time has brought.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// The server has not answered in time: tell it, and answer the caller.
+    TimedOut { raw_id: Box<str>, stream: Arc<Stream> },
+    /// A cancelled call was not answered, as is right: end the caller's wait.
+    Cancelled { raw_id: Box<str>, stream: Arc<Stream> },
+    /// A POST was held long enough.
+    Held(Arc<Stream>),
+}
+
+/// A POST whose answers are not all there.
+#[derive(Debug)]
+struct Post {
+    stream: Arc<Stream>,
+    held_until: Option<Instant>,
+}
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    calls: HashMap<Id, Call>,
+    tokens: HashMap<Id, Id>,
+    posts: BTreeMap<StreamId, Post>,
+    over: VecDeque<(Instant, Arc<Stream>)>,
+    last_stream: u64,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) call: Duration,
+    pub(super) hold: Duration,
+}
+
+impl Calls {
+    /// Enters the calls of one POST, all or none; they share a stream.
+    pub(super) fn begin(
+        &mut self,
+        calls: Vec<NewCall>,
+        patience: Patience,
+        now: Instant,
+    ) -> Result<Arc<Stream>, Refused> {
+        for (at, call) in calls.iter().enumerate() {
+            if self.calls.contains_key(&call.id) || calls[..at].iter().any(|other| other.id == call.id) {
+                return Err(Refused::Duplicate);
+            }
+        }
+        if self.calls.len() + calls.len() > MAX_CALLS {
+            return Err(Refused::TooMany);
+        }
+        self.last_stream += 1;
+        let stream = Stream::for_post(StreamId(self.last_stream), calls.len());
+        self.posts.insert(stream.id, Post { stream: stream.clone(), held_until: Some(now + patience.hold) });
+        for NewCall { id, raw_id, token } in calls {
+            if let Some(token) = &token {
+                self.tokens.insert(token.clone(), id.clone());
+            }
+            let standing = Standing::Waiting { until: now + patience.call };
+            self.calls.insert(id, Call { stream: stream.clone(), raw_id, token, standing });
+        }
+        Ok(stream)
+    }
+
+    /// Takes the calls of a POST out again: the server was never asked.
+    pub(super) fn withdraw(&mut self, stream: StreamId) {
+        self.posts.remove(&stream);
+        let ids: Vec<Id> =
+            self.calls.iter().filter(|(_, call)| call.stream.id == stream).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.remove(&id);
+        }
+    }
+
+    fn remove(&mut self, id: &Id) -> Option<Call> {
+        let call = self.calls.remove(id)?;
+        if let Some(token) = &call.token
+            && self.tokens.get(token) == Some(id)
+        {
+            self.tokens.remove(token);
+        }
+        Some(call)
+    }
+
+    /// The server answers: where that goes. `None` when nobody waits (any more).
+    pub(super) fn answered(&mut self, id: &Id) -> Option<Arc<Stream>> {
+        let call = self.remove(id)?;
+        (!matches!(call.standing, Standing::TimedOut { .. })).then_some(call.stream)
+    }
+
+    /// The stream of the call that has this progress token; its time begins anew.
+    pub(super) fn progressed(&mut self, token: &Id, patience: Patience, now: Instant) -> Option<Arc<Stream>> {
+        let call = self.calls.get_mut(self.tokens.get(token)?)?;
+        match &mut call.standing {
+            Standing::Waiting { until } => *until = now + patience.call,
+            Standing::Cancelled { .. } => {}
+            Standing::TimedOut { .. } => return None,
+        }
+        Some(call.stream.clone())
+    }
+
+    /// The client cancels a call: until when the server may still answer.
+    pub(super) fn cancel(&mut self, id: &Id, now: Instant) -> Option<Instant> {
+        let call = self.calls.get_mut(id)?;
+        let Standing::Waiting { .. } = call.standing else { return None };
+        let until = now + CANCEL_LINGER;
+        call.standing = Standing::Cancelled { until };
+        Some(until)
+    }
+
+    /// A POST has all its answers. If a client may come back for them, they are kept for a while.
+    pub(super) fn finished(&mut self, stream: &Arc<Stream>, now: Instant) {
+        self.posts.remove(&stream.id);
+        if !stream.is_resumable() {
+            return;
+        }
+        self.over.push_back((now + KEPT_FOR, stream.clone()));
+        let mut bytes: usize = self.over.iter().map(|(_, stream)| stream.size()).sum();
+        while self.over.len() > 1 && (self.over.len() > KEPT_STREAMS || bytes > KEPT_BYTES) {
+            bytes -= self.over.pop_front().map_or(0, |(_, stream)| stream.size());
+        }
+    }
+
+    /// A stream that a client may resume.
+    pub(super) fn resumable(&self, id: StreamId) -> Option<Arc<Stream>> {
+        let post = self.posts.get(&id).map(|post| &post.stream);
+        let over = || self.over.iter().map(|(_, stream)| stream).find(|stream| stream.id == id);
+        post.or_else(over).filter(|stream| stream.is_resumable()).cloned()
+    }
+
+    /// The POST that the server's next words belong to if they name none: the only one in flight that is listened to.
+    pub(super) fn only_post(&self) -> Option<Arc<Stream>> {
+        let mut heard = self.posts.values().map(|post| &post.stream).filter(|stream| stream.has_listener());
+        let only = heard.next()?;
+        heard.next().is_none().then(|| only.clone())
+    }
+
+    /// The POST in flight that has been listened to for longest.
+    pub(super) fn oldest_post(&self) -> Option<Arc<Stream>> {
+        self.posts.values().map(|post| &post.stream).find(|stream| stream.has_listener()).cloned()
+    }
+
+    /// Whether a call is in flight or an answer is still being read.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.calls.is_empty() || self.over.iter().any(|(_, stream)| stream.has_listener())
+    }
+
+    /// When [`due`](Self::due) will next have something.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let calls = self.calls.values().map(|call| match call.standing {
+            Standing::Waiting { until } | Standing::Cancelled { until } | Standing::TimedOut { until } => until,
+        });
+        let posts = self.posts.values().filter_map(|post| post.held_until);
+        calls.chain(posts).chain(self.over.front().map(|(until, _)| *until)).min()
+    }
+
+    /// What is due by now.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Due> {
+        let mut due = Vec::new();
+        for post in self.posts.values_mut() {
+            if post.held_until.is_some_and(|until| until <= now) {
+                post.held_until = None;
+                due.push(Due::Held(post.stream.clone()));
+            }
+        }
+        while self.over.front().is_some_and(|(until, _)| *until <= now) {
+            self.over.pop_front();
+        }
+        let mut ended = Vec::new();
+        for (id, call) in &mut self.calls {
+            match call.standing {
+                Standing::Waiting { until } if until <= now => {
+                    call.standing = Standing::TimedOut { until: now + CANCEL_LINGER };
+                    due.push(Due::TimedOut { raw_id: call.raw_id.clone(), stream: call.stream.clone() });
+                }
+                Standing::Cancelled { until } if until <= now => {
+                    ended.push(id.clone());
+                    due.push(Due::Cancelled { raw_id: call.raw_id.clone(), stream: call.stream.clone() });
+                }
+                Standing::TimedOut { until } if until <= now => ended.push(id.clone()),
+                Standing::Waiting { .. } | Standing::Cancelled { .. } | Standing::TimedOut { .. } => {}
+            }
+        }
+        for id in ended {
+            self.remove(&id);
+        }
+        due
+    }
+
+    /// Takes out all calls that still wait, because nobody will answer them.
+    pub(super) fn drain(&mut self) -> Vec<(Box<str>, Arc<Stream>)> {
+        self.tokens.clear();
+        self.posts.clear();
+        self.calls
+            .drain()
+            .filter(|(_, call)| !matches!(call.standing, Standing::TimedOut { .. }))
+            .map(|(_, call)| (call.raw_id, call.stream))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience { call: Duration::from_secs(300), hold: Duration::from_secs(30) };
+
+    fn call(id: i64, token: Option<i64>) -> NewCall {
+        NewCall { id: Id::Integer(id), raw_id: id.to_string().into(), token: token.map(Id::Integer) }
+    }
+
+    fn begin(calls: &mut Calls, id: i64, token: Option<i64>) -> Result<Arc<Stream>, Refused> {
+        calls.begin(vec![call(id, token)], PATIENCE, Instant::now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_in_flight_is_not_taken_again_and_after_its_answer_it_is() {
+        let mut calls = Calls::default();
+        let stream = begin(&mut calls, 1, None).unwrap();
+        assert_eq!(begin(&mut calls, 1, None).unwrap_err(), Refused::Duplicate);
+        assert_eq!(
+            calls.begin(vec![call(2, None), call(2, None)], PATIENCE, Instant::now()).unwrap_err(),
+            Refused::Duplicate
+        );
+        assert_eq!(calls.answered(&Id::Integer(1)).unwrap().id, stream.id);
+        assert!(calls.answered(&Id::Integer(1)).is_none());
+        assert!(begin(&mut calls, 1, None).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_gives_a_call_new_time_and_its_end_ends_the_token() {
+        let mut calls = Calls::default();
+        begin(&mut calls, 1, Some(9)).unwrap();
+        calls.due(Instant::now() + PATIENCE.hold);
+        let later = Instant::now() + Duration::from_secs(200);
+        assert!(calls.progressed(&Id::Integer(9), PATIENCE, later).is_some());
+        assert_eq!(calls.next_due(), Some(later + PATIENCE.call));
+        assert!(calls.due(later + Duration::from_secs(299)).is_empty());
+        assert!(matches!(&calls.due(later + PATIENCE.call)[..], [Due::TimedOut { raw_id, .. }] if **raw_id == *"1"));
+        assert!(calls.progressed(&Id::Integer(9), PATIENCE, later).is_none());
+        assert_eq!(begin(&mut calls, 1, None).unwrap_err(), Refused::Duplicate, "a late answer could be mistaken");
+        assert!(calls.answered(&Id::Integer(1)).is_none());
+        assert!(begin(&mut calls, 1, None).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_call_ends_by_its_answer_or_by_time() {
+        let mut calls = Calls::default();
+        begin(&mut calls, 1, None).unwrap();
+        begin(&mut calls, 2, None).unwrap();
+        let until = calls.cancel(&Id::Integer(1), Instant::now()).unwrap();
+        calls.cancel(&Id::Integer(2), Instant::now()).unwrap();
+        assert!(calls.answered(&Id::Integer(1)).is_some());
+        assert!(matches!(&calls.due(until)[..], [Due::Cancelled { raw_id, .. }] if **raw_id == *"2"));
+        assert!(calls.cancel(&Id::Integer(2), Instant::now()).is_none());
+    }
+
+    #[test]
+    fn calls_are_bounded() {
+        let mut calls = Calls::default();
+        for id in 0..MAX_CALLS {
+            begin(&mut calls, i64::try_from(id).unwrap(), None).unwrap();
+        }
+        assert_eq!(begin(&mut calls, -1, None).unwrap_err(), Refused::TooMany);
+    }
+}

@@ -1,0 +1,157 @@
+//! The HTTP front of one server: MCP's Streamable HTTP as revisions 2024-11-05 to 2025-11-25 have it.
+//!
+//! A session is a conversation with the server. A POST is held until the first message for it: its answer becomes one
+//! JSON body, anything else a stream of events that ends with the answer. Progress goes to the POST that it is about;
+//! what belongs to no POST to the only one in flight, else to the GET stream, where it waits if nobody listens; nothing
+//! goes to two places. A client that goes away has not cancelled anything. Messages pass as the bytes that they are, but
+//! for line breaks between tokens.
+//!
+//! It knows neither bearers nor links: who calls, and which server is meant, is settled before.
+
+mod body;
+mod calls;
+mod headers;
+mod listen;
+mod modern;
+mod post;
+mod refusal;
+mod session;
+mod sessions;
+mod sse;
+mod stream;
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use culvert_protocol::limits::MAX_MESSAGE_DEFAULT;
+use culvert_protocol::rpc_error::RpcError;
+use http::{Method, Request, Response};
+use hyper::body::Body as HttpBody;
+
+use crate::backend::{Backend, Caller};
+use crate::reply::Body;
+use refusal::Refusal;
+use sessions::Sessions;
+
+/// What bounds the front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a POST's body.
+    pub max_body: usize,
+    /// Sessions at once, all servers together.
+    pub max_sessions: usize,
+    /// A session without a call or an open stream ends after this time.
+    pub idle: Duration,
+    /// A call without an answer or progress for this time is cancelled, and its caller gets an error.
+    pub request_timeout: Duration,
+    /// A stream says something at least this often, so that proxies keep it open.
+    pub keep_alive: Duration,
+    /// A POST is held for its first message at most this long; then it becomes a stream. Not short: some clients take
+    /// larger answers as JSON than as an event.
+    pub hold: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body: MAX_MESSAGE_DEFAULT,
+            max_sessions: 1024,
+            idle: Duration::from_secs(30 * 60),
+            request_timeout: Duration::from_secs(300),
+            keep_alive: Duration::from_secs(15),
+            hold: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A look at the front's counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FrontCounts {
+    /// Sessions that are open now.
+    pub sessions: usize,
+    /// Messages of servers that nobody waited for (any more): late answers, and what is no message.
+    pub late: u64,
+    /// Messages dropped because a session's stream was not read and too much waited.
+    pub dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    late: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Counts {
+    fn late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn dropped(&self, count: usize) {
+        self.dropped.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Front {
+    sessions: Arc<Sessions>,
+}
+
+impl Front {
+    /// A front without sessions.
+    pub fn new(limits: Limits) -> Self {
+        Self { sessions: Arc::new(Sessions::new(limits, Arc::default())) }
+    }
+
+    /// Answers one HTTP request to the MCP endpoint of `backend`. `caller` has been let in already.
+    pub async fn handle<B>(&self, request: Request<B>, backend: &Backend, caller: Caller) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Display,
+    {
+        self.try_handle(request, backend, caller).await.unwrap_or_else(Refusal::response)
+    }
+
+    async fn try_handle<B>(
+        &self,
+        request: Request<B>,
+        backend: &Backend,
+        caller: Caller,
+    ) -> Result<Response<Body>, Refusal>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Display,
+    {
+        let (head, body) = request.into_parts();
+        if ![Method::POST, Method::GET, Method::DELETE].contains(&head.method) {
+            return Err(Refusal::method());
+        }
+        // Before the session is looked for: the session is gone with its tunnel, but a 404 would say that the server is.
+        if let Backend::Offline { retry_after } = backend {
+            return Err(Refusal::offline(*retry_after));
+        }
+        match head.method {
+            Method::GET => listen::get(self, &head, backend, &caller),
+            Method::DELETE => listen::delete(self, &head, backend, &caller),
+            _ => post::post(self, head, body, backend, caller).await,
+        }
+    }
+
+    /// Ends all sessions; their calls in flight are answered with `why`.
+    pub fn end(&self, why: &RpcError) {
+        self.sessions.end_all(why);
+    }
+
+    /// The counters.
+    pub fn counts(&self) -> FrontCounts {
+        let counts = &self.sessions.counts;
+        FrontCounts {
+            sessions: self.sessions.len(),
+            late: counts.late.load(Ordering::Relaxed),
+            dropped: counts.dropped.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! One stream of a session: what the server says in answer to one POST, or to nobody in particular (the GET stream).
+//!
+//! It is filled by the session's pump alone and emptied by one listener at a time. What was handed out stays for a
+//! while, so that a client whose connection broke can have it again by the event's number.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+/// Bytes that may wait for a listener before the pump waits too, or, without a listener, before the oldest are dropped.
+pub(super) const BACKLOG: usize = 1024 * 1024;
+
+/// Bytes and events that are kept after they were handed out.
+const REPLAY_BYTES: usize = 256 * 1024;
+const REPLAY_EVENTS: usize = 256;
+
+/// The number of a stream within its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct StreamId(pub(super) u64);
+
+impl StreamId {
+    /// The stream that a GET opens: whatever belongs to no POST.
+    pub(super) const GENERAL: Self = Self(0);
+
+    /// The stream of a session's first POST, the one with `initialize`.
+    pub(super) const INITIALIZE: Self = Self(1);
+}
+
+/// What an event is to its receiver, which decides what may be dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The answer to a call; never dropped.
+    Answer,
+    /// A request of the server, with its id as spelled: dropped only if the server is told.
+    Asked(Box<str>),
+    /// A notification.
+    Told,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) number: u64,
+    pub(super) text: Bytes,
+    kind: Kind,
+}
+
+/// What became of a message that was pushed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It is on its way.
+    Taken,
+    /// It is on its way, and the listener is behind: wait for [`Stream::room`] before the next.
+    Behind,
+    /// Nobody listens and too much waits, so these kinds of messages were dropped for it.
+    Dropped(Vec<Kind>),
+    /// Nobody can ever read it: the POST's client went away before there was a stream.
+    Unread,
+}
+
+/// What a POST is answered with.
+#[derive(Debug)]
+pub(super) enum First {
+    /// The answer, and nothing before it: one JSON body.
+    Answer(Bytes),
+    /// Something else, or nothing for a while: a stream of events.
+    Events,
+}
+
+/// How the client reads the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// The POST is held: nothing was written yet.
+    Held,
+    /// As events, numbered, so it can be resumed.
+    Events,
+    /// Not at all: the client left while the POST was held, or has its one answer.
+    Never,
+}
+
+#[derive(Debug)]
+struct Inner {
+    events: VecDeque<Event>,
+    /// The number that the next event gets; the first is 1.
+    next: u64,
+    /// The lowest number not handed out yet.
+    unsent: u64,
+    waiting: usize,
+    kept: usize,
+    reading: Reading,
+    listener: Option<u64>,
+    listeners: u64,
+    waker: Option<Waker>,
+    owed: usize,
+    finished: bool,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    inner: Mutex<Inner>,
+    room: Notify,
+}
+
+impl Stream {
+    /// The stream of a POST that waits for `owed` answers.
+    pub(super) fn for_post(id: StreamId, owed: usize) -> Arc<Self> {
+        Self::new(id, owed, if owed == 1 { Reading::Held } else { Reading::Events })
+    }
+
+    /// The GET stream.
+    pub(super) fn general() -> Arc<Self> {
+        Self::new(StreamId::GENERAL, 0, Reading::Events)
+    }
+
+    fn new(id: StreamId, owed: usize, reading: Reading) -> Arc<Self> {
+        let inner = Inner {
+            events: VecDeque::new(),
+            next: 1,
+            unsent: 1,
+            waiting: 0,
+            kept: 0,
+            reading,
+            listener: None,
+            listeners: 0,
+            waker: None,
+            owed,
+            finished: false,
+        };
+        Arc::new(Self { id, inner: Mutex::new(inner), room: Notify::new() })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a message in. Never waits.
+    pub(super) fn push(&self, text: Bytes, kind: Kind) -> Pushed {
+        let mut inner = self.inner();
+        if kind == Kind::Answer {
+            inner.owed = inner.owed.saturating_sub(1);
+            inner.finished |= inner.owed == 0;
+        }
+        if inner.reading == Reading::Never {
+            return Pushed::Unread;
+        }
+        let number = inner.next;
+        inner.next += 1;
+        inner.waiting += text.len();
+        inner.events.push_back(Event { number, text, kind });
+        if let Some(waker) = inner.waker.take() {
+            waker.wake();
+        }
+        match (inner.waiting > BACKLOG && !inner.finished, inner.listener) {
+            (false, _) => Pushed::Taken,
+            (true, Some(_)) => Pushed::Behind,
+            (true, None) => inner.drop_oldest(),
+        }
+    }
+
+    /// No more messages will come.
+    pub(super) fn finish(&self) {
+        let mut inner = self.inner();
+        inner.finished = true;
+        if let Some(waker) = inner.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// A POST held for long becomes a stream of events, so that keep-alives can tell proxies that it lives.
+    pub(super) fn stop_holding(&self) {
+        let mut inner = self.inner();
+        if inner.reading == Reading::Held {
+            inner.reading = Reading::Events;
+            if let Some(waker) = inner.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Completes when the listener has caught up, or is gone.
+    pub(super) async fn room(&self) {
+        loop {
+            let notified = self.room.notified();
+            {
+                let inner = self.inner();
+                if inner.listener.is_none() || inner.waiting <= BACKLOG / 2 {
+                    return;
+                }
+            }
+            notified.await;
+        }
+    }
+
+    /// Sends the listener away: it has stopped reading.
+    pub(super) fn cut(&self) {
+        let mut inner = self.inner();
+        inner.listener = None;
+        if let Some(waker) = inner.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether somebody listens, or holds the POST.
+    pub(super) fn has_listener(&self) -> bool {
+        self.inner().listener.is_some()
+    }
+
+    /// Whether a client that knows an event's number can have the stream again.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.inner().reading == Reading::Events
+    }
+
+    /// Whether all that will ever come is in.
+    pub(super) fn is_finished(&self) -> bool {
+        self.inner().finished
+    }
+
+    /// Bytes that it holds.
+    pub(super) fn size(&self) -> usize {
+        let inner = self.inner();
+        inner.waiting + inner.kept
+    }
+
+    /// Begins to listen after the event `after`, or with what was never handed out. Whoever listened is sent away.
+    pub(super) fn listen(self: &Arc<Self>, after: Option<u64>) -> Listening {
+        let mut inner = self.inner();
+        inner.listeners += 1;
+        inner.listener = Some(inner.listeners);
+        if let Some(waker) = inner.waker.take() {
+            waker.wake();
+        }
+        let at = after.map_or(inner.unsent, |after| after.saturating_add(1)).min(inner.next);
+        Listening { stream: self.clone(), place: inner.listeners, at }
+    }
+}
+
+impl Inner {
+    /// Drops the oldest messages that wait and may go, until little enough is left.
+    fn drop_oldest(&mut self) -> Pushed {
+        let mut dropped = Vec::new();
+        let mut at = self.events.partition_point(|event| event.number < self.unsent);
+        while self.waiting > BACKLOG && at < self.events.len() {
+            if self.events[at].kind == Kind::Answer {
+                at += 1;
+            } else if let Some(event) = self.events.remove(at) {
+                self.waiting -= event.text.len();
+                dropped.push(event.kind);
+            }
+        }
+        if dropped.is_empty() { Pushed::Taken } else { Pushed::Dropped(dropped) }
+    }
+
+    /// Forgets the oldest of what was handed out.
+    fn trim(&mut self) {
+        let mut count = self.events.partition_point(|event| event.number < self.unsent);
+        while count > 1 && (self.kept > REPLAY_BYTES || count > REPLAY_EVENTS) {
+            if let Some(event) = self.events.pop_front() {
+                self.kept -= event.text.len();
+            }
+            count -= 1;
+        }
+    }
+}
+
+/// The one who reads a stream. Dropped, nobody does.
+#[derive(Debug)]
+pub(super) struct Listening {
+    stream: Arc<Stream>,
+    place: u64,
+    at: u64,
+}
+
+impl Listening {
+    /// The stream.
+    pub(super) fn stream(&self) -> StreamId {
+        self.stream.id
+    }
+
+    /// The number of the event before the next one: what to resume after if nothing more arrives.
+    pub(super) fn before(&self) -> u64 {
+        self.at - 1
+    }
+
+    /// What a held POST is to be answered with.
+    pub(super) async fn first(&mut self) -> First {
+        std::future::poll_fn(|cx| {
+            let mut inner = self.stream.inner();
+            if inner.reading == Reading::Held {
+                if inner.finished && inner.events.len() == 1 {
+                    inner.reading = Reading::Never;
+                    if let Some(event) = inner.events.pop_front() {
+                        inner.waiting = 0;
+                        return Poll::Ready(First::Answer(event.text));
+                    }
+                }
+                if inner.events.is_empty() && !inner.finished {
+                    inner.waker = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                inner.reading = Reading::Events;
+            }
+            Poll::Ready(First::Events)
+        })
+        .await
+    }
+
+    /// The next event; `None` when there will be no other, or somebody else listens now.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut inner = self.stream.inner();
+        if inner.listener != Some(self.place) {
+            return Poll::Ready(None);
+        }
+        let index = inner.events.partition_point(|event| event.number < self.at);
+        let Some(event) = inner.events.get(index).cloned() else {
+            if inner.finished {
+                return Poll::Ready(None);
+            }
+            inner.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        self.at = event.number + 1;
+        if event.number >= inner.unsent {
+            inner.unsent = self.at;
+            inner.waiting -= event.text.len();
+            inner.kept += event.text.len();
+            inner.trim();
+            drop(inner);
+            self.stream.room.notify_one();
+        }
+        Poll::Ready(Some(event))
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let mut inner = self.stream.inner();
+        if inner.listener != Some(self.place) {
+            return;
+        }
+        inner.listener = None;
+        inner.waker = None;
+        if inner.reading == Reading::Held {
+            inner.reading = Reading::Never;
+        }
+        drop(inner);
+        self.stream.room.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(stream: &Stream, text: &'static str) -> Pushed {
+        stream.push(Bytes::from_static(text.as_bytes()), Kind::Told)
+    }
+
+    fn next(listening: &mut Listening) -> Poll<Option<(u64, Bytes)>> {
+        let next = listening.poll_next(&mut Context::from_waker(Waker::noop()));
+        next.map(|event| event.map(|event| (event.number, event.text)))
+    }
+
+    fn number(poll: Poll<Option<(u64, Bytes)>>) -> u64 {
+        match poll {
+            Poll::Ready(Some((number, _))) => number,
+            other => panic!("no event: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_held_post_gets_one_json_body_when_the_answer_comes_first() {
+        let stream = Stream::for_post(StreamId(1), 1);
+        let mut listening = stream.listen(None);
+        assert_eq!(stream.push(Bytes::from_static(b"{}"), Kind::Answer), Pushed::Taken);
+        assert!(matches!(listening.first().await, First::Answer(text) if text == "{}"));
+        drop(listening);
+        assert!(stream.is_finished() && !stream.is_resumable());
+    }
+
+    #[tokio::test]
+    async fn a_held_post_becomes_a_stream_when_something_else_comes_first() {
+        let stream = Stream::for_post(StreamId(1), 1);
+        let mut listening = stream.listen(None);
+        told(&stream, "a");
+        stream.push(Bytes::from_static(b"b"), Kind::Answer);
+        assert!(matches!(listening.first().await, First::Events));
+        assert_eq!(number(next(&mut listening)), 1);
+        assert_eq!(number(next(&mut listening)), 2);
+        assert!(matches!(next(&mut listening), Poll::Ready(None)), "it ends after the answer");
+    }
+
+    #[test]
+    fn a_broken_connection_resumes_after_the_event_it_knows() {
+        let stream = Stream::general();
+        let mut first = stream.listen(None);
+        for text in ["a", "b", "c"] {
+            told(&stream, text);
+        }
+        assert_eq!(number(next(&mut first)), 1);
+        assert_eq!(number(next(&mut first)), 2);
+        drop(first);
+        let mut again = stream.listen(Some(1));
+        assert_eq!(number(next(&mut again)), 2);
+        assert_eq!(number(next(&mut again)), 3);
+        assert!(next(&mut again).is_pending());
+        drop(again);
+        assert!(next(&mut stream.listen(None)).is_pending(), "without a number: only what was never handed out");
+    }
+
+    #[test]
+    fn a_second_listener_sends_the_first_away() {
+        let stream = Stream::general();
+        let mut first = stream.listen(None);
+        let mut second = stream.listen(None);
+        told(&stream, "a");
+        assert!(matches!(next(&mut first), Poll::Ready(None)));
+        drop(first);
+        assert!(stream.has_listener());
+        assert_eq!(number(next(&mut second)), 1);
+    }
+
+    #[test]
+    fn without_a_listener_the_oldest_are_dropped_but_never_an_answer() {
+        let stream = Stream::for_post(StreamId(1), 2);
+        let big = Bytes::from(vec![b'x'; BACKLOG / 2]);
+        assert_eq!(stream.push(big.clone(), Kind::Answer), Pushed::Taken);
+        assert_eq!(stream.push(big.clone(), Kind::Asked("7".into())), Pushed::Taken);
+        assert_eq!(stream.push(big, Kind::Told), Pushed::Dropped(vec![Kind::Asked("7".into())]));
+        let mut listening = stream.listen(None);
+        assert_eq!(number(next(&mut listening)), 1);
+        assert_eq!(number(next(&mut listening)), 3);
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_is_behind_is_waited_for() {
+        let stream = Stream::general();
+        let mut listening = stream.listen(None);
+        assert_eq!(stream.push(Bytes::from(vec![0; BACKLOG + 1]), Kind::Told), Pushed::Behind);
+        let mut room = std::pin::pin!(stream.room());
+        assert!(futures_util::poll!(&mut room).is_pending());
+        number(next(&mut listening));
+        room.await;
+    }
+
+    #[test]
+    fn what_was_handed_out_is_kept_within_bounds() {
+        let stream = Stream::general();
+        let mut listening = stream.listen(None);
+        for _ in 0..1000 {
+            stream.push(Bytes::from(vec![0; 1000]), Kind::Told);
+            number(next(&mut listening));
+        }
+        assert!(stream.size() <= REPLAY_BYTES, "{}", stream.size());
+        assert_eq!(number(next(&mut stream.listen(Some(0)))), 1001 - 256);
+    }
+}

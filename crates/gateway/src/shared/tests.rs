@@ -1,1 +1,0 @@
-//! What sharing a child promises, shown on scripted children.
