@@ -16,11 +16,11 @@ use crate::rights::Subject;
 /// A server's id: the same for the same owner and name, on every gateway and after every restart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ServerId(String);
+pub(crate) struct ServerId(String);
 
 impl ServerId {
     /// The first 128 bits of a hash. A zero byte separates the two; a name cannot contain one.
-    pub fn of(owner: &Subject, name: &ServerName) -> Self {
+    pub(crate) fn of(owner: &Subject, name: &ServerName) -> Self {
         let mut hash = digest::Context::new(&digest::SHA256);
         hash.update(owner.as_str().as_bytes());
         hash.update(&[0]);
@@ -37,7 +37,7 @@ impl fmt::Display for ServerId {
 
 /// What is remembered of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Whose it is.
     pub owner: Subject,
     /// What its owner calls it.
@@ -56,7 +56,7 @@ pub struct Entry {
 
 /// All servers that are known.
 #[derive(Debug, Default)]
-pub struct Catalog {
+pub(crate) struct Catalog {
     servers: HashMap<ServerId, Entry>,
 }
 
@@ -75,7 +75,7 @@ impl Catalog {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
         let written: Written = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         if written.version != VERSION {
             return Err(format!("it has version {}, this gateway knows version {VERSION}", written.version));
@@ -85,7 +85,7 @@ impl Catalog {
     }
 
     /// The written form: the same catalog is always the same text.
-    pub fn to_json(&self) -> Vec<u8> {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         let mut servers: Vec<_> = self.servers.values().cloned().collect();
         servers.sort_by(|a, b| (&a.owner, &a.name).cmp(&(&b.owner, &b.name)));
         // Texts and numbers always become JSON.
@@ -93,7 +93,7 @@ impl Catalog {
     }
 
     /// Puts a server in, or brings what is known of it up to date; `first_seen` stays.
-    pub fn put(&mut self, mut entry: Entry) -> ServerId {
+    pub(crate) fn put(&mut self, mut entry: Entry) -> ServerId {
         let id = ServerId::of(&entry.owner, &entry.name);
         if let Some(known) = self.servers.get(&id) {
             entry.first_seen = known.first_seen;
@@ -103,20 +103,25 @@ impl Catalog {
     }
 
     /// Notes that a server was there at `now`.
-    pub fn seen(&mut self, id: &ServerId, now: UnixTime) {
+    pub(crate) fn seen(&mut self, id: &ServerId, now: UnixTime) {
         if let Some(entry) = self.servers.get_mut(id) {
             entry.last_seen = now.0;
         }
     }
 
     /// Forgets a server; whether it was known.
-    pub fn forget(&mut self, id: &ServerId) -> bool {
+    pub(crate) fn forget(&mut self, id: &ServerId) -> bool {
         self.servers.remove(id).is_some()
     }
 
     /// Makes room for one more server of `owner` when it has `max`: of those that `may_go`, the one that was not seen
     /// for longest is forgotten and returned.
-    pub fn make_room(&mut self, owner: &Subject, max: usize, may_go: impl Fn(&ServerId) -> bool) -> Option<Entry> {
+    pub(crate) fn make_room(
+        &mut self,
+        owner: &Subject,
+        max: usize,
+        may_go: impl Fn(&ServerId) -> bool,
+    ) -> Option<Entry> {
         let theirs = || self.servers.iter().filter(|(_, entry)| entry.owner == *owner);
         if theirs().count() < max {
             return None;
@@ -126,17 +131,17 @@ impl Catalog {
     }
 
     /// A server by its id.
-    pub fn get(&self, id: &ServerId) -> Option<&Entry> {
+    pub(crate) fn get(&self, id: &ServerId) -> Option<&Entry> {
         self.servers.get(id)
     }
 
     /// A server by its id as somebody wrote it.
-    pub fn find(&self, id: &str) -> Option<(&ServerId, &Entry)> {
+    pub(crate) fn find(&self, id: &str) -> Option<(&ServerId, &Entry)> {
         self.servers.get_key_value(&ServerId(id.to_owned()))
     }
 
     /// All servers, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&ServerId, &Entry)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&ServerId, &Entry)> {
         self.servers.iter()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use culvert_protocol::claims::Right;
 use culvert_protocol::{Explain, text};
-use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
+use http::header::{ALLOW, HeaderName, HeaderValue, UPGRADE, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ use crate::reply::{self, Body};
 
 /// A request that is not served.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Denial {
+pub(crate) enum Denial {
     /// No bearer came along.
     #[error("this gateway asks for a token and none was sent")]
     NoToken,
@@ -37,12 +37,6 @@ pub enum Denial {
         name: String,
         /// How many bear it.
         count: usize,
-    },
-    /// The server is known, and not here now.
-    #[error("the server is offline")]
-    Offline {
-        /// When asking again makes sense.
-        retry_after: Duration,
     },
     /// A server that is online cannot be forgotten: its tunnel would bring it back at once.
     #[error("the server is online")]
@@ -94,13 +88,12 @@ fn right_name(right: Right) -> &'static str {
 
 impl Denial {
     /// Its HTTP status.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Right(_) | Self::Wider(_) | Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
             Self::UnknownServer(_) | Self::UnknownSession(_) | Self::Path => StatusCode::NOT_FOUND,
             Self::Ambiguous { .. } | Self::Online => StatusCode::CONFLICT,
-            Self::Offline { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(_) => StatusCode::BAD_GATEWAY,
             Self::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -113,7 +106,7 @@ impl Denial {
     }
 
     /// The whole answer.
-    pub fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_response(self) -> Response<Body> {
         let mut response = reply::explained(self.status(), &self);
         if let Some((name, value)) = self.header() {
             response.headers_mut().insert(name, value);
@@ -128,7 +121,6 @@ impl Denial {
             Self::NoToken => (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Self::Token(why) => (WWW_AUTHENTICATE, challenge("invalid_token", &why.to_string())),
             Self::Right(_) | Self::Wider(_) => (WWW_AUTHENTICATE, challenge("insufficient_scope", &self.to_string())),
-            Self::Offline { retry_after } => (RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1))),
             Self::Method(allowed) => (ALLOW, HeaderValue::from_static(allowed)),
             Self::NotWebSocket => (UPGRADE, HeaderValue::from_static("websocket")),
             _ => return None,
@@ -165,7 +157,6 @@ impl Explain for Denial {
             Self::Wider(_) => "auth.wider",
             Self::UnknownServer(_) => "server.unknown",
             Self::Ambiguous { .. } => "server.ambiguous",
-            Self::Offline { .. } => "server.offline",
             Self::Online => "server.online",
             Self::UnknownSession(_) => "session.unknown",
             Self::Ended(_) => "link.lost",
@@ -191,7 +182,6 @@ impl Explain for Denial {
             Self::Wider(_) => "Ask for a part of what this token has.",
             Self::UnknownServer(_) => "GET /servers lists the servers that this token may use.",
             Self::Ambiguous { .. } => "Use the server's id; GET /servers lists it.",
-            Self::Offline { .. } => "Try again later, or start its tunnel: `culvert run`.",
             Self::Online => "Stop its tunnel first; DELETE /reverse-proxy/sessions/{id} ends one from here.",
             Self::UnknownSession(_) => "GET /reverse-proxy/sessions lists the sessions that this token may use.",
             Self::Ended(_) | Self::NoAnswer(_) => "Look at the tunnel's log, then try again.",
@@ -231,8 +221,6 @@ mod tests {
 
     #[test]
     fn each_status_has_the_header_that_belongs_to_it() {
-        let offline = || Denial::Offline { retry_after: Duration::from_millis(10) };
-        assert_eq!((offline().status().as_u16(), header(offline(), RETRY_AFTER)), (503, "1".into()));
         assert_eq!(header(Denial::Method("GET, HEAD"), ALLOW), "GET, HEAD");
         assert_eq!(header(Denial::NotWebSocket, UPGRADE), "websocket");
     }

@@ -15,14 +15,14 @@ use crate::denial::Denial;
 
 /// What the gateway may be called.
 #[derive(Debug, Clone)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     listen: IpAddr,
     public: Option<String>,
 }
 
 impl Hosts {
     /// Loopback names, the address listened on, and the host of the public URL.
-    pub fn new(listen: SocketAddr, public_url: Option<&GatewayAddress>) -> Self {
+    pub(crate) fn new(listen: SocketAddr, public_url: Option<&GatewayAddress>) -> Self {
         let public = public_url.map(|url| url.host().to_ascii_lowercase());
         Self { listen: listen.ip().to_canonical(), public }
     }
@@ -31,7 +31,7 @@ impl Hosts {
     ///
     /// # Errors
     /// [`Denial::Host`] or [`Denial::Origin`].
-    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Denial> {
+    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), Denial> {
         let host = single(request.headers(), &HOST);
         // A proxy's absolute form names the host in the request line too; RFC 9112 §3.2.2 lets it win over the header.
         for authority in request.uri().authority().map(|authority| Some(authority.as_str())).into_iter().chain([host]) {

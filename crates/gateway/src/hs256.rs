@@ -16,10 +16,10 @@ use thiserror::Error;
 use crate::clock::UnixTime;
 
 /// `iss` of ContextForge's tokens and of ours.
-pub const ISSUER: &str = "mcpgateway";
+pub(crate) const ISSUER: &str = "mcpgateway";
 
 /// `aud` of ContextForge's tokens and of ours.
-pub const AUDIENCE: &str = "mcpgateway-api";
+pub(crate) const AUDIENCE: &str = "mcpgateway-api";
 
 /// How far `nbf` may lie ahead, in seconds: clocks differ. `exp` gets no such grace.
 const CLOCK_SKEW: i64 = 60;
@@ -32,14 +32,14 @@ const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
 /// A signing secret made ready. Its `Debug` shows its number alone.
 #[derive(Clone)]
-pub struct Key {
+pub(crate) struct Key {
     hmac: hmac::Key,
     number: KeyNumber,
 }
 
 /// Tells keys apart without saying anything about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyNumber([u8; 8]);
+pub(crate) struct KeyNumber([u8; 8]);
 
 /// Why a token is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -99,7 +99,7 @@ impl Explain for BadToken {
 
 impl Key {
     /// Of a secret's bytes, as ContextForge takes them.
-    pub fn new(secret: &Secret) -> Self {
+    pub(crate) fn new(secret: &Secret) -> Self {
         let bytes = secret.expose().as_bytes();
         let mut number = [0; 8];
         number.copy_from_slice(&digest::digest(&digest::SHA256, bytes).as_ref()[..8]);
@@ -107,12 +107,12 @@ impl Key {
     }
 
     /// Its number.
-    pub fn number(&self) -> KeyNumber {
+    pub(crate) fn number(&self) -> KeyNumber {
         self.number
     }
 
     /// A token of these claims.
-    pub fn sign(&self, claims: &Claims) -> Secret {
+    pub(crate) fn sign(&self, claims: &Claims) -> Secret {
         // Claims are texts, numbers and lists of them: they always become JSON.
         let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims).unwrap_or_default());
         let signed = format!("{HEADER}.{payload}");
@@ -139,7 +139,7 @@ struct Header<'a> {
 ///
 /// # Errors
 /// [`BadToken`], the first rule that it breaks.
-pub fn verify(keys: &[Key], token: &str, now: UnixTime) -> Result<(Claims, KeyNumber), BadToken> {
+pub(crate) fn verify(keys: &[Key], token: &str, now: UnixTime) -> Result<(Claims, KeyNumber), BadToken> {
     let (claims, number) = authentic(keys, token)?;
     check(&claims, now)?;
     Ok((claims, number))

@@ -17,7 +17,7 @@ const FILE: &str = "revoked-tokens";
 
 /// The revoked ids as last read. Ids whose token has expired are left out: `exp` refuses them anyhow.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Revoked {
+pub(crate) struct Revoked {
     ids: HashSet<String>,
 }
 
@@ -31,7 +31,7 @@ struct Line {
 
 impl Revoked {
     /// Where the file is.
-    pub fn file(state_dir: &Path) -> PathBuf {
+    pub(crate) fn file(state_dir: &Path) -> PathBuf {
         state_dir.join(FILE)
     }
 
@@ -40,7 +40,7 @@ impl Revoked {
     ///
     /// # Errors
     /// [`GatewayError::State`] when the file is there and cannot be read: to go on would let revoked tokens in.
-    pub fn load(state_dir: &Path, now: UnixTime) -> Result<Self, GatewayError> {
+    pub(crate) fn load(state_dir: &Path, now: UnixTime) -> Result<Self, GatewayError> {
         let path = Self::file(state_dir);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -59,7 +59,7 @@ impl Revoked {
     }
 
     /// Whether the token with this id is revoked.
-    pub fn contains(&self, id: &str) -> bool {
+    pub(crate) fn contains(&self, id: &str) -> bool {
         self.ids.contains(id)
     }
 }

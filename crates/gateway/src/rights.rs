@@ -62,7 +62,7 @@ enum Reach {
 
 /// Somebody who showed a good token, or anybody where none is asked for.
 #[derive(Debug, Clone)]
-pub struct Bearer {
+pub(crate) struct Bearer {
     subject: Subject,
     can: Option<Vec<Right>>,
     reach: Reach,
@@ -73,7 +73,7 @@ pub struct Bearer {
 /// What a narrower token is to have; what is not named stays as it is.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Narrower {
+pub(crate) struct Narrower {
     /// A part of the rights.
     #[serde(default)]
     pub can: Option<Vec<Right>>,
@@ -90,7 +90,7 @@ const MAX_GENERATIONS: usize = 8;
 
 impl Bearer {
     /// What verified claims amount to.
-    pub fn of(claims: Claims, key: KeyNumber) -> Self {
+    pub(crate) fn of(claims: Claims, key: KeyNumber) -> Self {
         let admin = claims.user.as_ref().is_some_and(|user| user.is_admin);
         let reach = match &claims.servers {
             Some(names) => Reach::Listed(names.clone()),
@@ -102,33 +102,33 @@ impl Bearer {
     }
 
     /// Everybody, on a gateway without authentication.
-    pub fn anonymous() -> Self {
+    pub(crate) fn anonymous() -> Self {
         let subject = Subject::new("anonymous");
         Self { subject, can: None, reach: Reach::Own, claims: Claims::default(), key: None }
     }
 
     /// Who it is.
-    pub fn subject(&self) -> &Subject {
+    pub(crate) fn subject(&self) -> &Subject {
         &self.subject
     }
 
     /// The claims behind it; empty where no token is asked for.
-    pub fn claims(&self) -> &Claims {
+    pub(crate) fn claims(&self) -> &Claims {
         &self.claims
     }
 
     /// The key that signed its token.
-    pub fn key(&self) -> Option<KeyNumber> {
+    pub(crate) fn key(&self) -> Option<KeyNumber> {
         self.key
     }
 
     /// When its token ends.
-    pub fn ends(&self) -> Option<UnixTime> {
+    pub(crate) fn ends(&self) -> Option<UnixTime> {
         self.claims.exp.map(UnixTime)
     }
 
     /// Whether it sees the servers of every owner.
-    pub fn sees_everyone(&self) -> bool {
+    pub(crate) fn sees_everyone(&self) -> bool {
         self.reach == Reach::Everyone
     }
 
@@ -136,7 +136,7 @@ impl Bearer {
     ///
     /// # Errors
     /// [`Denial::Right`].
-    pub fn needs(&self, right: Right) -> Result<(), Denial> {
+    pub(crate) fn needs(&self, right: Right) -> Result<(), Denial> {
         match &self.can {
             Some(can) if !can.contains(&right) => Err(Denial::Right(right)),
             _ => Ok(()),
@@ -144,7 +144,7 @@ impl Bearer {
     }
 
     /// Whether `owner`'s server `name` is within its sight; what it may do with it is for [`needs`](Self::needs).
-    pub fn reaches(&self, owner: &Subject, name: &ServerName) -> bool {
+    pub(crate) fn reaches(&self, owner: &Subject, name: &ServerName) -> bool {
         match &self.reach {
             Reach::Everyone => true,
             Reach::Own => *owner == self.subject,
@@ -153,7 +153,7 @@ impl Bearer {
     }
 
     /// Whether it may register a server of its own with this name.
-    pub fn may_register(&self, name: &ServerName) -> bool {
+    pub(crate) fn may_register(&self, name: &ServerName) -> bool {
         self.needs(Right::Tunnel).is_ok() && self.reaches(&self.subject, name)
     }
 
@@ -161,7 +161,7 @@ impl Bearer {
     ///
     /// # Errors
     /// [`Denial::Wider`] when it would have anything that this one has not.
-    pub fn narrowed(&self, wish: Narrower, fresh: Claims, now: UnixTime) -> Result<Claims, Denial> {
+    pub(crate) fn narrowed(&self, wish: Narrower, fresh: Claims, now: UnixTime) -> Result<Claims, Denial> {
         let mine = &self.claims;
         let can = match (wish.can, &self.can) {
             (Some(wished), Some(mine)) if !wished.iter().all(|right| mine.contains(right)) => {

@@ -27,7 +27,7 @@ const MADE_BYTES: usize = 32;
 
 /// The secrets and where they came from.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// At least one; the first signs.
     pub secrets: Vec<Secret>,
     /// The file to look at again, if they are from one.
@@ -40,7 +40,7 @@ pub struct Found {
 ///
 /// # Errors
 /// [`GatewayError`] when there is none, or the file cannot be read or made.
-pub fn find(source: &SecretSource, state_dir: &Path) -> Result<Found, GatewayError> {
+pub(crate) fn find(source: &SecretSource, state_dir: &Path) -> Result<Found, GatewayError> {
     match source {
         SecretSource::Given { current, previous } => {
             let secrets: Vec<_> = std::iter::once(current).chain(previous).cloned().collect();
@@ -62,7 +62,7 @@ pub fn find(source: &SecretSource, state_dir: &Path) -> Result<Found, GatewayErr
 ///
 /// # Errors
 /// [`GatewayError::SecretFile`] when it is missing, unreadable, too large or has no secret in it.
-pub fn read(path: &Path) -> Result<Vec<Secret>, GatewayError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Secret>, GatewayError> {
     let failed = |detail: String| GatewayError::SecretFile { path: path.to_owned(), detail };
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > MAX_FILE) {
         return Err(failed(format!("it has more than {MAX_FILE} bytes")));

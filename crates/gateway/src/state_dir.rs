@@ -9,7 +9,7 @@ use crate::error::GatewayError;
 
 /// The folder of one running gateway; no second one starts on it while this lives.
 #[derive(Debug)]
-pub struct StateDir {
+pub(crate) struct StateDir {
     path: PathBuf,
     _lock: File,
 }
@@ -19,7 +19,7 @@ impl StateDir {
     ///
     /// # Errors
     /// [`GatewayError::StateInUse`], or [`GatewayError::State`] when it cannot be used.
-    pub fn take(path: &Path) -> Result<Self, GatewayError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, GatewayError> {
         create(path)?;
         let file = path.join("lock");
         let lock = private(OpenOptions::new().create(true).write(true).truncate(false))
@@ -33,7 +33,7 @@ impl StateDir {
     }
 
     /// A file in it.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 }
@@ -42,7 +42,7 @@ impl StateDir {
 ///
 /// # Errors
 /// [`GatewayError::State`].
-pub fn create(path: &Path) -> Result<(), GatewayError> {
+pub(crate) fn create(path: &Path) -> Result<(), GatewayError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -51,7 +51,7 @@ pub fn create(path: &Path) -> Result<(), GatewayError> {
 }
 
 /// Options that give a new file to this user only.
-pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
@@ -61,7 +61,7 @@ pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 ///
 /// # Errors
 /// What the system said; the old file is untouched then.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
@@ -74,7 +74,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system said.
-pub fn create_once(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+pub(crate) fn create_once(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
@@ -93,14 +93,14 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// What tells that a file has changed, without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
 }
 
 impl Stamp {
     /// Of the file behind `path`, symlinks followed; `None` while there is none.
-    pub fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         Some(Self { modified: metadata.modified().ok(), length: metadata.len() })
     }

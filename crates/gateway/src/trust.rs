@@ -18,7 +18,7 @@ use crate::{secret_file, tokens};
 
 /// The judge of bearers.
 #[derive(Debug)]
-pub struct Trust {
+pub(crate) struct Trust {
     beliefs: RwLock<Arc<Beliefs>>,
     sources: Option<Sources>,
     seen: Mutex<Seen>,
@@ -49,7 +49,7 @@ struct Seen {
 
 /// Whether looking again brought anything new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub(crate) enum News {
     /// All as before.
     None,
     /// Secrets or revoked tokens are others now: whoever is inside must be judged anew.
@@ -61,7 +61,11 @@ impl Trust {
     ///
     /// # Errors
     /// [`GatewayError`] when there is no secret, or the revoked tokens cannot be read.
-    pub fn establish(auth: &Auth, state_dir: &Path, now: UnixTime) -> Result<(Self, Option<PathBuf>), GatewayError> {
+    pub(crate) fn establish(
+        auth: &Auth,
+        state_dir: &Path,
+        now: UnixTime,
+    ) -> Result<(Self, Option<PathBuf>), GatewayError> {
         let Auth::Bearers(source) = auth else {
             let beliefs = RwLock::new(Arc::new(Beliefs::Anyone));
             return Ok((Self { beliefs, sources: None, seen: Mutex::default() }, None));
@@ -76,7 +80,7 @@ impl Trust {
     }
 
     /// Looks at the files again. What cannot be read is told in the log, and what was believed before goes on.
-    pub fn refresh(&self, now: UnixTime) -> News {
+    pub(crate) fn refresh(&self, now: UnixTime) -> News {
         let Some(sources) = &self.sources else { return News::None };
         let look = sources.look();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +109,7 @@ impl Trust {
     ///
     /// # Errors
     /// [`Denial::NoToken`] or [`Denial::Token`].
-    pub fn identify(&self, headers: &HeaderMap, now: UnixTime) -> Result<Bearer, Denial> {
+    pub(crate) fn identify(&self, headers: &HeaderMap, now: UnixTime) -> Result<Bearer, Denial> {
         let beliefs = self.beliefs();
         let Beliefs::Bearers { keys, revoked } = &*beliefs else { return Ok(Bearer::anonymous()) };
         let token = token(headers)?;
@@ -120,7 +124,7 @@ impl Trust {
     ///
     /// # Errors
     /// [`BadToken`]: the token has ended, was revoked, or its secret is no longer one of ours.
-    pub fn confirm(&self, bearer: &Bearer, now: UnixTime) -> Result<(), BadToken> {
+    pub(crate) fn confirm(&self, bearer: &Bearer, now: UnixTime) -> Result<(), BadToken> {
         let beliefs = self.beliefs();
         let Beliefs::Bearers { keys, revoked } = &*beliefs else { return Ok(()) };
         if bearer.ends().is_some_and(|end| end <= now) {
@@ -136,7 +140,7 @@ impl Trust {
     }
 
     /// The key that signs; none where no token is asked for.
-    pub fn signing_key(&self) -> Option<Key> {
+    pub(crate) fn signing_key(&self) -> Option<Key> {
         match &*self.beliefs() {
             Beliefs::Anyone => None,
             Beliefs::Bearers { keys, .. } => keys.first().cloned(),

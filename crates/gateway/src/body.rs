@@ -1,0 +1,57 @@
+//! Reading the body of a request to its end, within bounds.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body;
+use tokio::time::timeout;
+
+use crate::denial::Denial;
+
+/// The whole body: at most `max` bytes, within `limit`.
+///
+/// # Errors
+/// [`Denial::TooLarge`], before anything is read if the length is announced; [`Denial::Slow`]; [`Denial::Body`] when
+/// the connection broke.
+pub(crate) async fn read<B>(headers: &HeaderMap, body: B, max: usize, limit: Duration) -> Result<Bytes, Denial>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > max as u64) {
+        return Err(Denial::TooLarge(max));
+    }
+    let read = timeout(limit, Limited::new(body, max).collect()).await.map_err(|_| Denial::Slow)?;
+    match read {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Denial::TooLarge(max)),
+        Err(_) => Err(Denial::Body("the connection broke".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use http_body_util::{Full, StreamBody};
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_has_a_size_and_a_time() {
+        let none = HeaderMap::new();
+        let full = |text: &'static str| Full::new(Bytes::from_static(text.as_bytes()));
+        assert_eq!(read(&none, full("1234"), 4, LIMIT).await.unwrap(), "1234");
+        assert_eq!(read(&none, full("12345"), 4, LIMIT).await, Err(Denial::TooLarge(4)));
+        let long = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from(5))]);
+        let never =
+            || StreamBody::new(futures_util::stream::pending::<Result<hyper::body::Frame<Bytes>, std::io::Error>>());
+        assert_eq!(read(&long, never(), 4, LIMIT).await, Err(Denial::TooLarge(4)));
+        assert_eq!(read(&none, never(), 4, LIMIT).await, Err(Denial::Slow));
+    }
+}

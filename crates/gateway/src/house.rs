@@ -1,0 +1,34 @@
+//! What all requests of one gateway share.
+
+use culvert_protocol::GatewayAddress;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::GatewayLimits;
+use crate::front::Front;
+use crate::hosts::Hosts;
+use crate::registry::Registry;
+use crate::trust::Trust;
+
+/// The inside of a gateway.
+#[derive(Debug)]
+pub(crate) struct House {
+    /// Whom it believes.
+    pub trust: Trust,
+    /// What it is called.
+    pub hosts: Hosts,
+    /// What is known and what is online.
+    pub registry: Registry,
+    /// Where MCP is spoken.
+    pub front: Front,
+    /// What bounds it.
+    pub limits: GatewayLimits,
+    /// The address that it prints.
+    pub base: GatewayAddress,
+    /// The path prefix of that address, without a slash at its end.
+    pub prefix: String,
+    /// Cancelled when the gateway stops.
+    pub stop: CancellationToken,
+    /// The tasks of all links and connections.
+    pub tasks: TaskTracker,
+}

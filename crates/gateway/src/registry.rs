@@ -1,0 +1,294 @@
+//! What is known and what is online: the catalog and the registered links under one lock, and every question about
+//! them with the asker's rights applied.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use culvert_protocol::{GatewayAddress, ServerName};
+use serde::Serialize;
+
+use crate::backend::Backend;
+use crate::catalog::{Catalog, Entry, ServerId};
+use crate::catalog_file::Changes;
+use crate::clock::UnixTime;
+use crate::denial::Denial;
+use crate::rights::{Bearer, Subject};
+use crate::session::{Ending, Session, SessionId};
+use crate::trust::Trust;
+
+/// The longest wait that a client of an offline server is told.
+const MAX_RETRY_AFTER: u64 = 30;
+
+/// The catalog and the registered links.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    rooms: RwLock<Rooms>,
+    changes: Changes,
+    servers_per_owner: usize,
+}
+
+#[derive(Debug, Default)]
+struct Rooms {
+    catalog: Catalog,
+    sessions: HashMap<SessionId, Arc<Session>>,
+    online: HashMap<ServerId, Arc<Session>>,
+}
+
+/// Whether a server is reachable now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Presence {
+    /// A tunnel brings it.
+    Online,
+    /// Known from before.
+    Offline,
+}
+
+/// A server as `GET /servers` shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ServerView {
+    id: ServerId,
+    name: ServerName,
+    owner: Subject,
+    description: Option<String>,
+    status: Presence,
+    tools: Option<usize>,
+    first_seen: String,
+    last_seen: String,
+    /// Where MCP clients find it.
+    url: String,
+}
+
+/// A session as `GET /reverse-proxy/sessions` shows it: ContextForge's members, then ours.
+#[derive(Debug, Serialize)]
+pub(crate) struct SessionView {
+    session_id: String,
+    server_info: ServerInfoView,
+    connected_at: String,
+    last_activity: String,
+    message_count: u64,
+    bytes_transferred: u64,
+    user: Subject,
+    server_id: ServerId,
+    tools: Option<usize>,
+    url: String,
+    remote: String,
+    client: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ServerInfoView {
+    name: ServerName,
+    description: Option<String>,
+    protocol: &'static str,
+}
+
+impl Registry {
+    /// Begins with what the catalog remembers; nothing is online.
+    pub(crate) fn new(catalog: Catalog, servers_per_owner: usize) -> Self {
+        let rooms = RwLock::new(Rooms { catalog, ..Rooms::default() });
+        Self { rooms, changes: Changes::default(), servers_per_owner }
+    }
+
+    /// Takes a link in whose registration is complete. A link of the same owner and name is ended. Returns once the
+    /// catalog is on disk.
+    pub(crate) async fn admit(&self, session: Arc<Session>, entry: Entry) {
+        {
+            let mut rooms = self.write();
+            let Rooms { catalog, sessions, online } = &mut *rooms;
+            if catalog.get(&session.server).is_none()
+                && let Some(gone) =
+                    catalog.make_room(&entry.owner, self.servers_per_owner, |id| !online.contains_key(id))
+            {
+                tracing::warn!(owner = %gone.owner, name = %gone.name, "forgot a server to make room for another");
+            }
+            catalog.put(entry);
+            if let Some(before) = online.insert(session.server.clone(), session.clone()) {
+                sessions.remove(&before.id);
+                before.leash.end(Ending::Displaced);
+            }
+            sessions.insert(session.id.clone(), session);
+        }
+        self.changes.note();
+        self.changes.written().await;
+    }
+
+    /// A link is over. The server goes offline, unless another link has taken over.
+    pub(crate) fn leave(&self, session: &Session, now: UnixTime) {
+        {
+            let mut rooms = self.write();
+            rooms.sessions.remove(&session.id);
+            if rooms.online.get(&session.server).is_none_or(|current| current.id != session.id) {
+                return;
+            }
+            rooms.online.remove(&session.server);
+            rooms.catalog.seen(&session.server, now);
+        }
+        self.changes.note();
+    }
+
+    /// Ends every link whose bearer is no longer good.
+    pub(crate) fn review(&self, trust: &Trust, now: UnixTime) {
+        for session in self.read().sessions.values() {
+            if let Err(why) = trust.confirm(&session.visitor.bearer, now) {
+                session.leash.end(why.into());
+            }
+        }
+    }
+
+    /// Ends every link.
+    pub(crate) fn end_all(&self, why: Ending) {
+        self.read().sessions.values().for_each(|session| session.leash.end(why));
+    }
+
+    /// How the front reaches the server that somebody calls `text`: its id, or its name among their own.
+    ///
+    /// # Errors
+    /// [`Denial::UnknownServer`], whether there is none or it is not theirs to know; [`Denial::Ambiguous`].
+    pub(crate) fn backend(&self, bearer: &Bearer, text: &str, now: UnixTime) -> Result<Backend, Denial> {
+        let rooms = self.read();
+        let (id, entry) = rooms.resolve(bearer, text)?;
+        Ok(match rooms.online.get(id) {
+            Some(session) => Backend::Shared(session.shared.clone()),
+            // Who has just gone may be back at once; who is gone for long hardly in the next seconds.
+            None => {
+                let gone = now.since(UnixTime(entry.last_seen)).clamp(1, MAX_RETRY_AFTER);
+                Backend::Offline { retry_after: Duration::from_secs(gone) }
+            }
+        })
+    }
+
+    /// The servers that `bearer` may know of, by owner and name.
+    pub(crate) fn servers(&self, bearer: &Bearer, base: &GatewayAddress) -> Vec<ServerView> {
+        let rooms = self.read();
+        let mut servers: Vec<_> = rooms
+            .catalog
+            .iter()
+            .filter(|(_, entry)| bearer.reaches(&entry.owner, &entry.name))
+            .map(|(id, entry)| rooms.view(id, entry, base))
+            .collect();
+        servers.sort_by(|a, b| (&a.owner, &a.name).cmp(&(&b.owner, &b.name)));
+        servers
+    }
+
+    /// The sessions that `bearer` may know of, the oldest first.
+    pub(crate) fn sessions(&self, bearer: &Bearer, base: &GatewayAddress) -> Vec<SessionView> {
+        let rooms = self.read();
+        let mut sessions: Vec<_> = rooms.sessions.values().filter(|session| sees(bearer, session)).collect();
+        sessions.sort_by_key(|session| (session.since, &session.id.0));
+        sessions.into_iter().map(|session| rooms.session_view(session, base)).collect()
+    }
+
+    /// One session.
+    ///
+    /// # Errors
+    /// [`Denial::UnknownSession`], whether there is none or it is not theirs to know.
+    pub(crate) fn session(&self, bearer: &Bearer, id: &str) -> Result<Arc<Session>, Denial> {
+        let session = self.read().sessions.get(&SessionId(id.to_owned())).cloned();
+        session.filter(|session| sees(bearer, session)).ok_or_else(|| Denial::UnknownSession(id.to_owned()))
+    }
+
+    /// Forgets a server that is offline.
+    ///
+    /// # Errors
+    /// As [`backend`](Self::backend), and [`Denial::Online`].
+    pub(crate) fn forget(&self, bearer: &Bearer, text: &str) -> Result<ServerId, Denial> {
+        let mut rooms = self.write();
+        let id = rooms.resolve(bearer, text)?.0.clone();
+        if rooms.online.contains_key(&id) {
+            return Err(Denial::Online);
+        }
+        rooms.catalog.forget(&id);
+        self.changes.note();
+        Ok(id)
+    }
+
+    /// Writes the catalog whenever it changes, for ever.
+    pub(crate) async fn keep_writing(&self, path: PathBuf) {
+        self.changes.keep_writing(path, || self.read().catalog.to_json()).await;
+    }
+
+    /// Writes what the last change left unwritten.
+    pub(crate) async fn write_rest(&self, path: PathBuf) {
+        self.changes.write_rest(path, || self.read().catalog.to_json()).await;
+    }
+
+    /// Waits until the changes of this moment are on disk.
+    pub(crate) async fn written(&self) {
+        self.changes.written().await;
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Rooms> {
+        self.rooms.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Rooms> {
+        self.rooms.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn sees(bearer: &Bearer, session: &Session) -> bool {
+    bearer.reaches(session.visitor.bearer.subject(), &session.name)
+}
+
+impl Rooms {
+    fn resolve(&self, bearer: &Bearer, text: &str) -> Result<(&ServerId, &Entry), Denial> {
+        let visible = |(_, entry): &(&ServerId, &Entry)| bearer.reaches(&entry.owner, &entry.name);
+        if let Some(found) = self.catalog.find(text).filter(visible) {
+            return Ok(found);
+        }
+        let unknown = || Denial::UnknownServer(text.to_owned());
+        let name = ServerName::new(text).map_err(|_| unknown())?;
+        let own = ServerId::of(bearer.subject(), &name);
+        if let Some(found) = self.catalog.find(&own.to_string()).filter(visible) {
+            return Ok(found);
+        }
+        if !bearer.sees_everyone() {
+            return Err(unknown());
+        }
+        let mut named = self.catalog.iter().filter(|(_, entry)| entry.name == name);
+        match (named.next(), named.count()) {
+            (Some(found), 0) => Ok(found),
+            (Some(_), more) => Err(Denial::Ambiguous { name: name.to_string(), count: more + 1 }),
+            (None, _) => Err(unknown()),
+        }
+    }
+
+    fn view(&self, id: &ServerId, entry: &Entry, base: &GatewayAddress) -> ServerView {
+        let session = self.online.get(id);
+        let last_seen = session.map_or(UnixTime(entry.last_seen), |session| session.traffic.last_seen());
+        ServerView {
+            id: id.clone(),
+            name: entry.name.clone(),
+            owner: entry.owner.clone(),
+            description: entry.description.clone(),
+            status: if session.is_some() { Presence::Online } else { Presence::Offline },
+            tools: entry.tools,
+            first_seen: UnixTime(entry.first_seen).rfc3339(),
+            last_seen: last_seen.rfc3339(),
+            url: base.mcp_url(&id.to_string()),
+        }
+    }
+
+    fn session_view(&self, session: &Session, base: &GatewayAddress) -> SessionView {
+        let entry = self.catalog.get(&session.server);
+        let (message_count, bytes_transferred) = session.traffic.totals();
+        let description = entry.and_then(|entry| entry.description.clone());
+        SessionView {
+            session_id: session.id.to_string(),
+            server_info: ServerInfoView { name: session.name.clone(), description, protocol: "mcp" },
+            connected_at: session.since.rfc3339(),
+            last_activity: session.traffic.last_seen().rfc3339(),
+            message_count,
+            bytes_transferred,
+            user: session.visitor.bearer.subject().clone(),
+            server_id: session.server.clone(),
+            tools: entry.and_then(|entry| entry.tools),
+            url: base.mcp_url(&session.server.to_string()),
+            remote: session.visitor.peer.to_string(),
+            client: session.visitor.agent.clone(),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What each endpoint does, once the request is known to be for us and from somebody we know.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use culvert_protocol::claims::Right;
+use http::header::AUTHORIZATION;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::backend::Caller;
+use crate::clock::UnixTime;
+use crate::denial::Denial;
+use crate::house::House;
+use crate::path::{Route, route};
+use crate::reply::{self, Body};
+use crate::rights::{Bearer, Narrower};
+use crate::session::{Ending, Visitor};
+use crate::shared::CallError;
+use crate::watched_stream;
+use crate::{body, tokens, tunnel_link, websocket};
+
+/// The largest body of `POST /tokens`, in bytes.
+const MAX_WISH: usize = 64 * 1024;
+
+/// The answer to one request from `peer`. `place` is the connection's among all that are allowed at once.
+pub(crate) async fn answer(
+    house: Arc<House>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    place: Arc<OwnedSemaphorePermit>,
+) -> Result<Response<Body>, Infallible> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = Visit { house, peer, place }.serve(request).await.unwrap_or_else(|denial| {
+        // Neither query nor headers: both may hold a token that somebody put in the wrong place.
+        tracing::debug!(%peer, %method, path = culvert_protocol::text::clean(&path, 200), why = %denial, "denied");
+        denial.into_response()
+    });
+    Ok(response)
+}
+
+/// One request's visit.
+struct Visit {
+    house: Arc<House>,
+    peer: SocketAddr,
+    place: Arc<OwnedSemaphorePermit>,
+}
+
+impl Visit {
+    async fn serve(self, request: Request<Incoming>) -> Result<Response<Body>, Denial> {
+        self.house.hosts.check(&request)?;
+        let route = route(request.uri().path(), &self.house.prefix).ok_or(Denial::Path)?;
+        if route == Route::Health {
+            takes(&request, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+            return Ok(reply::json(StatusCode::OK, &json!({"status": "healthy"})));
+        }
+        let bearer = self.house.trust.identify(request.headers(), UnixTime::now())?;
+        match route {
+            Route::Health => Err(Denial::Path),
+            Route::Link => {
+                takes(&request, &[Method::GET], "GET")?;
+                bearer.needs(Right::Tunnel)?;
+                self.link(request, bearer)
+            }
+            Route::Sessions => {
+                takes(&request, &[Method::GET], "GET")?;
+                bearer.needs(Right::Tunnel)?;
+                let sessions = self.house.registry.sessions(&bearer, &self.house.base);
+                Ok(reply::json(StatusCode::OK, &json!({"total": sessions.len(), "sessions": sessions})))
+            }
+            Route::Session(id) => {
+                takes(&request, &[Method::DELETE], "DELETE")?;
+                bearer.needs(Right::Tunnel)?;
+                let session = self.house.registry.session(&bearer, &id)?;
+                session.leash.end(Ending::Deleted);
+                Ok(reply::json(StatusCode::OK, &json!({"status": "disconnected", "session_id": id})))
+            }
+            Route::SessionRequest(id) => {
+                takes(&request, &[Method::POST], "POST")?;
+                bearer.needs(Right::Call)?;
+                self.session_request(request, &bearer, &id).await
+            }
+            Route::Servers => {
+                takes(&request, &[Method::GET], "GET")?;
+                let servers = self.house.registry.servers(&bearer, &self.house.base);
+                Ok(reply::json(StatusCode::OK, &json!({"total": servers.len(), "servers": servers})))
+            }
+            Route::Server(server) => {
+                takes(&request, &[Method::DELETE], "DELETE")?;
+                bearer.needs(Right::Tunnel)?;
+                let id = self.house.registry.forget(&bearer, &server)?;
+                self.house.registry.written().await;
+                tracing::info!(%id, by = %bearer.subject(), "server forgotten");
+                Ok(reply::json(StatusCode::OK, &json!({"status": "forgotten", "id": id})))
+            }
+            Route::Mcp(server) => {
+                bearer.needs(Right::Call)?;
+                self.mcp(request, bearer, &server).await
+            }
+            Route::Tokens => {
+                takes(&request, &[Method::POST], "POST")?;
+                self.narrow(request, &bearer).await
+            }
+        }
+    }
+
+    fn link(self, mut request: Request<Incoming>, bearer: Bearer) -> Result<Response<Body>, Denial> {
+        let response = websocket::accept(&request)?;
+        let visitor = Visitor { bearer, peer: self.peer, agent: websocket::agent(request.headers()) };
+        let upgrade = hyper::upgrade::on(&mut request);
+        let Self { house, place, .. } = self;
+        house.clone().tasks.spawn(async move {
+            let _place = place;
+            match upgrade.await {
+                Ok(stream) => tunnel_link::run(house, TokioIo::new(stream), visitor).await,
+                Err(error) => tracing::debug!(%error, "the connection broke during the upgrade"),
+            }
+        });
+        Ok(response)
+    }
+
+    async fn session_request(
+        &self,
+        request: Request<Incoming>,
+        bearer: &Bearer,
+        id: &str,
+    ) -> Result<Response<Body>, Denial> {
+        let session = self.house.registry.session(bearer, id)?;
+        let limits = &self.house.limits;
+        let (head, body) = request.into_parts();
+        let body = body::read(&head.headers, body, limits.max_message, limits.slow_client).await?;
+        let text = std::str::from_utf8(&body).map_err(|_| Denial::Body("it is no UTF-8".to_owned()))?;
+        match session.shared.relay(text, limits.answer).await {
+            Ok(Some(answer)) => Ok(reply::json_text(StatusCode::OK, answer)),
+            Ok(None) => Ok(reply::empty(StatusCode::ACCEPTED)),
+            Err(CallError::Malformed(why)) => Err(Denial::Body(why.to_string())),
+            Err(CallError::Timeout(after)) => Err(Denial::NoAnswer(after)),
+            Err(CallError::Ended(why)) => Err(Denial::Ended(why.message().to_owned())),
+            Err(CallError::Refused(why)) => Err(Denial::Ended(why)),
+        }
+    }
+
+    async fn mcp(self, mut request: Request<Incoming>, bearer: Bearer, server: &str) -> Result<Response<Body>, Denial> {
+        let backend = self.house.registry.backend(&bearer, server, UnixTime::now())?;
+        request.headers_mut().remove(AUTHORIZATION);
+        let caller = Caller { subject: bearer.subject().as_str().to_owned() };
+        let response = self.house.front.handle(request, &backend, caller).await;
+        Ok(watched_stream::watch(response, self.house, bearer))
+    }
+
+    async fn narrow(&self, request: Request<Incoming>, bearer: &Bearer) -> Result<Response<Body>, Denial> {
+        let none = || Denial::Body("this gateway runs without tokens".to_owned());
+        let key = self.house.trust.signing_key().ok_or_else(none)?;
+        let (head, body) = request.into_parts();
+        let wish = body::read(&head.headers, body, MAX_WISH, self.house.limits.slow_client).await?;
+        let wish: Narrower = match wish.is_empty() {
+            true => Narrower::default(),
+            false => serde_json::from_slice(&wish).map_err(|error| Denial::Body(error.to_string()))?,
+        };
+        let now = UnixTime::now();
+        let fresh = tokens::fresh(now).map_err(|error| Denial::Internal(error.to_string()))?;
+        let claims = bearer.narrowed(wish, fresh, now)?;
+        tracing::info!(subject = %bearer.subject(), id = claims.jti, "narrower token made");
+        let ends = claims.exp.map(|exp| UnixTime(exp).rfc3339());
+        let made = json!({
+            "token": key.sign(&claims).expose(), "id": claims.jti, "can": claims.can, "servers": claims.servers,
+            "expires_at": ends,
+        });
+        Ok(reply::json(StatusCode::CREATED, &made))
+    }
+}
+
+fn takes<B>(request: &Request<B>, methods: &[Method], listed: &'static str) -> Result<(), Denial> {
+    if methods.contains(request.method()) { Ok(()) } else { Err(Denial::Method(listed)) }
+}

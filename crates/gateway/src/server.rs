@@ -1,0 +1,228 @@
+//! The gateway as a process sees it: it listens, serves every connection, looks after its state, and stops in order.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_protocol::GatewayAddress;
+use culvert_protocol::rpc_error::RpcError;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::catalog_file;
+use crate::clock::UnixTime;
+use crate::config::GatewayConfig;
+use crate::error::GatewayError;
+use crate::front::{Front, Limits};
+use crate::hosts::Hosts;
+use crate::house::House;
+use crate::registry::Registry;
+use crate::routes;
+use crate::session::Ending;
+use crate::state_dir::StateDir;
+use crate::tls;
+use crate::trust::Trust;
+
+/// How often secrets, revoked tokens and the bearers of open links are looked at.
+const REVIEW: Duration = Duration::from_secs(1);
+
+/// Connections that may wait in the system to be taken.
+const BACKLOG: u32 = 1024;
+
+/// Bytes of a request's head; hyper answers more with 431.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// How long to wait when the system has no descriptor left for a connection.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(200);
+
+/// A gateway that listens and does not serve yet.
+#[derive(Debug)]
+pub struct Gateway {
+    listener: TcpListener,
+    address: SocketAddr,
+    house: Arc<House>,
+    tls: Option<Tls>,
+    state: StateDir,
+    made_secret: Option<PathBuf>,
+}
+
+/// A TLS acceptor, which has no `Debug` of its own.
+struct Tls(TlsAcceptor);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+impl Gateway {
+    /// Reads the state and begins to listen.
+    ///
+    /// # Errors
+    /// [`GatewayError`]: an unsafe or used address, unusable files.
+    pub async fn bind(config: GatewayConfig) -> Result<Self, GatewayError> {
+        config.check()?;
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?.map(Tls);
+        let state = StateDir::take(&config.state_dir)?;
+        let catalog = catalog_file::load(&state.file(CATALOG))?;
+        let (trust, made_secret) = Trust::establish(&config.auth, &config.state_dir, UnixTime::now())?;
+        let failed = |error: std::io::Error| GatewayError::Listen { address: config.listen, detail: error.to_string() };
+        let listener = listen(config.listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let base = base(&config, address)?;
+        let prefix = url::Url::parse(&base.to_string()).map(|url| url.path().trim_end_matches('/').to_owned());
+        let house = House {
+            trust,
+            hosts: Hosts::new(address, config.public_url.as_ref()),
+            registry: Registry::new(catalog, config.limits.servers_per_owner),
+            front: Front::new(Limits { max_body: config.limits.max_message, ..Limits::default() }),
+            limits: config.limits,
+            base,
+            prefix: prefix.unwrap_or_default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        Ok(Self { listener, address, house: Arc::new(house), tls, state, made_secret })
+    }
+
+    /// Where it listens, with the port that it got.
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address to give to others: the public URL, or where it listens.
+    pub fn url(&self) -> &GatewayAddress {
+        &self.house.base
+    }
+
+    /// The file of the signing secret that was made because there was none.
+    pub fn made_secret(&self) -> Option<&Path> {
+        self.made_secret.as_deref()
+    }
+
+    /// Serves until `stop` is cancelled, then ends every link and connection and writes the catalog.
+    pub async fn run(self, stop: CancellationToken) {
+        let catalog = self.state.file(CATALOG);
+        tokio::select! {
+            () = self.take_connections() => {}
+            () = self.house.registry.keep_writing(catalog.clone()) => {}
+            () = self.review() => {}
+            () = stop.cancelled() => {}
+        }
+        let Self { listener, house, state, .. } = self;
+        drop(listener);
+        house.stop.cancel();
+        house.front.end(&RpcError::tunnel("gateway.stopping", "the gateway stops"));
+        house.registry.end_all(Ending::Stopping);
+        house.tasks.close();
+        if timeout(house.limits.drain, house.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = house.tasks.len(), "stopped with connections still open");
+        }
+        house.registry.write_rest(catalog).await;
+        drop(state);
+    }
+
+    async fn take_connections(&self) {
+        let places = Arc::new(Semaphore::new(self.house.limits.connections));
+        loop {
+            // Beyond the limit, connections wait in the system's own queue.
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, peer)) => self.take(stream, peer, place),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    sleep(OUT_OF_DESCRIPTORS).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        // Small answers must not wait for one another; without the option all still works.
+        let _ = stream.set_nodelay(true);
+        let house = self.house.clone();
+        let tls = self.tls.as_ref().map(|tls| tls.0.clone());
+        self.house.tasks.spawn(async move {
+            let Some(tls) = tls else { return connection(house, stream, peer, place).await };
+            match timeout(house.limits.slow_client, tls.accept(stream)).await {
+                Ok(Ok(stream)) => connection(house, stream, peer, place).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with a client"),
+                Err(_) => tracing::debug!(%peer, "a client did not finish the TLS handshake"),
+            }
+        });
+    }
+
+    /// Looks at secrets and revoked tokens, and ends links whose bearer is no longer good.
+    async fn review(&self) {
+        let mut ticks = interval(REVIEW);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let now = UnixTime::now();
+            self.house.trust.refresh(now);
+            self.house.registry.review(&self.house.trust, now);
+        }
+    }
+}
+
+/// Name of the catalog's file in the state folder.
+const CATALOG: &str = "catalog.json";
+
+/// Serves one connection to its end. An upgraded one goes on in a task of its own and takes its place along.
+async fn connection<S>(house: Arc<House>, stream: S, peer: SocketAddr, place: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let place = Arc::new(place);
+    let service = service_fn(|request| routes::answer(house.clone(), request, peer, place.clone()));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(house.limits.slow_client)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = house.stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // So that a restart does not have to wait for connections of the gateway before; on Windows it would let two
+    // processes share the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The address to print: the public URL, or the address listened on, for which loopback stands where that is all.
+fn base(config: &GatewayConfig, address: SocketAddr) -> Result<GatewayAddress, GatewayError> {
+    if let Some(url) = &config.public_url {
+        return Ok(url.clone());
+    }
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => format!("localhost:{}", address.port()),
+        _ => address.to_string(),
+    };
+    GatewayAddress::parse(&format!("{scheme}://{host}"))
+        .map_err(|error| GatewayError::Listen { address, detail: error.to_string() })
+}

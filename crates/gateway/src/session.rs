@@ -1,0 +1,205 @@
+//! One registered link as the rest of the house sees it: who, what, since when, and the way to end it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use culvert_protocol::ServerName;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::ServerId;
+use crate::clock::UnixTime;
+use crate::hs256::BadToken;
+use crate::rights::Bearer;
+use crate::shared::Shared;
+
+/// A session's id: random, made by the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SessionId(pub String);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why the gateway ends a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its owner registered the same name on another link.
+    Displaced,
+    /// Somebody deleted the session.
+    Deleted,
+    /// Its bearer is no longer good.
+    Token(TokenEnd),
+    /// The gateway stops.
+    Stopping,
+}
+
+/// Why a bearer that was good is so no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenEnd {
+    /// Its time is over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+    /// Its secret is no longer one of the gateway's.
+    Rejected,
+}
+
+/// The close code of a link whose bearer is no longer good: 4000 and up are free for applications (RFC 6455 §7.4.2),
+/// and the last digits are HTTP's.
+const CLOSE_TOKEN: u16 = 4401;
+
+impl Ending {
+    /// The close code and reason on the wire. A bare 1000 is what ContextForge's gateway sends to a displaced client.
+    pub(crate) fn close(self) -> (u16, &'static str) {
+        match self {
+            Self::Displaced => (1000, ""),
+            Self::Deleted => (1000, "session.deleted"),
+            Self::Token(TokenEnd::Expired) => (CLOSE_TOKEN, "auth.expired"),
+            Self::Token(TokenEnd::Revoked) => (CLOSE_TOKEN, "auth.revoked"),
+            Self::Token(TokenEnd::Rejected) => (CLOSE_TOKEN, "auth.rejected"),
+            Self::Stopping => (1001, "gateway.stopping"),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Displaced => "its owner registered the same name anew",
+            Self::Deleted => "the session was deleted",
+            Self::Token(TokenEnd::Expired) => "its token has expired",
+            Self::Token(TokenEnd::Revoked) => "its token was revoked",
+            Self::Token(TokenEnd::Rejected) => "its token's secret is no longer trusted",
+            Self::Stopping => "the gateway stops",
+        })
+    }
+}
+
+impl From<BadToken> for Ending {
+    fn from(why: BadToken) -> Self {
+        Self::Token(match why {
+            BadToken::Expired => TokenEnd::Expired,
+            BadToken::Revoked => TokenEnd::Revoked,
+            _ => TokenEnd::Rejected,
+        })
+    }
+}
+
+/// Where an order to end waits for the link's task. The first order counts.
+#[derive(Debug, Default)]
+pub(crate) struct Leash {
+    order: OnceLock<Ending>,
+    given: CancellationToken,
+}
+
+impl Leash {
+    /// Orders the end.
+    pub(crate) fn end(&self, why: Ending) {
+        let _ = self.order.set(why);
+        self.given.cancel();
+    }
+
+    /// Completes when the end is ordered.
+    pub(crate) async fn ordered(&self) -> Ending {
+        self.given.cancelled().await;
+        // `end` sets the order before it tells of it.
+        self.order.get().copied().unwrap_or(Ending::Stopping)
+    }
+}
+
+/// Who is at the other end of a link.
+#[derive(Debug, Clone)]
+pub(crate) struct Visitor {
+    /// On whose behalf.
+    pub bearer: Bearer,
+    /// From where.
+    pub peer: SocketAddr,
+    /// Which program, in its own words, cleaned.
+    pub agent: Option<String>,
+}
+
+/// What passed over a link so far.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    last_seen: AtomicI64,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Traffic {
+    /// None yet.
+    pub(crate) fn new(now: UnixTime) -> Self {
+        Self { last_seen: AtomicI64::new(now.0), messages: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    /// A frame of so many bytes came in.
+    pub(crate) fn heard(&self, bytes: usize, now: UnixTime) {
+        self.last_seen.store(now.0, Ordering::Relaxed);
+        self.count(bytes);
+    }
+
+    /// A frame of so many bytes goes out.
+    pub(crate) fn said(&self, bytes: usize) {
+        self.count(bytes);
+    }
+
+    /// When the last frame came in.
+    pub(crate) fn last_seen(&self) -> UnixTime {
+        UnixTime(self.last_seen.load(Ordering::Relaxed))
+    }
+
+    /// Frames and bytes, both ways together.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.messages.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    fn count(&self, bytes: usize) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// A registered link.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// The server that it brings.
+    pub server: ServerId,
+    /// What its owner, the bearer's subject, calls the server.
+    pub name: ServerName,
+    /// Who is at the other end.
+    pub visitor: Visitor,
+    /// Since when it is registered.
+    pub since: UnixTime,
+    /// What passed over it.
+    pub traffic: Arc<Traffic>,
+    /// The way to end it.
+    pub leash: Leash,
+    /// The child behind it.
+    pub shared: Arc<Shared>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_order_counts() {
+        let leash = Leash::default();
+        leash.end(Ending::Deleted);
+        leash.end(Ending::Displaced);
+        assert_eq!(leash.ordered().await, Ending::Deleted);
+    }
+
+    #[test]
+    fn a_displaced_link_gets_the_bare_close_that_clients_know() {
+        assert_eq!(Ending::Displaced.close(), (1000, ""));
+        assert_eq!(Ending::from(BadToken::Expired).close(), (4401, "auth.expired"));
+        assert_eq!(Ending::from(BadToken::Signature).close(), (4401, "auth.rejected"));
+    }
+}

@@ -1,0 +1,179 @@
+//! The life of one base link, from the upgrade to its end: `register`, the handshake with the child, the catalog, then
+//! messages both ways until somebody ends it.
+//!
+//! Liveness is the link's own affair (pings, 28 s). A client that answers them is not evicted for want of heartbeats,
+//! as ContextForge does after 90 s: a heartbeat is acknowledged, and proves nothing that a byte does not.
+
+mod end;
+mod frames;
+mod register;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_link::{Frame, FrameReceiver, accept};
+use culvert_protocol::envelope::{Envelope, Kind, Writer};
+use culvert_protocol::rpc_error::RpcError;
+use tokio::time::timeout;
+
+use crate::clock::UnixTime;
+use crate::conversation::conversation;
+use crate::house::House;
+use crate::random;
+use crate::session::{Leash, Session, SessionId, Traffic, Visitor};
+use crate::shared::Shared;
+use crate::{figures, session::Ending};
+use end::{Over, last_words};
+use frames::{Carrier, Heartbeats};
+use register::Registration;
+
+/// How long a client may take from the upgrade to its `register`. ContextForge's own waits a second for its child.
+const FIRST_FRAME: Duration = Duration::from_secs(30);
+
+/// How long a registration may take in all, the child's answer to `initialize` and its list of tools included. Clients
+/// give up after 90 s (`limits::REGISTER_TIMEOUT`); ours is the better error.
+const REGISTRATION: Duration = Duration::from_secs(80);
+
+/// Serves one link to its end. `stream` has just been upgraded; the bearer was checked and may register something.
+pub(crate) async fn run(house: Arc<House>, stream: impl culvert_link::activity::Io, visitor: Visitor) {
+    let (sender, mut receiver) = accept(stream, house.limits.max_message).await;
+    let id = match random::id() {
+        Ok(id) => SessionId(id),
+        Err(error) => return tracing::error!(%error, "no link without randomness"),
+    };
+    let writer = Writer::new(&id.0);
+    let over = match first_register(&house, &mut receiver, &visitor).await {
+        Ok(registration) => {
+            let carrier = Carrier { sender: sender.clone(), writer: writer.clone(), limit: house.limits.max_message };
+            Link { house: &house, id, visitor: &visitor, carrier }.serve(registration, &mut receiver).await
+        }
+        Err(over) => over,
+    };
+    over.log(&visitor);
+    last_words(over, &writer, &sender, &mut receiver).await;
+}
+
+/// Waits for `register`. What comes before is dropped: ContextForge's own client sends its child's answer to a
+/// handshake of its own.
+async fn first_register(house: &House, receiver: &mut FrameReceiver, visitor: &Visitor) -> Result<Registration, Over> {
+    let wait = async {
+        loop {
+            let Frame::Text(text) = receiver.recv().await.map_err(Over::Link)? else { continue };
+            match Envelope::parse(&text) {
+                Ok(envelope) if envelope.kind == Kind::Register => {
+                    return Registration::read(&envelope, &visitor.bearer).map_err(Over::Refused);
+                }
+                Ok(envelope) if envelope.kind == Kind::Unregister => return Err(Over::Unregistered),
+                _ => tracing::debug!(peer = %visitor.peer, "dropped a frame that came before register"),
+            }
+        }
+    };
+    tokio::select! {
+        registered = timeout(FIRST_FRAME, wait) => registered.unwrap_or(Err(Over::NeverRegistered)),
+        () = house.stop.cancelled() => Err(Over::Ordered(Ending::Stopping)),
+    }
+}
+
+/// A link that has asked to be registered.
+struct Link<'l> {
+    house: &'l House,
+    id: SessionId,
+    visitor: &'l Visitor,
+    carrier: Carrier,
+}
+
+impl Link<'_> {
+    async fn serve(self, registration: Registration, receiver: &mut FrameReceiver) -> Over {
+        let (front, child) = conversation();
+        let traffic = Arc::new(Traffic::new(UnixTime::now()));
+        let mut heartbeats = Heartbeats::default();
+        let ack = self.carrier.writer.register_ack("processing");
+        if self.carrier.sender.send(ack).await.is_err() {
+            return Over::Gone;
+        }
+        let shared = Shared::start(front);
+        let read = self.carrier.read(receiver, &child.to_client, &traffic, &mut heartbeats);
+        let write = self.carrier.write(child.from_client, &child.to_client, &traffic);
+        let over = tokio::select! {
+            // First, because it knows best why: the others only see that a queue is gone.
+            biased;
+            over = self.live(registration, &shared, &traffic) => over,
+            over = read => over,
+            over = write => over,
+        };
+        shared.end(RpcError::tunnel("tunnel.closed", format!("the tunnel to the local server closed: {over}")));
+        over
+    }
+
+    /// Registers, then waits for an order to end.
+    async fn live(&self, registration: Registration, shared: &Arc<Shared>, traffic: &Arc<Traffic>) -> Over {
+        let registering = timeout(REGISTRATION, self.register(registration, shared, traffic));
+        let session = tokio::select! {
+            registered = registering => match registered {
+                Ok(Ok(session)) => session,
+                Ok(Err(over)) => return over,
+                Err(_) => return Over::Refused(format!("the registration took more than {} s", REGISTRATION.as_secs())),
+            },
+            () = self.house.stop.cancelled() => return Over::Ordered(Ending::Stopping),
+        };
+        let over = tokio::select! {
+            order = session.leash.ordered() => Over::Ordered(order),
+            () = self.house.stop.cancelled() => Over::Ordered(Ending::Stopping),
+            why = shared.closed() => Over::Closed(why),
+        };
+        drop(session);
+        over
+    }
+
+    async fn register<'h>(
+        &'h self,
+        registration: Registration,
+        shared: &Arc<Shared>,
+        traffic: &Arc<Traffic>,
+    ) -> Result<Registered<'h>, Over> {
+        shared.ready().await.map_err(|why| Over::Refused(why.message().to_owned()))?;
+        let tools = figures::tools(shared).await;
+        let now = UnixTime::now();
+        self.house.trust.confirm(&self.visitor.bearer, now).map_err(|why| Over::Ordered(why.into()))?;
+        let entry = registration.entry(self.visitor.bearer.subject(), tools, now);
+        let session = Arc::new(Session {
+            id: self.id.clone(),
+            server: registration.server(self.visitor.bearer.subject()),
+            name: registration.name,
+            visitor: self.visitor.clone(),
+            since: now,
+            traffic: traffic.clone(),
+            leash: Leash::default(),
+            shared: shared.clone(),
+        });
+        let registered = Registered { house: self.house, session };
+        self.house.registry.admit(registered.session.clone(), entry).await;
+        tracing::info!(
+            name = %registered.session.name, owner = %self.visitor.bearer.subject(), server = %registered.session.server,
+            session = %self.id, peer = %self.visitor.peer, tools, "server registered"
+        );
+        let complete = self.carrier.writer.register_complete();
+        self.carrier.sender.send(complete).await.map_err(|_| Over::Gone)?;
+        Ok(registered)
+    }
+}
+
+/// A session's place in the registry, given up when this is dropped, however the link ends.
+struct Registered<'h> {
+    house: &'h House,
+    session: Arc<Session>,
+}
+
+impl std::ops::Deref for Registered<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.house.registry.leave(&self.session, UnixTime::now());
+    }
+}

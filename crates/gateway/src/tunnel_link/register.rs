@@ -1,0 +1,93 @@
+//! What a `register` asks for, and whether the bearer may have it.
+
+use culvert_protocol::envelope::{Envelope, ServerInfo};
+use culvert_protocol::{ServerName, text};
+
+use crate::catalog::{Entry, ServerId};
+use crate::clock::UnixTime;
+use crate::rights::{Bearer, Subject};
+
+/// The longest description that is kept, in characters.
+const MAX_DESCRIPTION: usize = 500;
+
+/// A `register` that may go ahead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Registration {
+    pub(super) name: ServerName,
+    description: Option<String>,
+}
+
+impl Registration {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Why it is refused, in words for the client.
+    pub(super) fn read(envelope: &Envelope<'_>, bearer: &Bearer) -> Result<Self, String> {
+        let raw = envelope.server.ok_or("register names no server")?;
+        let info: ServerInfo =
+            serde_json::from_str(raw.get()).map_err(|error| format!("register cannot be read: {error}"))?;
+        let name = ServerName::new(info.name.as_deref().unwrap_or_default()).map_err(|why| why.to_string())?;
+        if !bearer.may_register(&name) {
+            return Err(format!("this token may not register the name {:?}", name.as_str()));
+        }
+        let description = info.description.map(|words| text::clean(&words, MAX_DESCRIPTION));
+        Ok(Self { name, description: description.filter(|words| !words.is_empty()) })
+    }
+
+    /// The server's id.
+    pub(super) fn server(&self, owner: &Subject) -> ServerId {
+        ServerId::of(owner, &self.name)
+    }
+
+    /// Its line in the catalog.
+    pub(super) fn entry(&self, owner: &Subject, tools: Option<usize>, now: UnixTime) -> Entry {
+        Entry {
+            owner: owner.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            tools,
+            first_seen: now.0,
+            last_seen: now.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hs256::Key;
+    use culvert_protocol::Secret;
+    use culvert_protocol::claims::Claims;
+
+    fn read(frame: &str) -> Result<Registration, String> {
+        let claims =
+            Claims { sub: Some("me".into()), servers: Some(vec!["git".into(), "a b".into()]), ..Claims::default() };
+        let bearer = Bearer::of(claims, Key::new(&Secret::new("s")).number());
+        Registration::read(&Envelope::parse(frame).unwrap(), &bearer)
+    }
+
+    #[test]
+    fn a_name_that_the_token_lists_is_taken_with_a_clean_description() {
+        let registration = read(
+            r#"{"type":"register","server":{"name":" git ","description":"my\u001b[1m repo","protocol":"stdio"}}"#,
+        );
+        let registration = registration.unwrap();
+        assert_eq!(registration.name.as_str(), "git");
+        assert_eq!(registration.description.as_deref(), Some("my [1m repo"));
+        assert_eq!(read(r#"{"type":"register","server":{"name":"a b"}}"#).unwrap().description, None);
+    }
+
+    #[test]
+    fn every_refusal_says_why() {
+        for (frame, word) in [
+            (r#"{"type":"register"}"#, "no server"),
+            (r#"{"type":"register","server":7}"#, "cannot be read"),
+            (r#"{"type":"register","server":{}}"#, "empty"),
+            (r#"{"type":"register","server":{"name":"a@b"}}"#, "'@'"),
+            (r#"{"type":"register","server":{"name":"time"}}"#, "may not register the name \"time\""),
+        ] {
+            let why = read(frame).unwrap_err();
+            assert!(why.contains(word), "{frame}: {why}");
+        }
+    }
+}
