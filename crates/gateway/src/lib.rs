@@ -4,25 +4,39 @@
 //! with whatever conversation it is handed, and never sees a token or a link.
 
 pub mod backend;
+mod body;
 mod catalog;
+mod catalog_file;
 mod clock;
 pub mod config;
 pub mod conversation;
 mod denial;
 pub mod error;
+mod figures;
 pub mod front;
 mod hosts;
+mod house;
 mod hs256;
+mod path;
 mod progress;
 mod random;
+mod registry;
 pub mod reply;
 mod revoked;
 mod rights;
+mod routes;
 mod secret_file;
+mod server;
+mod session;
 pub mod shared;
 mod state_dir;
+mod tls;
 pub mod tokens;
 mod trust;
+mod tunnel_link;
+mod watched_stream;
+mod websocket;
 
 pub use config::GatewayConfig;
 pub use error::GatewayError;
+pub use server::Gateway;
