@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use culvert_profiles::{Key, LogLevel, Origin, Settings, Sourced};
 use culvert_protocol::Secret;
 
+use crate::gateway::GatewayArgs;
 use crate::token::TokenArgs;
 
 /// What scripts need to know; each line fits the narrowest usual terminal.
@@ -26,6 +27,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Keep a local MCP server reachable through a gateway
     Run(Box<RunArgs>),
+    /// Host a gateway: take tunnels in and serve them to MCP clients
+    Gateway(Box<GatewayArgs>),
     /// Make, inspect or revoke tokens for culvert gateway
     Token(TokenArgs),
 }
@@ -175,7 +178,7 @@ mod tests {
     fn run_args(line: &[&str]) -> Result<RunArgs, clap::Error> {
         match Cli::try_parse_from(["culvert", "run"].iter().chain(line))?.command {
             Command::Run(args) => Ok(*args),
-            Command::Token(_) => unreachable!("the command is run"),
+            Command::Gateway(_) | Command::Token(_) => unreachable!("the command is run"),
         }
     }
 

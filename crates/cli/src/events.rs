@@ -1,6 +1,7 @@
-//! What `run --json` prints on stdout: an event a line, each with its kind and time.
+//! What `--json` prints on stdout: an event a line, each with its kind and time.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use culvert_protocol::Explain;
@@ -47,6 +48,10 @@ enum Body<'a> {
         #[serde(flatten)]
         words: Words,
     },
+    Listening {
+        listen: SocketAddr,
+        url: &'a str,
+    },
     Failed {
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<&'a str>,
@@ -72,6 +77,11 @@ impl From<&dyn Explain> for Words {
 fn line(event: &'static str, body: Body<'_>) -> String {
     // Texts, numbers and nothing else: there is no value that JSON could not hold.
     serde_json::to_string(&Line { event, time: moment::now(), body }).unwrap_or_default()
+}
+
+/// The first event of a gateway: where it listens, and its address for others.
+pub(crate) fn listening(listen: SocketAddr, url: &str) -> String {
+    line("listening", Body::Listening { listen, url })
 }
 
 /// The last event of a `run` that ends by itself.
@@ -265,6 +275,12 @@ mod tests {
         assert_eq!(again[1]["url"], Value::Null);
         assert_eq!(again[1]["tools"], Value::Null);
         assert_eq!((&again[2]["event"], &again[2]["code"]), (&json!("notice"), &json!("gateway.no_routing")));
+    }
+
+    #[test]
+    fn a_gateway_tells_where_it_listens() {
+        let value = parsed(&[listening("127.0.0.1:80".parse().unwrap(), "http://gw")]);
+        assert_eq!(value, [json!({"event": "listening", "listen": "127.0.0.1:80", "url": "http://gw"})]);
     }
 
     #[test]

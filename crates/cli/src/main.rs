@@ -3,12 +3,14 @@
 mod args;
 mod events;
 mod exit;
+mod gateway;
 mod logging;
 mod moment;
 mod run;
 #[cfg(test)]
 mod sample;
 mod signals;
+mod state;
 mod talk;
 mod terminal;
 mod token;
@@ -22,6 +24,7 @@ use crate::args::{Cli, Command};
 fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Run(args) => run::run(*args),
+        Command::Gateway(args) => gateway::run(*args),
         Command::Token(args) => token::run(args),
     };
     ExitCode::from(exit.code())

@@ -25,7 +25,7 @@ enum Face {
 
 /// Runs until told to end, or until only the user can help.
 pub(crate) fn run(args: RunArgs) -> Exit {
-    let terminal = Terminal::stderr();
+    let terminal = Terminal::stderr("culvert");
     let (config, level, warnings) = match configured(&args) {
         Ok(configured) => configured,
         Err(error) => return failed(&args, &terminal, None, &error, Exit::from(&error)),

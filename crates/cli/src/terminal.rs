@@ -44,6 +44,7 @@ pub(crate) enum Colours {
 pub(crate) struct Terminal {
     inner: Arc<Mutex<Inner>>,
     kind: Kind,
+    speaker: &'static str,
 }
 
 struct Inner {
@@ -53,20 +54,25 @@ struct Inner {
 }
 
 impl Terminal {
-    /// stderr, with what the environment says about it. Talk begins at [`LogLevel::Info`].
-    pub(crate) fn stderr() -> Self {
+    /// stderr, with what the environment says about it. Each line of talk begins with `speaker`.
+    pub(crate) fn stderr(speaker: &'static str) -> Self {
         let plain = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let kind = match io::stderr().is_terminal() && !plain {
             true => Kind::Screen(if no_colour { Colours::Off } else { Colours::On }),
             false => Kind::Lines,
         };
-        Self::new(Box::new(io::stderr()), kind)
+        Self { speaker, ..Self::new(Box::new(io::stderr()), kind) }
     }
 
-    pub(crate) fn new(out: Box<dyn Write + Send>, kind: Kind) -> Self {
+    fn new(out: Box<dyn Write + Send>, kind: Kind) -> Self {
         let inner = Inner { out, level: LogLevel::Info, progress: String::new() };
-        Self { inner: Arc::new(Mutex::new(inner)), kind }
+        Self { inner: Arc::new(Mutex::new(inner)), kind, speaker: "culvert" }
+    }
+
+    /// The same, with another word before each line.
+    pub(crate) fn speaking_as(&self, speaker: &'static str) -> Self {
+        Self { speaker, ..self.clone() }
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -100,8 +106,8 @@ impl Terminal {
             Mood::Info => ("\x1b[1m", ""),
         };
         let line = match self.has_colours() {
-            true => format!("{colour}culvert:\x1b[0m {word}{text}\n"),
-            false => format!("culvert: {word}{text}\n"),
+            true => format!("{colour}{}:\x1b[0m {word}{text}\n", self.speaker),
+            false => format!("{}: {word}{text}\n", self.speaker),
         };
         inner.line(line.as_bytes());
     }

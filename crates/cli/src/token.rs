@@ -4,9 +4,9 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use culvert_gateway::GatewayError;
 use culvert_gateway::config::SecretSource;
 use culvert_gateway::tokens::{self, BadToken, Inspection, Lifetime, NewToken, Standing, UnixTime, Verdict};
-use culvert_gateway::{GatewayConfig, GatewayError};
 use culvert_protocol::claims::{Claims, Right, peek};
 use culvert_protocol::{Explain, Secret, ServerName, text};
 use serde::Serialize;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::args::TokenText;
 use crate::exit::{Exit, fail, say};
 use crate::moment;
+use crate::state::{self, NoHome, StateArgs, variable};
 use crate::terminal::{Mood, Terminal};
 
 /// The longest token that is read from stdin, in bytes.
@@ -35,18 +36,6 @@ enum TokenCommand {
     Inspect(InspectArgs),
     /// Take a token back; a running gateway notices within seconds
     Revoke(RevokeArgs),
-}
-
-/// Where the gateway's secret and state are.
-#[derive(Debug, Args)]
-pub(crate) struct StateArgs {
-    /// Read the signing secret from this file [default: env JWT_SECRET_KEY, else the state folder's own]
-    #[arg(long, value_name = "FILE", help_heading = "Gateway")]
-    jwt_secret_file: Option<PathBuf>,
-
-    /// The gateway's state folder [default: $XDG_STATE_HOME/culvert/gateway, or ~/.local/state/culvert/gateway]
-    #[arg(long, value_name = "DIR", help_heading = "Gateway")]
-    state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -118,7 +107,7 @@ fn right(text: &str) -> Result<Right, &'static str> {
 
 /// Does one of the token commands.
 pub(crate) fn run(args: TokenArgs) -> Exit {
-    let terminal = Terminal::stderr();
+    let terminal = Terminal::stderr("culvert");
     let done = match args.command {
         TokenCommand::Create(args) => create(args, &terminal),
         TokenCommand::Inspect(args) => inspect(args, &terminal),
@@ -156,6 +145,12 @@ impl From<GatewayError> for Failure {
     }
 }
 
+impl From<NoHome> for Failure {
+    fn from(why: NoHome) -> Self {
+        Self::Usage(why.0)
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -163,10 +158,10 @@ impl From<io::Error> for Failure {
 }
 
 fn create(args: CreateArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    let state_dir = state_dir(args.state.state_dir)?;
+    let state_dir = args.state.folder()?;
     let source = match args.secret {
         Some(TokenText(current)) => SecretSource::Given { current, previous: None },
-        None => secret_source(args.state.jwt_secret_file),
+        None => args.state.secret_source(),
     };
     let secret = tokens::signing_secret(&source, &state_dir)?;
     let new = NewToken {
@@ -191,8 +186,8 @@ fn inspect(args: InspectArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         None => read(Secret::new("-"))?,
     };
     let claims = peek(token.expose()).ok_or(Failure::Token(BadToken::Unreadable))?;
-    let state_dir = state_dir(args.state.state_dir)?;
-    let source = secret_source(args.state.jwt_secret_file);
+    let state_dir = args.state.folder()?;
+    let source = args.state.secret_source();
     // Looking must not make a secret: without any, nothing here can judge the token.
     let can_judge = !matches!(source, SecretSource::State) || state_dir.is_dir();
     let found = match can_judge {
@@ -223,34 +218,13 @@ fn revoke(args: RevokeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         }
         (None, None) => return Err(Failure::Usage("give the token to revoke, or --id")),
     };
-    tokens::revoke(&state_dir(args.state_dir)?, &id, exp)?;
+    tokens::revoke(&state::folder(args.state_dir)?, &id, exp)?;
     terminal.say(Mood::Info, &format!("revoked the token {}", text::clean(&id, 100)));
     Ok(Exit::Asked)
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
-}
-
-/// A secret from the environment; empty counts as unset.
-pub(crate) fn variable(name: &str) -> Option<Secret> {
-    let value = std::env::var(name).ok().map(Secret::new)?;
-    (!value.is_empty()).then_some(value)
-}
-
-/// The file named, else the environment, else the state folder's own.
-pub(crate) fn secret_source(file: Option<PathBuf>) -> SecretSource {
-    match (file, variable("JWT_SECRET_KEY")) {
-        (Some(file), _) => SecretSource::File(file),
-        (None, Some(current)) => SecretSource::Given { current, previous: variable("JWT_SECRET_KEY_PREVIOUS") },
-        (None, None) => SecretSource::State,
-    }
-}
-
-fn state_dir(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    named
-        .or_else(|| GatewayConfig::default_state_dir(|name| std::env::var_os(name)))
-        .ok_or(Failure::Usage("no home folder is known: give --state-dir"))
 }
 
 /// The token itself, or what stdin holds in its place.

@@ -1,0 +1,235 @@
+//! `culvert gateway`: the gateway to host oneself, from its flags to its end.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use culvert_gateway::config::{Auth, Plaintext, TlsFiles};
+use culvert_gateway::{Gateway, GatewayConfig, GatewayError};
+use culvert_profiles::{BadValue, Key, LogLevel};
+use culvert_protocol::address::BadAddress;
+use culvert_protocol::{Cause, Explain, GatewayAddress};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::OutputArgs;
+use crate::events;
+use crate::exit::{Exit, say};
+use crate::logging;
+use crate::signals::Signals;
+use crate::state::{NoHome, StateArgs};
+use crate::terminal::{Mood, Terminal};
+
+/// Host a gateway: take tunnels in and serve them to MCP clients.
+#[derive(Debug, Args)]
+pub(crate) struct GatewayArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value_t = GatewayConfig::LISTEN, value_parser = listen)]
+    listen: SocketAddr,
+
+    /// The address that others know the gateway by, with a path prefix if a proxy adds one
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    public_url: Option<GatewayAddress>,
+
+    /// The TLS certificate with its chain, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "Protection")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Protection")]
+    tls_key: Option<PathBuf>,
+
+    /// Listen beyond this machine without TLS, as behind a proxy that has it
+    #[arg(long, help_heading = "Protection")]
+    allow_plaintext: bool,
+
+    /// Ask nobody for a token; on loopback only
+    #[arg(long, help_heading = "Protection")]
+    no_auth: bool,
+
+    #[command(flatten)]
+    state: StateArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// An address with a port; `localhost` is this machine's IPv4 loopback.
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    let port = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    port.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+        .or_else(|| text.parse().ok())
+        .ok_or("expected an IP address and a port, such as 127.0.0.1:4444 or [::1]:4444")
+}
+
+fn public_url(text: &str) -> Result<GatewayAddress, BadAddress> {
+    GatewayAddress::parse(text)
+}
+
+impl GatewayArgs {
+    fn config(&self) -> Result<GatewayConfig, NoHome> {
+        let tls = self.tls_cert.clone().zip(self.tls_key.clone());
+        Ok(GatewayConfig {
+            listen: self.listen,
+            auth: if self.no_auth { Auth::Open } else { Auth::Bearers(self.state.secret_source()) },
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            plaintext: if self.allow_plaintext { Plaintext::Allowed } else { Plaintext::Loopback },
+            public_url: self.public_url.clone(),
+            ..GatewayConfig::new(self.state.folder()?)
+        })
+    }
+
+    /// The flag, else the variable, else the default.
+    fn level(&self) -> Result<LogLevel, BadValue> {
+        let name = Key::LogLevel.about().variable.unwrap_or_default();
+        let variable = std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        match (self.output.level(), variable) {
+            (Some(level), _) => Ok(level),
+            (None, Some(text)) => text.parse(),
+            (None, None) => Ok(LogLevel::default()),
+        }
+    }
+}
+
+/// Serves until told to end.
+pub(crate) fn run(args: GatewayArgs) -> Exit {
+    let terminal = Terminal::stderr("culvert");
+    let (config, level) = match (args.config(), args.level()) {
+        (Ok(config), Ok(level)) => (config, level),
+        (Err(NoHome(why)), _) => {
+            terminal.say(Mood::Error, why);
+            return Exit::Usage;
+        }
+        (_, Err(problem)) => {
+            terminal.say(Mood::Error, &format!("REVERSE_PROXY_LOG_LEVEL: {problem}"));
+            return Exit::Usage;
+        }
+    };
+    logging::start(level, &terminal);
+    terminal.set_level(level);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&args, &terminal, &internal(&error), Exit::Internal),
+    };
+    let end = runtime.block_on(serve(config, &args, &terminal));
+    runtime.shutdown_background();
+    match end {
+        Ok(exit) => exit,
+        Err(Failure::Gateway(error)) => failed(&args, &terminal, &error, Exit::from(&error)),
+        Err(Failure::Signals(error)) => failed(&args, &terminal, &internal(&error), Exit::Internal),
+    }
+}
+
+fn internal(error: &std::io::Error) -> Cause {
+    Cause::Internal { detail: error.to_string() }
+}
+
+fn failed(args: &GatewayArgs, terminal: &Terminal, error: &dyn Explain, exit: Exit) -> Exit {
+    say(terminal, error);
+    if args.output.json {
+        // stderr has the words as well; a reader of stdout that went away misses nothing more.
+        let _ = events::print(&[events::failed(None, error, exit)]);
+    }
+    exit
+}
+
+enum Failure {
+    Gateway(GatewayError),
+    Signals(std::io::Error),
+}
+
+async fn serve(config: GatewayConfig, args: &GatewayArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let mut signals = Signals::new().map_err(Failure::Signals)?;
+    let gateway = Gateway::bind(config).await.map_err(Failure::Gateway)?;
+    let talk = terminal.speaking_as("gateway");
+    announce(&gateway, args, &talk);
+    let stop = CancellationToken::new();
+    let work = gateway.run(stop.clone());
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            () = &mut work => {
+                talk.say(Mood::Info, "stopped");
+                return Ok(Exit::Asked);
+            }
+            () = signals.next() => {
+                if stop.is_cancelled() {
+                    return Ok(Exit::Interrupted);
+                }
+                talk.say(Mood::Info, "stopping; Ctrl-C again ends at once");
+                stop.cancel();
+            }
+        }
+    }
+}
+
+/// Says where it listens, first of all, and what else its host should know.
+fn announce(gateway: &Gateway, args: &GatewayArgs, terminal: &Terminal) {
+    let url = gateway.url().to_string();
+    if args.output.json {
+        // Whoever started us learns the port from this line; without a reader nobody waits for it.
+        let _ = events::print(&[events::listening(gateway.local_address(), &url)]);
+    } else {
+        terminal.say(Mood::Info, &format!("listening on {url}"));
+    }
+    if let Some(file) = gateway.made_secret() {
+        let text =
+            format!("made a signing secret: {}\n  → Make tokens with: culvert token create -u NAME", file.display());
+        terminal.say(Mood::Info, &text);
+    }
+    if args.no_auth {
+        terminal.say(Mood::Warning, "no token is asked for: everybody on this machine can register and call servers");
+    }
+    if args.allow_plaintext && args.tls_cert.is_none() && !gateway.local_address().ip().to_canonical().is_loopback() {
+        terminal.say(Mood::Warning, "without TLS, others on the network can read tokens and messages");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn args(line: &[&str]) -> Result<GatewayArgs, clap::Error> {
+        match Cli::try_parse_from(["culvert", "gateway"].iter().chain(line))?.command {
+            Command::Gateway(args) => Ok(*args),
+            Command::Run(_) | Command::Token(_) => unreachable!("the command is gateway"),
+        }
+    }
+
+    fn config(line: &[&str]) -> GatewayConfig {
+        let line: Vec<_> = line.iter().copied().chain(["--state-dir", "/s"]).collect();
+        args(&line).unwrap().config().unwrap()
+    }
+
+    #[test]
+    fn flags_become_the_configuration() {
+        let plain = config(&[]);
+        assert_eq!(plain.listen.to_string(), "127.0.0.1:4444");
+        assert_eq!(plain.state_dir, PathBuf::from("/s"));
+        assert!(matches!(plain.auth, Auth::Bearers(_)) && plain.tls.is_none() && plain.public_url.is_none());
+        let all = config(&[
+            "--listen=localhost:0",
+            "--no-auth",
+            "--tls-cert=c.pem",
+            "--tls-key=k.pem",
+            "--allow-plaintext",
+            "--public-url=https://gw.example.com/culvert",
+        ]);
+        assert_eq!(all.listen.to_string(), "127.0.0.1:0");
+        assert!(matches!(all.auth, Auth::Open));
+        assert_eq!(all.tls.unwrap().key, PathBuf::from("k.pem"));
+        assert_eq!(all.plaintext, Plaintext::Allowed);
+        assert_eq!(all.public_url.unwrap().to_string(), "https://gw.example.com/culvert");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in
+            [&["--listen", "here"][..], &["--tls-cert", "c.pem"], &["--public-url", "gw"], &["--listen", "4444"]]
+        {
+            assert_eq!(args(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+    }
+}
