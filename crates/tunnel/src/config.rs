@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,8 +58,8 @@ pub enum LocalServer {
     Stdio(StdioCommand),
 }
 
-/// A command without a shell.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// A command without a shell. Its `Debug` shows the names of its variables, not their values, which may be secrets.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct StdioCommand {
     /// The program: a path, or a name looked up in `PATH`.
     pub program: String,
@@ -68,6 +69,17 @@ pub struct StdioCommand {
     pub env: BTreeMap<String, OsString>,
     /// Where it runs; the current folder when not given.
     pub cwd: Option<PathBuf>,
+}
+
+impl fmt::Debug for StdioCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StdioCommand")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .field("env", &self.env.keys())
+            .field("cwd", &self.cwd)
+            .finish()
+    }
 }
 
 /// When a lost or refused link is tried again.

@@ -11,7 +11,7 @@ use culvert_protocol::{Cause, Explain as _, Remedy};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::base::{self, Progress, Served};
 use crate::channels;
@@ -227,7 +227,7 @@ impl Engine {
             End::Refused(refusal) => return Some(self.refusals.cause(refusal)),
             End::Cause(cause) => cause,
             End::Server(exit) => {
-                warn!(name = %self.config.name, "the local server {}{}", exit.status, exit.stderr);
+                debug!(name = %self.config.name, "the local server {}{}", exit.status, exit.stderr);
                 Cause::ServerExited { status: exit.status, stderr: exit.stderr }
             }
             End::Link(LinkEnd::Closed { code: 1000, reason }, Some(online)) if reason.is_empty() => {
@@ -275,7 +275,7 @@ pub(crate) async fn start(config: &TunnelConfig, proven: bool) -> Result<Served,
     let mut child = Child::spawn(command, config.name.as_str(), config.max_message)?;
     match handshake::greet(&mut child, config.start_timeout).await {
         Ok(greeting) => {
-            info!(name = %config.name, tools = greeting.tools, "local server is ready");
+            debug!(name = %config.name, tools = greeting.tools, "local server is ready");
             Ok(Served { child, greeting, pending: Pending::default() })
         }
         Err(failed) => {
