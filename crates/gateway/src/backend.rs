@@ -25,6 +25,9 @@ pub enum Backend {
         /// When asking again makes sense.
         retry_after: Duration,
     },
+    /// A conversation of its own for each session, with a test at its other end.
+    #[cfg(test)]
+    Scripted(tokio::sync::mpsc::UnboundedSender<crate::conversation::ServerEnd>),
 }
 
 /// Why no conversation could be opened.
@@ -48,6 +51,12 @@ impl Backend {
         match self {
             Self::Shared(shared) => shared.attach().map_err(OpenError::Ended),
             Self::Offline { retry_after } => Err(OpenError::Offline { retry_after: *retry_after }),
+            #[cfg(test)]
+            Self::Scripted(ends) => {
+                let (conversation, end) = crate::conversation::conversation();
+                let _ = ends.send(end);
+                Ok(conversation)
+            }
         }
     }
 
@@ -56,6 +65,8 @@ impl Backend {
         match self {
             Self::Shared(shared) => Identity(Arc::downgrade(shared)),
             Self::Offline { .. } => Identity(Weak::new()),
+            #[cfg(test)]
+            Self::Scripted(_) => Identity(Weak::new()),
         }
     }
 
@@ -64,6 +75,8 @@ impl Backend {
         match self {
             Self::Shared(shared) => std::ptr::eq(Arc::as_ptr(shared), identity.0.as_ptr()),
             Self::Offline { .. } => false,
+            #[cfg(test)]
+            Self::Scripted(_) => true,
         }
     }
 }

@@ -19,6 +19,8 @@ mod session;
 mod sessions;
 mod sse;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Display;
 use std::sync::Arc;

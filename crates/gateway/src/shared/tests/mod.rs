@@ -108,7 +108,7 @@ async fn client(shared: &Shared) -> Conversation {
 }
 
 /// Waits until a condition holds that nothing announces.
-async fn until(holds: impl Fn() -> bool) {
+pub(crate) async fn until(holds: impl Fn() -> bool) {
     timeout(LONG, async {
         while !holds() {
             tokio::task::yield_now().await;
