@@ -46,6 +46,9 @@ pub(crate) struct BaseArgs {
     /// Seconds without any answer after which a load has failed
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: u64,
+    /// Microseconds that the gateway is busy after each call it sends, as a slower one is
+    #[arg(long, default_value_t = 0)]
+    pub(crate) spacing: u64,
 }
 
 /// All that one suite measured.
@@ -169,7 +172,13 @@ impl Bench<'_> {
         let body = body(size);
         let patience = Duration::from_secs(self.args.timeout);
         let warm_up = Until::Calls(if size < 10_000 { 20 } else { 3 });
-        let warm_up = Load { body: &body, concurrency: 1, until: warm_up, patience };
+        let warm_up = Load {
+            body: &body,
+            concurrency: 1,
+            until: warm_up,
+            patience,
+            spacing: Duration::from_micros(self.args.spacing),
+        };
         let until = Until::Elapsed(Duration::from_secs(self.args.seconds));
         let measured = Load { concurrency, until, ..warm_up };
         let pid = process.pid();
@@ -191,7 +200,7 @@ impl Bench<'_> {
         // A peer that broke down is better described by its last words than by the
         // connection that broke with it.
         let last = timeout(SETTLE, process.ended()).await;
-        Err(last.map_or_else(|_| failure.to_string(), |ended| ended.to_string()))
+        Err(last.map_or_else(|_| format!("{failure}{}", process.said()), |ended| ended.to_string()))
     }
 }
 

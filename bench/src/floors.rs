@@ -26,13 +26,16 @@ pub(crate) fn judge(report: &Report<'_>) -> Vec<String> {
         Summary::Failed(_) => None,
     };
     let mut lines = Vec::new();
+    // The same client costs less per call the closer together the calls come, so a
+    // verdict on CPU holds for its spacing only.
+    let apart = format!("calls {} µs apart", report.options.spacing);
     let (one, many) = (figures(CULVERT, 1), figures(CULVERT, MANY));
     for peer in report.peers().into_iter().filter(|peer| *peer != CULVERT) {
         if let (Some(own), Some(other)) = (many, figures(peer, MANY)) {
             let share = own.cpu_us / other.cpu_us;
             lines.push(line(
                 share <= CPU_SHARE,
-                &format!("CPU per call is 1/{:.0} of {peer}'s (floor 1/5)", 1.0 / share),
+                &format!("CPU per call is 1/{:.1} of {peer}'s (floor 1/5), {apart}", 1.0 / share),
             ));
             let bound = own.driver_busy >= DRIVER_FULL;
             let note = if bound { ", limited by the driver" } else { "" };
@@ -46,7 +49,7 @@ pub(crate) fn judge(report: &Report<'_>) -> Vec<String> {
         }
     }
     if let Some(own) = many {
-        let text = format!("{:.1} µs CPU per call (goal {CPU_GOAL_US})", own.cpu_us);
+        let text = format!("{:.1} µs CPU per call (goal {CPU_GOAL_US}), {apart}", own.cpu_us);
         lines.push(line(own.cpu_us <= CPU_GOAL_US, &text));
         let idle = report.startup(CULVERT).map_or(0.0, |startup| startup.idle_mib);
         let most = own.resident_mib.max(idle);
@@ -104,6 +107,7 @@ mod tests {
             seconds: 1,
             runs: 1,
             timeout: 1,
+            spacing: 0,
         };
         let mut measured = Measured::default();
         let startup = Startup { connect_ms: 1.0, register_ms: 1.0, ready_ms: 1.0, idle_mib: 5.0 };

@@ -29,6 +29,9 @@ pub(crate) struct Load<'a> {
     pub(crate) until: Until,
     /// How long no call at all may be answered before the load counts as failed.
     pub(crate) patience: Duration,
+    /// Least time between two calls: how fast a gateway hands them out decides how many
+    /// a client finds waiting at once, and so what each costs it.
+    pub(crate) spacing: Duration,
 }
 
 /// What a load that was answered whole looked like.
@@ -68,6 +71,7 @@ impl Load<'_> {
                     Outgoing::Ack => wire::heartbeat_ack(),
                 };
                 sink.send(Message::text(text)).await?;
+                busy(self.spacing);
             }
             Ok(())
         };
@@ -108,6 +112,14 @@ impl Load<'_> {
         }
         latencies.sort_unstable();
         Ok(Outcome { latencies, elapsed: answered - begun })
+    }
+}
+
+/// Spends the time as a slow gateway would, with work: timers are too coarse for this.
+fn busy(time: Duration) {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
     }
 }
 
@@ -199,7 +211,7 @@ mod tests {
     }
 
     fn load(concurrency: u16, calls: usize) -> Load<'static> {
-        Load { body: "abc", concurrency, until: Until::Calls(calls), patience: PATIENCE }
+        Load { body: "abc", concurrency, until: Until::Calls(calls), patience: PATIENCE, spacing: Duration::ZERO }
     }
 
     #[tokio::test]
@@ -234,7 +246,8 @@ mod tests {
     async fn a_large_body_does_not_block_both_directions() {
         let body = "x".repeat(1 << 20);
         let mut tunnel = tunnel(|_, frame| vec![echo(frame)]).await;
-        let load = Load { body: &body, concurrency: 4, until: Until::Calls(8), patience: PATIENCE };
+        let load =
+            Load { body: &body, concurrency: 4, until: Until::Calls(8), patience: PATIENCE, spacing: Duration::ZERO };
         assert_eq!(load.run(&mut tunnel).await.unwrap().latencies.len(), 8);
     }
 

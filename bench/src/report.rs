@@ -65,9 +65,12 @@ impl Report<'_> {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let Machine { date, commit, cores, cpu, memory_gib, kernel } = &self.machine;
-        let BaseArgs { seconds, runs, .. } = self.options;
+        let BaseArgs { seconds, runs, spacing, .. } = self.options;
         writeln!(out, "{date}, commit {commit}. {cpu}, {cores} cores, {memory_gib} GiB, Linux {kernel}.")?;
-        writeln!(out, "Medians of {runs} runs (max: the worst), {seconds} s per load.\n")?;
+        writeln!(
+            out,
+            "Medians of {runs} runs (max: the worst), {seconds} s per load, calls sent {spacing} µs apart.\n"
+        )?;
         writeln!(
             out,
             "| size | at once | client | p50 ms | p99 ms | max ms | calls/s | CPU µs/call | RSS MiB | peak MiB | driver busy |"
