@@ -77,6 +77,23 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Secret>, GatewayError> {
     }
 }
 
+/// Tells in the log what makes these secrets weaker than they look.
+pub(crate) fn warn(found: &Found) {
+    if found.secrets.iter().any(|secret| secret.expose().len() < MADE_BYTES) {
+        tracing::warn!("a signing secret has fewer than {MADE_BYTES} characters; who has a token can guess it offline");
+    }
+    #[cfg(unix)]
+    if let Some(path) = found.file.as_deref().filter(|path| others_can_read(path)) {
+        tracing::warn!(file = %path.display(), "others on this machine can read the signing secret; chmod 600 it");
+    }
+}
+
+#[cfg(unix)]
+fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
 /// Makes a secret, unless another process was quicker.
 fn make(path: &Path, state_dir: &Path) -> Result<bool, GatewayError> {
     let mut bytes = [0; MADE_BYTES];

@@ -71,6 +71,7 @@ impl Trust {
             return Ok((Self { beliefs, sources: None, seen: Mutex::default() }, None));
         };
         let found = secret_file::find(source, state_dir)?;
+        secret_file::warn(&found);
         let sources = Sources { secrets: found.file, state_dir: state_dir.to_owned() };
         let seen = sources.look();
         let keys = found.secrets.iter().map(Key::new).collect();

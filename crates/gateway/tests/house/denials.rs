@@ -4,9 +4,11 @@ use culvert_gateway::config::Auth;
 use culvert_protocol::claims::Right;
 use culvert_protocol::{Explain as _, GatewayAddress, Secret};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::base_client::BaseClient;
-use crate::gateway::{TestGateway, narrow, token};
+use crate::gateway::{PATIENCE, TestGateway, narrow, token};
 use crate::http::request;
 
 #[tokio::test]
@@ -159,6 +161,31 @@ async fn bodies_and_heads_are_bounded() {
     let padding = "x".repeat(512 * 1024);
     let long = [("Host", host.as_str()), ("X-Padding", &padding)];
     assert_eq!(request(gateway.address, "GET", "/healthz", &long, "").await.status, 431);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_finish_its_head_loses_its_connection() {
+    let gateway =
+        TestGateway::start_with(|config| config.limits.slow_client = std::time::Duration::from_millis(100)).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: ").await.unwrap();
+    let mut rest = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the connection stays open").unwrap();
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_a_place() {
+    let gateway = TestGateway::start_with(|config| config.limits.connections = 2).await;
+    let me = token("me");
+    // A link keeps its connection's place.
+    let link = gateway.register(&me, "git").await;
+    let idle = TcpStream::connect(gateway.address).await.unwrap();
+    let mut waits = Box::pin(gateway.get("/servers", &me));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut waits).await;
+    assert!(early.is_err(), "three connections are served where two may be");
+    drop(idle);
+    assert_eq!(waits.await.json()["servers"][0]["status"], "online");
+    drop(link);
 }
 
 #[tokio::test]

@@ -5,9 +5,12 @@ use culvert_gateway::tokens::{UnixTime, Verdict, inspect, signing_secret};
 use culvert_protocol::Secret;
 use culvert_protocol::claims::{Right, peek};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::base_client::closed;
-use crate::gateway::{TestGateway, make, revoke, secret, token};
+use crate::gateway::{PATIENCE, TestGateway, make, revoke, secret, token};
+use crate::http::request;
 
 #[tokio::test]
 async fn a_bearer_makes_a_narrower_token_for_a_friend() {
@@ -39,6 +42,43 @@ async fn a_bearer_makes_a_narrower_token_for_a_friend() {
     // Revoking the token that it was made from takes this one back too.
     revoke(&gateway.state_dir(), &me);
     gateway.until("/servers", &friend, |answer| answer.status == 401).await;
+}
+
+#[tokio::test]
+async fn an_open_event_stream_ends_with_its_token() {
+    let gateway = TestGateway::start().await;
+    let (me, friend) = (token("me"), token("me"));
+    let _serving = gateway.register(&me, "git").await.serve();
+    let (host, bearer) = (gateway.address.to_string(), format!("Bearer {}", friend.expose()));
+    let headers = [
+        ("Host", host.as_str()),
+        ("Authorization", &bearer),
+        ("Accept", "application/json, text/event-stream"),
+        ("Content-Type", "application/json"),
+    ];
+    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18",
+        "capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+    let opened = request(gateway.address, "POST", "/servers/git/mcp", &headers, initialize).await;
+    assert_eq!(opened.status, 200, "{opened:?}");
+    let session = opened.header("Mcp-Session-Id").unwrap().to_owned();
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let ask = format!(
+        "GET /servers/git/mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: {bearer}\r\n\
+         Accept: text/event-stream\r\nMcp-Session-Id: {session}\r\n\r\n"
+    );
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut head = [0; 15];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    revoke(&gateway.state_dir(), &friend);
+    // The last chunk of a body, which has no bytes, ends the stream.
+    let mut rest = Vec::new();
+    while !rest.ends_with(b"0\r\n\r\n") {
+        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut rest)).await;
+        assert_ne!(read.expect("the stream goes on").unwrap(), 0);
+    }
+    assert!(String::from_utf8(rest).unwrap().contains("text/event-stream"));
+    assert_eq!(gateway.get("/servers", &friend).await.code(), "auth.revoked");
 }
 
 #[tokio::test]
