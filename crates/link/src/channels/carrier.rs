@@ -1,6 +1,7 @@
 //! The task behind a link of the channels dialect.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,9 +25,19 @@ const MAX_CHANNELS: usize = 4096;
 /// Things that may wait for whoever owns the session.
 const HAPPENINGS: usize = 256;
 
-/// What both ends agreed on.
-#[derive(Debug, Clone, Copy)]
+/// Learns how much passes over a link.
+pub trait Tap: Send + Sync + 'static {
+    /// So many bytes came in, in one message.
+    fn heard(&self, bytes: usize);
+    /// So many bytes go out, in one message.
+    fn said(&self, bytes: usize);
+}
+
+/// What both ends agreed on, and who wants to know of it.
+#[derive(Clone)]
 pub struct Terms {
+    /// Who learns how much passes.
+    pub tap: Option<Arc<dyn Tap>>,
     /// Which end this is.
     pub side: Side,
     /// The credit of each side of each channel, in bytes.
@@ -84,8 +95,8 @@ impl Carrier {
         let (to_owner, happenings) = mpsc::channel(HAPPENINGS);
         let (out, outgoing) = mpsc::unbounded_channel();
         let task = Task {
-            terms,
             mux: Mux::new(terms.side, terms.window),
+            terms,
             outbox: Outbox::new(channels::OUTBOX),
             inbox: Inbox::new(channels::OUTBOX),
             connection: Some((sender, receiver)),
@@ -214,6 +225,9 @@ impl Task {
             },
         };
         // A nearly idle connection has room. One that broke meanwhile has not, and then the outbox has it.
+        if let Some(tap) = &self.terms.tap {
+            tap.said(message.len());
+        }
         sender.try_send(Frame::Binary(message));
     }
 
@@ -243,6 +257,9 @@ impl Task {
     }
 
     fn on_bytes(&mut self, bytes: Bytes) {
+        if let Some(tap) = &self.terms.tap {
+            tap.heard(bytes.len());
+        }
         let due = self.inbox.count(bytes.len());
         let mut events = std::mem::take(&mut self.events);
         let result = self.mux.receive(bytes, &mut events);
@@ -295,6 +312,9 @@ impl Task {
     }
 
     fn on_text(&mut self, text: Utf8Bytes) {
+        if let Some(tap) = &self.terms.tap {
+            tap.heard(text.len());
+        }
         match Control::parse(&text) {
             Some(Control::Ack { received }) => {
                 if let Err(violation) = self.outbox.acknowledge(received) {

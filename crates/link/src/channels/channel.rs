@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use culvert_protocol::channels::{ChannelId, ResetReason};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 
 use super::assembler::{Assembled, Assembler, TooLarge};
-use crate::queue::Gone;
+use crate::queue::{Gone, Refused};
 
 /// Bytes of one channel that may wait for their turn; a longer line passes alone.
 const UNSENT: usize = 64 * 1024;
@@ -47,9 +47,14 @@ pub struct Channel {
     pub receiver: LineReceiver,
 }
 
-/// Sends lines. Dropped, it finishes this side of the channel.
-#[derive(Debug)]
+/// Sends lines; clones share the channel's budget. When the last is dropped, this side of the channel is finished.
+#[derive(Debug, Clone)]
 pub struct LineSender {
+    inner: Arc<Sending>,
+}
+
+#[derive(Debug)]
+struct Sending {
     id: ChannelId,
     out: mpsc::UnboundedSender<Outgoing>,
     budget: Arc<Semaphore>,
@@ -121,7 +126,8 @@ impl Channel {
         let budget = Arc::new(Semaphore::new(UNSENT));
         let feed =
             Feed { lines: Some(lines), assembler, ended: ended.clone(), budget: budget.clone(), sender_done: false };
-        let sender = LineSender { id, out: out.clone(), budget, ended: ended.clone() };
+        let inner = Arc::new(Sending { id, out: out.clone(), budget, ended: ended.clone() });
+        let sender = LineSender { inner };
         let receiver = LineReceiver { id, lines: received, out, ended, taken: 0, report_at: (window / 4).max(1) };
         (Self { id, sender, receiver }, feed)
     }
@@ -133,33 +139,43 @@ impl LineSender {
     /// # Errors
     /// [`Gone`] when the channel is over.
     pub async fn send(&self, line: Bytes) -> Result<(), Gone> {
-        let share = self.budget.clone().acquire_many_owned(cost(&line)).await.map_err(|_| Gone)?;
+        let share = self.inner.budget.clone().acquire_many_owned(cost(&line)).await.map_err(|_| Gone)?;
         self.pass_on(line, share)
     }
 
-    /// Sends a line if there is room now; whether it was sent.
-    pub fn try_send(&self, line: Bytes) -> bool {
-        let share = self.budget.clone().try_acquire_many_owned(cost(&line));
-        share.is_ok_and(|share| self.pass_on(line, share).is_ok())
+    /// Sends a line if there is room now.
+    ///
+    /// # Errors
+    /// [`Refused`] gives it back.
+    pub fn try_send(&self, line: Bytes) -> Result<(), Refused<Bytes>> {
+        match self.inner.budget.clone().try_acquire_many_owned(cost(&line)) {
+            Ok(share) => {
+                // The carrier that is gone has closed the budget, or is just about to.
+                let _ = self.pass_on(line, share);
+                Ok(())
+            }
+            Err(TryAcquireError::NoPermits) => Err(Refused::Full(line)),
+            Err(TryAcquireError::Closed) => Err(Refused::Gone(line)),
+        }
     }
 
     /// Ends the channel both ways, now.
     pub fn reset(self, reason: ResetReason, words: &str) {
-        let _ = self.out.send(Outgoing::Reset(self.id, reason, words.to_owned()));
+        let _ = self.inner.out.send(Outgoing::Reset(self.inner.id, reason, words.to_owned()));
     }
 
     /// How the channel ended, once it has.
     pub fn ended(&self) -> Option<ChannelEnd> {
-        self.ended.get().cloned()
+        self.inner.ended.get().cloned()
     }
 
     fn pass_on(&self, line: Bytes, share: OwnedSemaphorePermit) -> Result<(), Gone> {
         let line = Bytes::from_owner(Held { line, _share: share });
-        self.out.send(Outgoing::Line(self.id, line)).map_err(|_| Gone)
+        self.inner.out.send(Outgoing::Line(self.inner.id, line)).map_err(|_| Gone)
     }
 }
 
-impl Drop for LineSender {
+impl Drop for Sending {
     fn drop(&mut self) {
         let _ = self.out.send(Outgoing::Finish(self.id));
     }

@@ -14,7 +14,7 @@ use crate::carriage::{accept, connect};
 const MAX_LINE: usize = 20 * 1024 * 1024;
 
 fn terms(side: Side) -> Terms {
-    Terms { side, window: WINDOW, max_line: MAX_LINE }
+    Terms { side, window: WINDOW, max_line: MAX_LINE, tap: None }
 }
 
 /// Two carriers and the means to break what is between them.

@@ -47,7 +47,8 @@ impl Session<'_> {
     /// Serves the gateway's channels until it lets go of the session or `stop` is cancelled. `served` works behind the
     /// gateway's own channel. No child is left afterwards.
     pub(crate) async fn serve(mut self, link: Dialled, served: Served) -> End {
-        let terms = Terms { side: Side::Client, window: self.grant.window, max_line: self.config.max_message };
+        let (window, max_line) = (self.grant.window, self.config.max_message);
+        let terms = Terms { side: Side::Client, window, max_line, tap: None };
         let tools = served.greeting.tools;
         let mut carrier = Carrier::start(terms, link.sender, link.receiver);
         let mut children = Children::new(self.config, self.grant.max_message, served);
