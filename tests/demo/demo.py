@@ -237,7 +237,8 @@ def main() -> int:
         except (Failed, OSError, subprocess.SubprocessError) as error:
             failure = str(error)
         except KeyboardInterrupt:
-            failure = "interrupted"
+            print("\ndemo: interrupted", file=sys.stderr)
+            return 130
         finally:
             children.end()
         if failure:
