@@ -186,7 +186,7 @@ impl Engine {
             return self.dial(session_id).await;
         }
         self.report.set(Status::Starting { since: Instant::now() });
-        let began = Instant::now();
+        let mut ready_late = false;
         let (dialled, started) = {
             let dial = self.dial(session_id);
             let start = start(&self.config, self.proven);
@@ -196,18 +196,29 @@ impl Engine {
                     if let Err(cause) = &dialled && cause.remedy() == Remedy::Stop {
                         return Err(cause.clone());
                     }
-                    (Some(dialled), start.await)
+                    let dialled_at = Instant::now();
+                    let started = start.await;
+                    ready_late = dialled_at.elapsed() > LINK_MAY_WAIT;
+                    (dialled, started)
                 }
-                started = &mut start => (None, started),
+                // The dial goes on: giving it up half way would show at the gateway as a connection that came to nothing.
+                started = &mut start => match started {
+                    Ok(_) => {
+                        self.report.set(Status::Connecting);
+                        (dial.await, started)
+                    }
+                    Err(cause) => return Err(cause),
+                },
             }
         };
         self.served = Some(started?);
         self.proven = true;
-        self.report.set(Status::Connecting);
         match dialled {
-            Some(Ok(_)) if began.elapsed() > LINK_MAY_WAIT => self.dial(session_id).await,
-            Some(dialled) => dialled,
-            None => self.dial(session_id).await,
+            Ok(_) if ready_late => {
+                self.report.set(Status::Connecting);
+                self.dial(session_id).await
+            }
+            dialled => dialled,
         }
     }
 
