@@ -120,6 +120,9 @@ pub enum Untidy {
     /// Both a result and an error.
     #[error("it has both a result and an error")]
     Both,
+    /// `error` is no object with an integer `code` and a `message`.
+    #[error("its error has no integer code or no message")]
+    Error,
     /// `params` is neither an object nor an array.
     #[error("its params are neither an object nor an array")]
     Params,
@@ -246,9 +249,24 @@ impl<'a> Message<'a> {
         if members.method.is_some() && (members.result.is_some() || members.error.is_some()) {
             return Some(Untidy::Foreign);
         }
+        if members.error.is_some_and(|error| !is_error(error)) {
+            return Some(Untidy::Error);
+        }
         let structured = |raw: &RawValue| raw.get().starts_with(['{', '[']);
         (!members.params.is_none_or(structured)).then_some(Untidy::Params)
     }
+}
+
+/// Whether this is an error object as JSON-RPC has it.
+fn is_error(raw: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Error<'a> {
+        #[serde(rename = "code")]
+        _code: i64,
+        #[serde(rename = "message", borrow)]
+        _message: Cow<'a, str>,
+    }
+    serde_json::from_str::<Error<'_>>(raw.get()).is_ok()
 }
 
 /// The member `name` of a JSON object; `None` when it is not there or `object` is no object.
@@ -408,6 +426,9 @@ mod tests {
         assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":null,"error":{}}"#), Some(Untidy::Id));
         assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#), Some(Untidy::Both));
         assert_eq!(untidy(r#"{"jsonrpc":"2.0","method":"a","params":null}"#), Some(Untidy::Params));
+        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"m","data":0}}"#), None);
+        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":"it broke"}"#), Some(Untidy::Error));
+        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"message":"no code"}}"#), Some(Untidy::Error));
         assert_eq!(untidy(r#"{"id":1,"result":{}}"#), Some(Untidy::Version));
     }
 
