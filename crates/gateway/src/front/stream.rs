@@ -3,12 +3,18 @@
 //! It is filled by the session's pump alone and emptied by one listener at a time. What was handed out stays for a
 //! while, so that a client whose connection broke can have it again by the event's number.
 
+mod listening;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+
+pub(super) use listening::{First, Listening};
 
 /// Bytes that may wait for a listener before the pump waits too, or, without a listener, before the oldest are dropped.
 pub(super) const BACKLOG: usize = 1024 * 1024;
@@ -59,15 +65,6 @@ pub(super) enum Pushed {
     Dropped(Vec<Kind>),
     /// Nobody can ever read it: the POST's client went away before there was a stream.
     Unread,
-}
-
-/// What a POST is answered with.
-#[derive(Debug)]
-pub(super) enum First {
-    /// The answer, and nothing before it: one JSON body.
-    Answer(Bytes),
-    /// Something else, or nothing for a while: a stream of events.
-    Events,
 }
 
 /// How the client reads the stream.
@@ -235,7 +232,7 @@ impl Stream {
             waker.wake();
         }
         let at = after.map_or(inner.unsent, |after| after.saturating_add(1)).min(inner.next);
-        Listening { stream: self.clone(), place: inner.listeners, at }
+        Listening::new(self.clone(), inner.listeners, at)
     }
 }
 
@@ -264,198 +261,5 @@ impl Inner {
             }
             count -= 1;
         }
-    }
-}
-
-/// The one who reads a stream. Dropped, nobody does.
-#[derive(Debug)]
-pub(super) struct Listening {
-    stream: Arc<Stream>,
-    place: u64,
-    at: u64,
-}
-
-impl Listening {
-    /// The stream.
-    pub(super) fn stream(&self) -> StreamId {
-        self.stream.id
-    }
-
-    /// The number of the event before the next one: what to resume after if nothing more arrives.
-    pub(super) fn before(&self) -> u64 {
-        self.at - 1
-    }
-
-    /// What a held POST is to be answered with.
-    pub(super) async fn first(&mut self) -> First {
-        std::future::poll_fn(|cx| {
-            let mut inner = self.stream.inner();
-            if inner.reading == Reading::Held {
-                if inner.finished && inner.events.len() == 1 {
-                    inner.reading = Reading::Never;
-                    if let Some(event) = inner.events.pop_front() {
-                        inner.waiting = 0;
-                        return Poll::Ready(First::Answer(event.text));
-                    }
-                }
-                if inner.events.is_empty() && !inner.finished {
-                    inner.waker = Some(cx.waker().clone());
-                    return Poll::Pending;
-                }
-                inner.reading = Reading::Events;
-            }
-            Poll::Ready(First::Events)
-        })
-        .await
-    }
-
-    /// The next event; `None` when there will be no other, or somebody else listens now.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let mut inner = self.stream.inner();
-        if inner.listener != Some(self.place) {
-            return Poll::Ready(None);
-        }
-        let index = inner.events.partition_point(|event| event.number < self.at);
-        let Some(event) = inner.events.get(index).cloned() else {
-            if inner.finished {
-                return Poll::Ready(None);
-            }
-            inner.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        self.at = event.number + 1;
-        if event.number >= inner.unsent {
-            inner.unsent = self.at;
-            inner.waiting -= event.text.len();
-            inner.kept += event.text.len();
-            inner.trim();
-            drop(inner);
-            self.stream.room.notify_one();
-        }
-        Poll::Ready(Some(event))
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let mut inner = self.stream.inner();
-        if inner.listener != Some(self.place) {
-            return;
-        }
-        inner.listener = None;
-        inner.waker = None;
-        if inner.reading == Reading::Held {
-            inner.reading = Reading::Never;
-        }
-        drop(inner);
-        self.stream.room.notify_one();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(stream: &Stream, text: &'static str) -> Pushed {
-        stream.push(Bytes::from_static(text.as_bytes()), Kind::Told)
-    }
-
-    fn next(listening: &mut Listening) -> Poll<Option<(u64, Bytes)>> {
-        let next = listening.poll_next(&mut Context::from_waker(Waker::noop()));
-        next.map(|event| event.map(|event| (event.number, event.text)))
-    }
-
-    fn number(poll: Poll<Option<(u64, Bytes)>>) -> u64 {
-        match poll {
-            Poll::Ready(Some((number, _))) => number,
-            other => panic!("no event: {other:?}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_held_post_gets_one_json_body_when_the_answer_comes_first() {
-        let stream = Stream::for_post(StreamId(1), 1);
-        let mut listening = stream.listen(None);
-        assert_eq!(stream.push(Bytes::from_static(b"{}"), Kind::Answer), Pushed::Taken);
-        assert!(matches!(listening.first().await, First::Answer(text) if text == "{}"));
-        drop(listening);
-        assert!(stream.is_finished() && !stream.is_resumable());
-    }
-
-    #[tokio::test]
-    async fn a_held_post_becomes_a_stream_when_something_else_comes_first() {
-        let stream = Stream::for_post(StreamId(1), 1);
-        let mut listening = stream.listen(None);
-        told(&stream, "a");
-        stream.push(Bytes::from_static(b"b"), Kind::Answer);
-        assert!(matches!(listening.first().await, First::Events));
-        assert_eq!(number(next(&mut listening)), 1);
-        assert_eq!(number(next(&mut listening)), 2);
-        assert!(matches!(next(&mut listening), Poll::Ready(None)), "it ends after the answer");
-    }
-
-    #[test]
-    fn a_broken_connection_resumes_after_the_event_it_knows() {
-        let stream = Stream::general();
-        let mut first = stream.listen(None);
-        for text in ["a", "b", "c"] {
-            told(&stream, text);
-        }
-        assert_eq!(number(next(&mut first)), 1);
-        assert_eq!(number(next(&mut first)), 2);
-        drop(first);
-        let mut again = stream.listen(Some(1));
-        assert_eq!(number(next(&mut again)), 2);
-        assert_eq!(number(next(&mut again)), 3);
-        assert!(next(&mut again).is_pending());
-        drop(again);
-        assert!(next(&mut stream.listen(None)).is_pending(), "without a number: only what was never handed out");
-    }
-
-    #[test]
-    fn a_second_listener_sends_the_first_away() {
-        let stream = Stream::general();
-        let mut first = stream.listen(None);
-        let mut second = stream.listen(None);
-        told(&stream, "a");
-        assert!(matches!(next(&mut first), Poll::Ready(None)));
-        drop(first);
-        assert!(stream.has_listener());
-        assert_eq!(number(next(&mut second)), 1);
-    }
-
-    #[test]
-    fn without_a_listener_the_oldest_are_dropped_but_never_an_answer() {
-        let stream = Stream::for_post(StreamId(1), 2);
-        let big = Bytes::from(vec![b'x'; BACKLOG / 2]);
-        assert_eq!(stream.push(big.clone(), Kind::Answer), Pushed::Taken);
-        assert_eq!(stream.push(big.clone(), Kind::Asked("7".into())), Pushed::Taken);
-        assert_eq!(stream.push(big, Kind::Told), Pushed::Dropped(vec![Kind::Asked("7".into())]));
-        let mut listening = stream.listen(None);
-        assert_eq!(number(next(&mut listening)), 1);
-        assert_eq!(number(next(&mut listening)), 3);
-    }
-
-    #[tokio::test]
-    async fn a_listener_that_is_behind_is_waited_for() {
-        let stream = Stream::general();
-        let mut listening = stream.listen(None);
-        assert_eq!(stream.push(Bytes::from(vec![0; BACKLOG + 1]), Kind::Told), Pushed::Behind);
-        let mut room = std::pin::pin!(stream.room());
-        assert!(futures_util::poll!(&mut room).is_pending());
-        number(next(&mut listening));
-        room.await;
-    }
-
-    #[test]
-    fn what_was_handed_out_is_kept_within_bounds() {
-        let stream = Stream::general();
-        let mut listening = stream.listen(None);
-        for _ in 0..1000 {
-            stream.push(Bytes::from(vec![0; 1000]), Kind::Told);
-            number(next(&mut listening));
-        }
-        assert!(stream.size() <= REPLAY_BYTES, "{}", stream.size());
-        assert_eq!(number(next(&mut stream.listen(Some(0)))), 1001 - 256);
     }
 }
