@@ -5,6 +5,8 @@
 //! broke. [`control`] holds the JSON messages beside that stream. `docs/protocol.md` describes it all for others.
 
 pub mod control;
+#[cfg(test)]
+mod doc_tests;
 pub mod frame;
 mod lane;
 pub mod mux;
