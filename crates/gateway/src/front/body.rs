@@ -47,3 +47,43 @@ where
     };
     timeout(ARRIVAL, whole).await.unwrap_or_else(|_| Err(Refusal::body_timeout()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+
+    async fn chunks(chunks: &[&'static str], limit: usize) -> Result<Bytes, Refusal> {
+        let frames =
+            chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(chunk.as_bytes()))));
+        read(StreamBody::new(stream::iter(frames.collect::<Vec<_>>())), limit).await
+    }
+
+    fn status(outcome: Result<Bytes, Refusal>) -> u16 {
+        outcome.unwrap_err().response().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn pieces_are_put_together_and_one_piece_is_not_copied() {
+        assert_eq!(chunks(&["a", "", "bc", "d"], 4).await.unwrap(), "abcd");
+        assert_eq!(chunks(&[], 4).await.unwrap(), "");
+        let whole = Bytes::from("abcd".to_owned());
+        assert_eq!(read(Full::new(whole.clone()), 4).await.unwrap().as_ptr(), whole.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn the_limit_holds_with_and_without_a_length() {
+        assert_eq!(status(chunks(&["abc", "de"], 4).await), 413);
+        assert_eq!(status(read(Full::new(Bytes::from_static(b"abcde")), 4).await), 413);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_breaks_or_never_ends_is_refused() {
+        let broken = stream::iter([Err::<Frame<Bytes>, _>(std::io::Error::other("reset"))]);
+        assert_eq!(status(read(StreamBody::new(broken), 4).await), 400);
+        let silent = stream::pending::<Result<Frame<Bytes>, std::io::Error>>();
+        assert_eq!(status(read(StreamBody::new(silent), 4).await), 408);
+    }
+}

@@ -92,7 +92,7 @@ impl Session {
 
     /// Whether it is this caller's, on this very tunnel.
     pub(super) fn belongs(&self, caller: &Caller, backend: &crate::backend::Backend) -> bool {
-        self.owner == *caller && backend.is(&self.tunnel)
+        self.owner.subject == caller.subject && backend.is(&self.tunnel)
     }
 
     /// The revision that the server agreed to; `None` before it did.
