@@ -3,6 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use culvert_link::channels::Opener;
+use culvert_protocol::channels::control::Header;
 use culvert_protocol::rpc_error::RpcError;
 
 use crate::conversation::Conversation;
@@ -20,6 +22,8 @@ pub struct Caller {
 pub enum Backend {
     /// A base tunnel: one child that all clients share.
     Shared(Arc<Shared>),
+    /// A tunnel of the channels dialect: each session has a child of its own.
+    Channels(Channels),
     /// The server is known, and no tunnel brings it at present.
     Offline {
         /// When asking again makes sense.
@@ -43,13 +47,18 @@ pub enum OpenError {
 }
 
 impl Backend {
-    /// Opens a conversation of one MCP session.
+    /// Opens a conversation of one MCP session. `client` is what the client calls itself.
     ///
     /// # Errors
     /// [`OpenError`] when the server cannot be reached now.
-    pub fn open(&self, _caller: &Caller) -> Result<Conversation, OpenError> {
+    pub async fn open(&self, caller: &Caller, client: Option<String>) -> Result<Conversation, OpenError> {
         match self {
             Self::Shared(shared) => shared.attach().map_err(OpenError::Ended),
+            Self::Channels(channels) => {
+                let header = Header { subject: Some(caller.subject.clone()), client, ..Header::default() };
+                let channel = channels.opener.open(header).await.map(Conversation::from);
+                channel.ok_or_else(|| OpenError::Ended(RpcError::tunnel("tunnel.closed", "the tunnel has just ended")))
+            }
             Self::Offline { retry_after } => Err(OpenError::Offline { retry_after: *retry_after }),
             #[cfg(test)]
             Self::Scripted(ends) => {
@@ -63,24 +72,46 @@ impl Backend {
     /// What tells this very tunnel from any other, one that takes its place later included.
     pub(crate) fn identity(&self) -> Identity {
         match self {
-            Self::Shared(shared) => Identity(Arc::downgrade(shared)),
-            Self::Offline { .. } => Identity(Weak::new()),
+            Self::Shared(shared) => Identity::Shared(Arc::downgrade(shared)),
+            Self::Channels(channels) => Identity::Channels(Arc::downgrade(&channels.mark)),
+            Self::Offline { .. } => Identity::Nothing,
             #[cfg(test)]
-            Self::Scripted(_) => Identity(Weak::new()),
+            Self::Scripted(_) => Identity::Nothing,
         }
     }
 
     /// Whether `identity` was taken from this tunnel.
     pub(crate) fn is(&self, identity: &Identity) -> bool {
-        match self {
-            Self::Shared(shared) => std::ptr::eq(Arc::as_ptr(shared), identity.0.as_ptr()),
-            Self::Offline { .. } => false,
+        match (self, identity) {
+            (Self::Shared(shared), Identity::Shared(known)) => std::ptr::eq(Arc::as_ptr(shared), known.as_ptr()),
+            (Self::Channels(channels), Identity::Channels(known)) => {
+                std::ptr::eq(Arc::as_ptr(&channels.mark), known.as_ptr())
+            }
             #[cfg(test)]
-            Self::Scripted(_) => true,
+            (Self::Scripted(_), Identity::Nothing) => true,
+            _ => false,
         }
+    }
+}
+
+/// The way to children over a tunnel of the channels dialect.
+#[derive(Debug, Clone)]
+pub struct Channels {
+    opener: Opener,
+    mark: Arc<()>,
+}
+
+impl Channels {
+    /// Over the session that `opener` opens channels on.
+    pub fn new(opener: Opener) -> Self {
+        Self { opener, mark: Arc::new(()) }
     }
 }
 
 /// Which tunnel a session was opened on. It keeps the address from being used again, but not the tunnel alive.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity(Weak<Shared>);
+pub(crate) enum Identity {
+    Shared(Weak<Shared>),
+    Channels(Weak<()>),
+    Nothing,
+}

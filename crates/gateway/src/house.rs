@@ -8,6 +8,7 @@ use crate::config::GatewayLimits;
 use crate::front::Front;
 use crate::hosts::Hosts;
 use crate::registry::Registry;
+use crate::resumable::Resumables;
 use crate::trust::Trust;
 
 /// The inside of a gateway.
@@ -19,6 +20,8 @@ pub(crate) struct House {
     pub hosts: Hosts,
     /// What is known and what is online.
     pub registry: Registry,
+    /// Sessions whose connection may be replaced.
+    pub resumable: Resumables,
     /// Where MCP is spoken.
     pub front: Front,
     /// What bounds it.

@@ -22,6 +22,7 @@ mod progress;
 mod random;
 mod registry;
 pub mod reply;
+mod resumable;
 mod revoked;
 mod rights;
 mod routes;

@@ -15,7 +15,7 @@ use crate::catalog_file::Changes;
 use crate::clock::UnixTime;
 use crate::denial::Denial;
 use crate::rights::{Bearer, Subject};
-use crate::session::{Ending, Session, SessionId};
+use crate::session::{Ending, Session, SessionId, Visitor};
 use crate::trust::Trust;
 
 /// The longest wait that a client of an offline server is told.
@@ -132,9 +132,16 @@ impl Registry {
     /// Ends every link whose bearer is no longer good.
     pub(crate) fn review(&self, trust: &Trust, now: UnixTime) {
         for session in self.read().sessions.values() {
-            if let Err(why) = trust.confirm(&session.visitor.bearer, now) {
+            if let Err(why) = trust.confirm(&session.visitor().bearer, now) {
                 session.leash.end(why.into());
             }
+        }
+    }
+
+    /// A session goes on over a connection of `visitor`'s.
+    pub(crate) fn take_over(&self, id: &SessionId, visitor: Visitor) {
+        if let Some(session) = self.read().sessions.get(id) {
+            session.taken_over(visitor);
         }
     }
 
@@ -151,7 +158,7 @@ impl Registry {
         let rooms = self.read();
         let (id, entry) = rooms.resolve(bearer, text)?;
         Ok(match rooms.online.get(id) {
-            Some(session) => Backend::Shared(session.shared.clone()),
+            Some(session) => session.backend(),
             // Who has just gone may be back at once; who is gone for long hardly in the next seconds.
             None => {
                 let gone = now.since(UnixTime(entry.last_seen)).clamp(1, MAX_RETRY_AFTER);
@@ -230,7 +237,7 @@ impl Registry {
 }
 
 fn sees(bearer: &Bearer, session: &Session) -> bool {
-    bearer.reaches(session.visitor.bearer.subject(), &session.name)
+    bearer.reaches(session.visitor().bearer.subject(), &session.name)
 }
 
 impl Rooms {
@@ -274,6 +281,7 @@ impl Rooms {
 
     fn session_view(&self, session: &Session, base: &GatewayAddress) -> SessionView {
         let entry = self.catalog.get(&session.server);
+        let visitor = session.visitor();
         let (message_count, bytes_transferred) = session.traffic.totals();
         let description = entry.and_then(|entry| entry.description.clone());
         SessionView {
@@ -283,12 +291,12 @@ impl Rooms {
             last_activity: session.traffic.last_seen().rfc3339(),
             message_count,
             bytes_transferred,
-            user: session.visitor.bearer.subject().clone(),
+            user: visitor.bearer.subject().clone(),
             server_id: session.server.clone(),
             tools: entry.and_then(|entry| entry.tools),
             url: base.mcp_url(&session.server.to_string()),
-            remote: session.visitor.peer.to_string(),
-            client: session.visitor.agent.clone(),
+            remote: visitor.peer.to_string(),
+            client: visitor.agent,
         }
     }
 }

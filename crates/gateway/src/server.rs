@@ -26,6 +26,7 @@ use crate::front::{Front, Limits};
 use crate::hosts::Hosts;
 use crate::house::House;
 use crate::registry::Registry;
+use crate::resumable::Resumables;
 use crate::routes;
 use crate::session::Ending;
 use crate::state_dir::StateDir;
@@ -81,6 +82,7 @@ impl Gateway {
         let base = base(&config, address)?;
         let prefix = url::Url::parse(&base.to_string()).map(|url| url.path().trim_end_matches('/').to_owned());
         let house = House {
+            resumable: Resumables::default(),
             trust,
             hosts: Hosts::new(address, config.public_url.as_ref()),
             registry: Registry::new(catalog, config.limits.servers_per_owner),

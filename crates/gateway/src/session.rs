@@ -3,11 +3,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use culvert_link::channels::{Opener, Tap};
 use culvert_protocol::ServerName;
 use tokio_util::sync::CancellationToken;
 
+use crate::backend::{Backend, Channels};
 use crate::catalog::ServerId;
 use crate::clock::UnixTime;
 use crate::hs256::BadToken;
@@ -163,6 +165,16 @@ impl Traffic {
     }
 }
 
+impl Tap for Traffic {
+    fn heard(&self, bytes: usize) {
+        self.heard(bytes, UnixTime::now());
+    }
+
+    fn said(&self, bytes: usize) {
+        self.count(bytes);
+    }
+}
+
 /// A registered link.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -172,16 +184,75 @@ pub(crate) struct Session {
     pub server: ServerId,
     /// What its owner, the bearer's subject, calls the server.
     pub name: ServerName,
-    /// Who is at the other end.
-    pub visitor: Visitor,
+    /// Who is at the other end; changes when the session goes on over a new connection.
+    visitor: RwLock<Visitor>,
     /// Since when it is registered.
     pub since: UnixTime,
     /// What passed over it.
     pub traffic: Arc<Traffic>,
     /// The way to end it.
     pub leash: Leash,
-    /// The child behind it.
-    pub shared: Arc<Shared>,
+    /// The ways to its children.
+    ways: Ways,
+}
+
+/// How a session's children are reached.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    /// The child that the gateway itself talks to, and that all clients share where there is no other way.
+    shared: RwLock<Arc<Shared>>,
+    /// Opens a channel to a child of the client's own.
+    channels: Option<Channels>,
+}
+
+impl Ways {
+    /// The gateway's own conversation, and channels for clients where the link has them.
+    pub(crate) fn new(shared: Arc<Shared>, opener: Option<Opener>) -> Self {
+        Self { shared: RwLock::new(shared), channels: opener.map(Channels::new) }
+    }
+}
+
+impl Session {
+    /// A session that has just been registered.
+    pub(crate) fn new(
+        id: SessionId,
+        server: ServerId,
+        name: ServerName,
+        visitor: Visitor,
+        traffic: Arc<Traffic>,
+        ways: Ways,
+        since: UnixTime,
+    ) -> Self {
+        Self { id, server, name, visitor: RwLock::new(visitor), since, traffic, leash: Leash::default(), ways }
+    }
+
+    /// Who is at the other end now.
+    pub(crate) fn visitor(&self) -> Visitor {
+        self.visitor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The session goes on over a connection of this visitor's.
+    pub(crate) fn taken_over(&self, visitor: Visitor) {
+        *self.visitor.write().unwrap_or_else(PoisonError::into_inner) = visitor;
+    }
+
+    /// The child that the gateway itself talks to.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        self.ways.shared.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// That child is another one now.
+    pub(crate) fn share(&self, shared: Arc<Shared>) {
+        *self.ways.shared.write().unwrap_or_else(PoisonError::into_inner) = shared;
+    }
+
+    /// How the front reaches the server.
+    pub(crate) fn backend(&self) -> Backend {
+        match &self.ways.channels {
+            Some(channels) => Backend::Channels(channels.clone()),
+            None => Backend::Shared(self.shared()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Default for Limits {
         Self {
             max_body: MAX_MESSAGE_DEFAULT,
             max_sessions: 1024,
-            idle: Duration::from_secs(30 * 60),
+            idle: Duration::from_secs(10 * 60),
             request_timeout: Duration::from_secs(300),
             keep_alive: Duration::from_secs(15),
             hold: Duration::from_secs(30),

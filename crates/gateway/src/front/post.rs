@@ -7,6 +7,7 @@ use bytes::Bytes;
 use culvert_protocol::message::{self, Malformed, Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
 use culvert_protocol::splice::single_line;
+use culvert_protocol::text;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
@@ -19,6 +20,7 @@ use super::sse::{self, Opening};
 use super::stream::First;
 use super::{Front, body, headers, listen, modern};
 use crate::backend::{Backend, Caller};
+use crate::conversation::FULL;
 use crate::progress;
 use crate::reply::{self, Body};
 
@@ -103,7 +105,7 @@ async fn initialize(
     caller: Caller,
 ) -> Result<Response<Body>, Refusal> {
     let call = new_call(message)?;
-    let unclaimed = Unclaimed(Some(front.sessions.begin(backend, caller)?));
+    let unclaimed = Unclaimed(Some(front.sessions.begin(backend, caller, client_name(message)).await?));
     let Some(session) = &unclaimed.0 else { return Err(Refusal::session_unknown()) };
     let listener = session.call(vec![call], [body.clone()]).await.map_err(|not_sent| match not_sent {
         // The tunnel ended between the look at it and the first message.
@@ -111,11 +113,25 @@ async fn initialize(
         refused @ NotSent::Refused(_) => refused.into(),
     })?;
     let mut response = answer(front, session, listener).await;
+    if let Some(full) = session.why_ended().filter(|why| why.code() == FULL) {
+        return Err(Refusal::full(&full));
+    }
     // In a stream, whether the server agrees may be still to come; the head has to name the session now.
     if is_stream(&response) || session.version().is_some() {
         name(&mut response, &unclaimed.claim());
     }
     Ok(response)
+}
+
+/// What a client calls itself in `initialize`.
+fn client_name(initialize: &Message<'_>) -> Option<String> {
+    let info = initialize.param(&["clientInfo"]).ok()??;
+    let part = |name| serde_json::from_str::<String>(message::member(info, name).ok()??.get()).ok();
+    let name = text::clean(&part("name")?, 60);
+    Some(match part("version") {
+        Some(version) => format!("{name} {}", text::clean(&version, 20)),
+        None => name,
+    })
 }
 
 fn is_stream(response: &Response<Body>) -> bool {

@@ -96,6 +96,11 @@ impl Refusal {
         Self::invalid(StatusCode::NOT_FOUND, "session.unknown", message)
     }
 
+    /// As many sessions are open as the tunnel takes.
+    pub(super) fn full(why: &RpcError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, why.clone()).after(ROOM_RETRY)
+    }
+
     pub(super) fn initialized_already() -> Self {
         let message = "this session is initialized already; for a new one, send initialize without Mcp-Session-Id";
         Self::invalid(StatusCode::BAD_REQUEST, "session.initialized", message)

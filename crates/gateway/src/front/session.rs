@@ -171,6 +171,11 @@ impl Session {
         Some(Listener { listening: stream.listen(Some(after)), session: self.clone() })
     }
 
+    /// Why the session is over, if it is.
+    pub(super) fn why_ended(&self) -> Option<RpcError> {
+        self.state().ended.clone()
+    }
+
     /// Ends the session, for the first reason given.
     pub(super) fn end(&self, why: RpcError) {
         self.state().ended.get_or_insert(why);

@@ -71,13 +71,22 @@ impl Sessions {
     }
 
     /// Begins a session.
-    pub(super) fn begin(self: &Arc<Self>, backend: &Backend, caller: Caller) -> Result<Arc<Session>, NotBegun> {
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        backend: &Backend,
+        caller: Caller,
+        client: Option<String>,
+    ) -> Result<Arc<Session>, NotBegun> {
         let id = SessionId::random().map_err(|_| NotBegun::NoRandomness)?;
+        if self.len() >= self.limits.max_sessions {
+            return Err(NotBegun::TooMany);
+        }
+        let conversation = backend.open(&caller, client).await.map_err(NotBegun::Closed)?;
         let mut by_id = self.by_id();
+        // Others may have begun meanwhile.
         if by_id.len() >= self.limits.max_sessions {
             return Err(NotBegun::TooMany);
         }
-        let conversation = backend.open(&caller).map_err(NotBegun::Closed)?;
         let tunnel = backend.identity();
         let session = Session::start(id, caller, tunnel, conversation, self.clone());
         by_id.insert(id, session.clone());

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::own::{cancellation, refused};
 use super::table::{ClientId, Owner};
 use super::{Core, Initialized, splicing};
+use crate::conversation::ToServer;
 use crate::progress;
 
 /// How long a client that is cut off may take to fetch the errors that say why.
@@ -23,7 +24,7 @@ pub(super) struct Client {
     pub(super) core: Arc<Core>,
     pub(super) id: ClientId,
     pub(super) to_client: queue::Sender<Bytes>,
-    pub(super) raw: queue::Sender<Bytes>,
+    pub(super) raw: ToServer,
 }
 
 /// Why a client's conversation is over.

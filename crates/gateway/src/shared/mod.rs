@@ -26,7 +26,7 @@ use culvert_protocol::rpc_error::RpcError;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::conversation::{CONVERSATION_QUEUE, Conversation};
+use crate::conversation::{CONVERSATION_QUEUE, Conversation, ToServer};
 
 pub use initialized::{Initialized, LEGACY_REVISIONS};
 use table::Table;
@@ -65,7 +65,7 @@ struct Core {
     /// Ends all tasks.
     stop: CancellationToken,
     /// To the child; gone when the conversation is over.
-    raw: Mutex<Option<queue::Sender<Bytes>>>,
+    raw: Mutex<Option<ToServer>>,
     outbox: mpsc::Sender<Bytes>,
     /// A call was cancelled, so the pump's timer may have to ring earlier.
     cancelled: Notify,
@@ -137,7 +137,7 @@ impl Shared {
         let (id, cut) = self.core.table().join(to_client.clone());
         let client = client::Client { core: self.core.clone(), id, to_client, raw };
         tokio::spawn(client.run(from_client, cut));
-        Ok(Conversation { to_server, from_server })
+        Ok(Conversation::shared(to_server, from_server))
     }
 
     /// A call of the gateway's own, `tools/list` say: the `result`, raw. `params` is JSON.
@@ -204,7 +204,7 @@ impl Core {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn raw(&self) -> Option<queue::Sender<Bytes>> {
+    fn raw(&self) -> Option<ToServer> {
         self.raw.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

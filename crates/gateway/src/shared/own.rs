@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use culvert_link::queue;
 use culvert_protocol::message::{Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
 use tokio::sync::{mpsc, oneshot};
@@ -12,10 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::initialized::{self, Initialized};
 use super::table::{Owner, Refusal};
 use super::{CallError, Core, INITIALIZE_LIMIT, Phase, splicing};
+use crate::conversation::ToServer;
 use crate::progress;
 
 /// Carries the gateway's own messages to the child, so that nobody else has to wait for a child that does not read.
-pub(super) async fn post(core: Arc<Core>, mut mail: mpsc::Receiver<Bytes>, raw: queue::Sender<Bytes>) {
+pub(super) async fn post(core: Arc<Core>, mut mail: mpsc::Receiver<Bytes>, raw: ToServer) {
     let deliver = async {
         while let Some(message) = mail.recv().await {
             if raw.send(message).await.is_err() {

@@ -10,24 +10,25 @@ use tokio::time::{Instant, sleep_until};
 
 use super::table::{Call, Owner};
 use super::{Core, splicing};
+use crate::conversation::FromServer;
 use crate::progress::{self, PROGRESS};
 
 /// Takes what the child says until it is over, then tells everyone.
-pub(super) async fn run(core: Arc<Core>, mut from_child: queue::Receiver<Bytes>) {
+pub(super) async fn run(core: Arc<Core>, mut from_child: FromServer) {
     loop {
         let due = core.table().next_due();
         tokio::select! {
             biased;
             () = core.stop.cancelled() => break,
             line = from_child.recv() => match line {
-                Some(line) => core.heard(&line.item),
+                Some(line) => core.heard(&line),
                 None => break,
             },
             () = core.cancelled.notified() => {}
             () = until(due) => core.end_overdue(),
         }
     }
-    core.end(super::gone());
+    core.end(from_child.why_ended());
 }
 
 async fn until(due: Option<Instant>) {

@@ -16,7 +16,7 @@ const CLOSE_POLICY: u16 = 1008;
 
 /// How long the client has to answer a close. Without the wait, bytes of its own that are under way would make the
 /// system reset the connection, and the close might not arrive.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Why a link is over.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Over {
     }
 
     /// The close code and reason; `None` when nobody is there to read them.
-    fn close(&self) -> Option<(u16, &'static str)> {
+    pub(super) fn close(&self) -> Option<(u16, &'static str)> {
         Some(match self {
             Self::Link(LinkEnd::TooLarge(_)) => (1009, "link.too_large"),
             Self::Link(LinkEnd::Protocol(_)) => (1002, ""),
@@ -82,7 +82,7 @@ impl Over {
     }
 
     /// What is said before the close.
-    fn words(&self, writer: &Writer) -> Option<String> {
+    pub(super) fn words(&self, writer: &Writer) -> Option<String> {
         match self {
             Self::Refused(why) => Some(writer.register_refused(&text::clean(why, 500))),
             Self::RegisteredTwice => Some(writer.error("This connection is registered already; open another one.")),

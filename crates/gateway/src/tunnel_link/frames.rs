@@ -121,7 +121,7 @@ pub(super) struct Heartbeats {
 impl Heartbeats {
     /// Whether one that comes `now` is to be acknowledged. Some clients answer the acknowledgement with a heartbeat: at
     /// once would be a loop.
-    fn is_due(&mut self, now: Instant) -> bool {
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let due = self.last.is_none_or(|last| now.duration_since(last) >= HEARTBEAT_ACK_INTERVAL);
         if due {
             self.last = Some(now);

@@ -1,9 +1,10 @@
-//! The life of one base link, from the upgrade to its end: `register`, the handshake with the child, the catalog, then
+//! The life of one link, from the upgrade to its end, in the base dialect (in the other: [`channels`]): `register`, the handshake with the child, the catalog, then
 //! messages both ways until somebody ends it.
 //!
 //! Liveness is the link's own affair (pings, 28 s). A client that answers them is not evicted for want of heartbeats,
 //! as ContextForge does after 90 s: a heartbeat is acknowledged, and proves nothing that a byte does not.
 
+mod channels;
 mod end;
 mod frames;
 mod register;
@@ -11,16 +12,20 @@ mod register;
 use std::sync::Arc;
 use std::time::Duration;
 
+use culvert_link::channels::Opener;
 use culvert_link::{Frame, FrameReceiver, accept};
+use culvert_protocol::channels::control::Control;
 use culvert_protocol::envelope::{Envelope, Kind, Writer};
 use culvert_protocol::rpc_error::RpcError;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::clock::UnixTime;
 use crate::conversation::conversation;
 use crate::house::House;
 use crate::random;
-use crate::session::{Leash, Session, SessionId, Traffic, Visitor};
+use crate::resumable::Takeover;
+use crate::session::{Session, SessionId, Traffic, Visitor, Ways};
 use crate::shared::Shared;
 use crate::{figures, session::Ending};
 use end::{Over, last_words};
@@ -42,36 +47,30 @@ pub(crate) async fn run(house: Arc<House>, stream: impl culvert_link::activity::
         Err(error) => return tracing::error!(%error, "no link without randomness"),
     };
     let writer = Writer::new(&id.0);
-    let over = match first_register(&house, &mut receiver, &visitor).await {
-        Ok(registration) => {
-            let carrier = Carrier { sender: sender.clone(), writer: writer.clone(), limit: house.limits.max_message };
-            Link { house: &house, id, visitor: &visitor, carrier }.serve(registration, &mut receiver).await
+    let carrier = Carrier { sender: sender.clone(), writer: writer.clone(), limit: house.limits.max_message };
+    let link = Link { house: &house, id, visitor: &visitor, carrier };
+    let over = match link.first_words(&mut receiver).await {
+        Ok(First::Resume(takeovers, received)) => {
+            // A session that has just ended is answered by the end of this connection.
+            let _ = takeovers.send(Takeover { sender, receiver, received, visitor }).await;
+            return;
         }
+        Ok(First::Register(registration)) if registration.offer.has_channels() => {
+            return link.serve_channels(registration, sender, receiver).await.log(&visitor);
+        }
+        Ok(First::Register(registration)) => link.serve(registration, &mut receiver).await,
         Err(over) => over,
     };
     over.log(&visitor);
     last_words(over, &writer, &sender, &mut receiver).await;
 }
 
-/// Waits for `register`. What comes before is dropped: ContextForge's own client sends its child's answer to a
-/// handshake of its own.
-async fn first_register(house: &House, receiver: &mut FrameReceiver, visitor: &Visitor) -> Result<Registration, Over> {
-    let wait = async {
-        loop {
-            let Frame::Text(text) = receiver.recv().await.map_err(Over::Link)? else { continue };
-            match Envelope::parse(&text) {
-                Ok(envelope) if envelope.kind == Kind::Register => {
-                    return Registration::read(&envelope, &visitor.bearer).map_err(Over::Refused);
-                }
-                Ok(envelope) if envelope.kind == Kind::Unregister => return Err(Over::Unregistered),
-                _ => tracing::debug!(peer = %visitor.peer, "dropped a frame that came before register"),
-            }
-        }
-    };
-    tokio::select! {
-        registered = timeout(FIRST_FRAME, wait) => registered.unwrap_or(Err(Over::NeverRegistered)),
-        () = house.stop.cancelled() => Err(Over::Ordered(Ending::Stopping)),
-    }
+/// What a client begins with.
+enum First {
+    /// A fresh registration.
+    Register(Registration),
+    /// A session that it has already: the way to its task, and what has come in of the gateway's stream.
+    Resume(mpsc::Sender<Takeover>, u64),
 }
 
 /// A link that has asked to be registered.
@@ -83,6 +82,40 @@ struct Link<'l> {
 }
 
 impl Link<'_> {
+    /// Waits for `register` or `resume`. What comes before is dropped: ContextForge's own client sends its child's
+    /// answer to a handshake of its own.
+    async fn first_words(&self, receiver: &mut FrameReceiver) -> Result<First, Over> {
+        let wait = async {
+            loop {
+                let Frame::Text(text) = receiver.recv().await.map_err(Over::Link)? else { continue };
+                match Envelope::parse(&text) {
+                    Ok(envelope) if envelope.kind == Kind::Register => {
+                        let registration = Registration::read(&envelope, &self.visitor.bearer);
+                        return registration.map(First::Register).map_err(Over::Refused);
+                    }
+                    Ok(envelope) if envelope.kind == Kind::Unregister => return Err(Over::Unregistered),
+                    _ => {}
+                }
+                let Some(Control::Resume { session_id, key, received }) = Control::parse(&text) else {
+                    tracing::debug!(peer = %self.visitor.peer, "dropped a frame that came before register");
+                    continue;
+                };
+                match self.house.resumable.find(&session_id, &key, self.visitor) {
+                    Ok(takeovers) => return Ok(First::Resume(takeovers, received)),
+                    Err(why) => {
+                        tracing::info!(peer = %self.visitor.peer, %why, "a session is not resumed");
+                        let refused = Control::ResumeRefused { reason: why.to_string() }.to_json();
+                        self.carrier.sender.send(refused).await.map_err(|_| Over::Gone)?;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            first = timeout(FIRST_FRAME, wait) => first.unwrap_or(Err(Over::NeverRegistered)),
+            () = self.house.stop.cancelled() => Err(Over::Ordered(Ending::Stopping)),
+        }
+    }
+
     async fn serve(self, registration: Registration, receiver: &mut FrameReceiver) -> Over {
         let (front, child) = conversation();
         let traffic = Arc::new(Traffic::new(UnixTime::now()));
@@ -107,22 +140,39 @@ impl Link<'_> {
 
     /// Registers, then waits for an order to end.
     async fn live(&self, registration: Registration, shared: &Arc<Shared>, traffic: &Arc<Traffic>) -> Over {
-        let registering = timeout(REGISTRATION, self.register(registration, shared, traffic));
-        let session = tokio::select! {
-            registered = registering => match registered {
-                Ok(Ok(session)) => session,
-                Ok(Err(over)) => return over,
-                Err(_) => return Over::Refused(format!("the registration took more than {} s", REGISTRATION.as_secs())),
-            },
-            () = self.house.stop.cancelled() => return Over::Ordered(Ending::Stopping),
+        let session = match self.register_in_time(registration, shared, traffic, None).await {
+            Ok(session) => session,
+            Err(over) => return over,
         };
-        let over = tokio::select! {
+        tokio::select! {
+            over = self.ordered(&session) => over,
+            why = shared.closed() => Over::Closed(why),
+        }
+    }
+
+    /// Completes when somebody orders the end.
+    async fn ordered(&self, session: &Session) -> Over {
+        tokio::select! {
             order = session.leash.ordered() => Over::Ordered(order),
             () = self.house.stop.cancelled() => Over::Ordered(Ending::Stopping),
-            why = shared.closed() => Over::Closed(why),
-        };
-        drop(session);
-        over
+        }
+    }
+
+    async fn register_in_time(
+        &self,
+        registration: Registration,
+        shared: &Arc<Shared>,
+        traffic: &Arc<Traffic>,
+        opener: Option<Opener>,
+    ) -> Result<Registered<'_>, Over> {
+        tokio::select! {
+            registered = timeout(REGISTRATION, self.register(registration, shared, traffic, opener)) => {
+                registered.unwrap_or_else(|_| {
+                    Err(Over::Refused(format!("the registration took more than {} s", REGISTRATION.as_secs())))
+                })
+            }
+            () = self.house.stop.cancelled() => Err(Over::Ordered(Ending::Stopping)),
+        }
     }
 
     async fn register<'h>(
@@ -130,22 +180,18 @@ impl Link<'_> {
         registration: Registration,
         shared: &Arc<Shared>,
         traffic: &Arc<Traffic>,
+        opener: Option<Opener>,
     ) -> Result<Registered<'h>, Over> {
         shared.ready().await.map_err(|why| Over::Refused(why.message().to_owned()))?;
         let tools = figures::tools(shared).await;
         let now = UnixTime::now();
         self.house.trust.confirm(&self.visitor.bearer, now).map_err(|why| Over::Ordered(why.into()))?;
         let entry = registration.entry(self.visitor.bearer.subject(), tools, now);
-        let session = Arc::new(Session {
-            id: self.id.clone(),
-            server: registration.server(self.visitor.bearer.subject()),
-            name: registration.name,
-            visitor: self.visitor.clone(),
-            since: now,
-            traffic: traffic.clone(),
-            leash: Leash::default(),
-            shared: shared.clone(),
-        });
+        let server = registration.server(self.visitor.bearer.subject());
+        let ways = Ways::new(shared.clone(), opener);
+        let session =
+            Session::new(self.id.clone(), server, registration.name, self.visitor.clone(), traffic.clone(), ways, now);
+        let session = Arc::new(session);
         let registered = Registered { house: self.house, session };
         self.house.registry.admit(registered.session.clone(), entry).await;
         tracing::info!(

@@ -1,5 +1,6 @@
 //! What a `register` asks for, and whether the bearer may have it.
 
+use culvert_protocol::channels::control::Offer;
 use culvert_protocol::envelope::{Envelope, ServerInfo};
 use culvert_protocol::{ServerName, text};
 
@@ -15,6 +16,8 @@ const MAX_DESCRIPTION: usize = 500;
 pub(super) struct Registration {
     pub(super) name: ServerName,
     description: Option<String>,
+    /// What the client can do beyond the base dialect.
+    pub(super) offer: Offer,
 }
 
 impl Registration {
@@ -31,7 +34,8 @@ impl Registration {
             return Err(format!("this token may not register the name {:?}", name.as_str()));
         }
         let description = info.description.map(|words| text::clean(&words, MAX_DESCRIPTION));
-        Ok(Self { name, description: description.filter(|words| !words.is_empty()) })
+        let offer = envelope.extensions.map(Offer::read).unwrap_or_default();
+        Ok(Self { name, description: description.filter(|words| !words.is_empty()), offer })
     }
 
     /// The server's id.

@@ -86,7 +86,7 @@ async fn say_text(client: &Conversation, text: impl Into<Bytes>) {
 
 async fn line(client: &mut Conversation) -> String {
     let line = timeout(LONG, client.from_server.recv()).await.expect("in time").expect("not over");
-    String::from_utf8(line.item.to_vec()).unwrap()
+    String::from_utf8(line.to_vec()).unwrap()
 }
 
 async fn next(client: &mut Conversation) -> Value {

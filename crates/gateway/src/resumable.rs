@@ -1,0 +1,104 @@
+//! Sessions whose connection may be replaced: who may take one up again, and the way to its task.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use culvert_link::{FrameReceiver, FrameSender};
+use culvert_protocol::{Secret, ServerName};
+use ring::digest::{SHA256, digest};
+use tokio::sync::mpsc;
+
+use crate::rights::Subject;
+use crate::session::{SessionId, Visitor};
+
+/// Connections that may wait to take one session up. A client tries them one after another.
+const WAITING: usize = 4;
+
+/// Every session of the channels dialect, until it ends for good.
+#[derive(Debug, Default)]
+pub(crate) struct Resumables {
+    berths: Mutex<HashMap<SessionId, Berth>>,
+}
+
+/// What it takes to take a session up.
+#[derive(Debug)]
+struct Berth {
+    key: [u8; 32],
+    subject: Subject,
+    name: ServerName,
+    takeovers: mpsc::Sender<Takeover>,
+}
+
+/// A new connection for a session.
+#[derive(Debug)]
+pub(crate) struct Takeover {
+    /// Frames to the client.
+    pub(crate) sender: FrameSender,
+    /// Frames from it.
+    pub(crate) receiver: FrameReceiver,
+    /// What it has received of the gateway's stream.
+    pub(crate) received: u64,
+    /// Who is at its other end now.
+    pub(crate) visitor: Visitor,
+}
+
+/// A session's place among the resumable ones; given up when dropped.
+#[derive(Debug)]
+pub(crate) struct Moored<'r> {
+    resumables: &'r Resumables,
+    id: SessionId,
+    /// New connections for it.
+    pub(crate) takeovers: mpsc::Receiver<Takeover>,
+}
+
+/// Why a session is not taken up; the text is on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotResumed {
+    /// There is none, or the key is not its own: who asks is not told which.
+    #[error("unknown")]
+    Unknown,
+    /// The bearer is another's, or may not have the server.
+    #[error("subject")]
+    Subject,
+}
+
+impl Resumables {
+    /// Enters a session.
+    pub(crate) fn moor(&self, id: &SessionId, key: &Secret, subject: &Subject, name: &ServerName) -> Moored<'_> {
+        let (sender, takeovers) = mpsc::channel(WAITING);
+        let (key, subject, name) = (hash(key), subject.clone(), name.clone());
+        self.berths().insert(id.clone(), Berth { key, subject, name, takeovers: sender });
+        Moored { resumables: self, id: id.clone(), takeovers }
+    }
+
+    /// The way to the task of the session that `visitor` wants to take up.
+    ///
+    /// # Errors
+    /// [`NotResumed`].
+    pub(crate) fn find(&self, id: &str, key: &Secret, visitor: &Visitor) -> Result<mpsc::Sender<Takeover>, NotResumed> {
+        let berths = self.berths();
+        // Hashes are compared, so how long that takes tells nothing about the key.
+        let berth = berths.get(&SessionId(id.to_owned())).filter(|berth| berth.key == hash(key));
+        let berth = berth.ok_or(NotResumed::Unknown)?;
+        if *visitor.bearer.subject() != berth.subject || !visitor.bearer.may_register(&berth.name) {
+            return Err(NotResumed::Subject);
+        }
+        Ok(berth.takeovers.clone())
+    }
+
+    fn berths(&self) -> MutexGuard<'_, HashMap<SessionId, Berth>> {
+        self.berths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Moored<'_> {
+    fn drop(&mut self) {
+        self.resumables.berths().remove(&self.id);
+    }
+}
+
+fn hash(key: &Secret) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, key.expose().as_bytes()).as_ref());
+    hash
+}
