@@ -27,6 +27,8 @@ struct Berth {
     subject: Subject,
     name: ServerName,
     takeovers: mpsc::Sender<Takeover>,
+    /// The client's latest try.
+    attempt: u64,
 }
 
 /// A new connection for a session.
@@ -57,6 +59,9 @@ pub(crate) enum NotResumed {
     /// There is none, or the key is not its own: who asks is not told which.
     #[error("unknown")]
     Unknown,
+    /// A later try of the same client came first.
+    #[error("stale")]
+    Stale,
     /// The bearer is another's, or may not have the server.
     #[error("subject")]
     Subject,
@@ -67,7 +72,7 @@ impl Resumables {
     pub(crate) fn moor(&self, id: &SessionId, key: &Secret, subject: &Subject, name: &ServerName) -> Moored<'_> {
         let (sender, takeovers) = mpsc::channel(WAITING);
         let (key, subject, name) = (hash(key), subject.clone(), name.clone());
-        self.berths().insert(id.clone(), Berth { key, subject, name, takeovers: sender });
+        self.berths().insert(id.clone(), Berth { key, subject, name, takeovers: sender, attempt: 0 });
         Moored { resumables: self, id: id.clone(), takeovers }
     }
 
@@ -75,14 +80,24 @@ impl Resumables {
     ///
     /// # Errors
     /// [`NotResumed`].
-    pub(crate) fn find(&self, id: &str, key: &Secret, visitor: &Visitor) -> Result<mpsc::Sender<Takeover>, NotResumed> {
-        let berths = self.berths();
+    pub(crate) fn find(
+        &self,
+        id: &str,
+        key: &Secret,
+        attempt: u64,
+        visitor: &Visitor,
+    ) -> Result<mpsc::Sender<Takeover>, NotResumed> {
+        let mut berths = self.berths();
         // Hashes are compared, so how long that takes tells nothing about the key.
-        let berth = berths.get(&SessionId(id.to_owned())).filter(|berth| berth.key == hash(key));
+        let berth = berths.get_mut(&SessionId(id.to_owned())).filter(|berth| berth.key == hash(key));
         let berth = berth.ok_or(NotResumed::Unknown)?;
         if *visitor.bearer.subject() != berth.subject || !visitor.bearer.may_register(&berth.name) {
             return Err(NotResumed::Subject);
         }
+        if attempt <= berth.attempt {
+            return Err(NotResumed::Stale);
+        }
+        berth.attempt = attempt;
         Ok(berth.takeovers.clone())
     }
 

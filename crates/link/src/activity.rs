@@ -16,26 +16,50 @@ pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for S {}
 
-/// When the last byte came in.
+/// When bytes last moved, in each direction.
 #[derive(Debug, Clone)]
 pub struct Activity {
     start: Instant,
-    last: Arc<AtomicU64>,
+    read: Arc<Direction>,
+    written: Arc<Direction>,
+}
+
+/// One direction: when it last moved, in milliseconds from the start, and how often.
+#[derive(Debug, Default)]
+struct Direction {
+    last: AtomicU64,
+    times: AtomicU64,
 }
 
 impl Activity {
     fn new() -> Self {
-        Self { start: Instant::now(), last: Arc::default() }
+        Self { start: Instant::now(), read: Arc::default(), written: Arc::default() }
     }
 
-    /// The moment of the last byte, or of the start while none has come.
-    pub fn last(&self) -> Instant {
-        self.start + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    /// When the last byte came in; the start while none has.
+    pub fn last_read(&self) -> Instant {
+        self.start + Duration::from_millis(self.read.last.load(Ordering::Relaxed))
     }
 
-    fn mark(&self) {
+    /// When the system last took a byte to send; the start while it has not.
+    pub fn last_written(&self) -> Instant {
+        self.start + Duration::from_millis(self.written.last.load(Ordering::Relaxed))
+    }
+
+    /// How often bytes came in so far.
+    pub fn reads(&self) -> u64 {
+        self.read.times.load(Ordering::Relaxed)
+    }
+
+    /// How often bytes went out so far.
+    pub fn writes(&self) -> u64 {
+        self.written.times.load(Ordering::Relaxed)
+    }
+
+    fn mark(&self, direction: &Direction) {
         let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(elapsed, Ordering::Relaxed);
+        direction.last.store(elapsed, Ordering::Relaxed);
+        direction.times.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -68,7 +92,7 @@ impl AsyncRead for Watched {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.activity.mark();
+            self.activity.mark(&self.activity.read);
         }
         polled
     }
@@ -76,7 +100,11 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.activity.mark(&self.activity.written);
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

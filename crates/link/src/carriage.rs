@@ -127,6 +127,11 @@ impl FrameSender {
         let _ = self.queue.send(Outgoing::Close(code, reason)).await;
     }
 
+    /// As [`close`](Self::close), but without waiting for room.
+    pub(crate) fn try_close(&self, code: u16, reason: &'static str) {
+        let _ = self.queue.try_send(Outgoing::Close(code, reason));
+    }
+
     /// Completes when the link is over.
     pub async fn closed(&self) {
         self.queue.closed().await;
@@ -140,8 +145,17 @@ pub struct FrameReceiver {
     activity: Activity,
     max_message: usize,
     pinger: FrameSender,
-    pinged: bool,
+    /// The last ping. It is answered when the count of signs has moved on.
+    pinged: Option<Pinged>,
     _alive: oneshot::Sender<()>,
+}
+
+/// A ping that went out.
+#[derive(Debug, Clone, Copy)]
+struct Pinged {
+    at: Instant,
+    /// How many signs of life there were by then.
+    signs: u64,
 }
 
 impl FrameReceiver {
@@ -171,27 +185,36 @@ impl FrameReceiver {
         }
     }
 
+    /// When the peer last gave a sign of life, and how many it gave: bytes of its own and, while much waits to be sent,
+    /// room for more of ours. A ping would stand at the end of that queue, and nothing else need come back meanwhile.
+    fn signs(&self) -> (Instant, u64) {
+        let (read, reads) = (self.activity.last_read(), self.activity.reads());
+        if self.pinger.queue.used() <= NEARLY_IDLE {
+            return (read, reads);
+        }
+        (read.max(self.activity.last_written()), reads + self.activity.writes())
+    }
+
     /// When to look at the silence again.
     fn deadline(&self) -> Instant {
-        let patience = if self.pinged {
-            limits::SILENCE_BEFORE_PING + limits::SILENCE_AFTER_PING
-        } else {
-            limits::SILENCE_BEFORE_PING
-        };
-        self.activity.last() + patience
+        let (last, count) = self.signs();
+        match self.pinged {
+            Some(ping) if ping.signs == count => ping.at + limits::SILENCE_AFTER_PING,
+            _ => last + limits::SILENCE_BEFORE_PING,
+        }
     }
 
     fn check_silence(&mut self) -> Result<(), LinkEnd> {
-        let silent = self.activity.last().elapsed();
-        if silent < limits::SILENCE_BEFORE_PING {
-            self.pinged = false;
-        } else if silent >= limits::SILENCE_BEFORE_PING + limits::SILENCE_AFTER_PING {
-            return Err(LinkEnd::Silent(silent));
-        } else if !self.pinged {
-            self.pinged = true;
-            // A full queue means that the peer does not read; then no ping is needed to find out that it is silent.
-            let _ = self.pinger.queue.try_send(Outgoing::Ping);
+        if Instant::now() < self.deadline() {
+            return Ok(());
         }
+        let (last, count) = self.signs();
+        if self.pinged.is_some_and(|ping| ping.signs == count) {
+            return Err(LinkEnd::Silent(last.elapsed()));
+        }
+        self.pinged = Some(Pinged { at: Instant::now(), signs: count });
+        // A full queue means that the peer does not read; then no ping is needed to find out that it is silent.
+        let _ = self.pinger.queue.try_send(Outgoing::Ping);
         Ok(())
     }
 
@@ -259,8 +282,7 @@ pub(crate) fn carry(
         }
     });
     let sender = FrameSender { queue };
-    let receiver =
-        FrameReceiver { frames, activity, max_message, pinger: sender.clone(), pinged: false, _alive: alive };
+    let receiver = FrameReceiver { frames, activity, max_message, pinger: sender.clone(), pinged: None, _alive: alive };
     (sender, receiver)
 }
 
@@ -331,6 +353,37 @@ mod tests {
         assert_eq!((head, start.elapsed().as_secs()), ([PING, 0], 8));
         let Err(LinkEnd::Silent(after)) = ended.await.unwrap() else { panic!("the link must be dead") };
         assert_eq!((after.as_secs(), start.elapsed().as_secs()), (28, 28));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_answers_pings_is_alive_for_as_long_as_it_likes() {
+        const PONG: u8 = 10;
+        let (_sender, mut receiver, mut peer) = link().await;
+        let receiving = tokio::spawn(async move { receiver.recv().await });
+        for _ in 0..20 {
+            let mut ping = [0; 2];
+            peer.read_exact(&mut ping).await.unwrap();
+            assert_eq!(ping, [PING, 0]);
+            peer.write_all(&frame(PONG, b"")).await.unwrap();
+        }
+        peer.write_all(&frame(1, b"still here")).await.unwrap();
+        assert_eq!(receiving.await.unwrap(), Ok(Frame::Text("still here".into())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_upload_is_no_silence() {
+        let (sender, mut receiver, mut peer) = link().await;
+        let receiving = tokio::spawn(async move { receiver.recv().await });
+        for _ in 0..15 {
+            assert!(sender.try_send("x".repeat(60_000)));
+        }
+        let mut taken = vec![0; 9_000];
+        for _ in 0..80 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            peer.read_exact(&mut taken).await.unwrap();
+        }
+        assert!(!receiving.is_finished());
+        receiving.abort();
     }
 
     #[tokio::test(start_paused = true)]

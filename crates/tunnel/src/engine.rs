@@ -151,6 +151,8 @@ impl Engine {
                     id: session_id,
                     grant,
                     backoff: Backoff::new(self.config.retry.first, RESUME_CAP, self.session_ids.fork()),
+                    attempts: 0,
+                    resumed: None,
                 };
                 // The session takes the server over, and leaves none behind.
                 session.serve(link, served).await
@@ -274,7 +276,7 @@ fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> C
         LinkEnd::Closed { code: 1008, reason } if !registered => Cause::RegisterFailed {
             reason: if reason.is_empty() { "it closed the link (1008)".to_owned() } else { reason },
         },
-        LinkEnd::Closed { code: 1000 | 1008, reason } => Cause::Removed { detail: because(&reason) },
+        LinkEnd::Closed { code: 1000 | 1008 | 4000.., reason } => Cause::Removed { detail: because(&reason) },
         LinkEnd::Silent(after) => Cause::LinkSilent { after },
         end => Cause::LinkLost { detail: end.to_string() },
     }

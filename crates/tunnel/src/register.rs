@@ -68,9 +68,17 @@ async fn acknowledged(link: &mut Dialled, session_id: &str) -> Result<Acknowledg
         };
         let message = envelope.message.as_deref().unwrap_or_default();
         let dialect = match (&envelope.kind, envelope.status.as_deref().unwrap_or_default()) {
-            (Kind::RegisterAck, "processing") => {
-                envelope.extensions.and_then(Grant::read).map_or(Dialect::Base, Dialect::Channels)
-            }
+            (Kind::RegisterAck, "processing") => match envelope.extensions {
+                Some(extensions) if Offer::read(extensions).channels > 0 => match Grant::read(extensions) {
+                    Some(grant) => Dialect::Channels(grant),
+                    // It would speak channels now, and wait for answers that the base dialect does not give.
+                    None => {
+                        let why = "its grant of channels cannot be read".to_owned();
+                        return Err(Unacknowledged::Refused(Refusal::Stated(why)));
+                    }
+                },
+                _ => Dialect::Base,
+            },
             (Kind::RegisterAck, "success") => Dialect::Mute,
             (Kind::RegisterAck | Kind::RegisterComplete | Kind::Error, _) => {
                 return Err(Unacknowledged::Refused(Refusal::of(message)));

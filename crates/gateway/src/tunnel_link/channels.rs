@@ -120,7 +120,7 @@ impl Link<'_> {
     }
 
     /// Goes on with a new connection. The old one is let go of first: only then does the count stand still.
-    async fn take_over(&self, carrier: &Carrier, takeover: Takeover) {
+    async fn take_over(&self, carrier: &mut Carrier, takeover: Takeover) {
         let Some(received) = carrier.detach().await else { return };
         let resumed = Control::Resumed { received }.to_json();
         tracing::info!(session = %self.id, peer = %takeover.visitor.peer, "a session goes on");
@@ -159,10 +159,8 @@ impl Link<'_> {
         if let Some(words) = over.words(&self.carrier.writer) {
             carrier.send_text(words).await;
         }
-        if !reason.is_empty() {
-            carrier.send_text(Control::Close { code: reason.to_owned() }.to_json()).await;
-        }
-        carrier.close(code, reason).await;
+        let last = (!reason.is_empty()).then(|| Control::Close { code: reason.to_owned() }.to_json());
+        carrier.close(last, code, reason).await;
         let hung_up = async { while !matches!(carrier.happens().await, None | Some(Happening::Lost(_))) {} };
         let _ = timeout(CLOSE_WAIT, hung_up).await;
     }

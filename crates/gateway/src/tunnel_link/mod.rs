@@ -96,11 +96,11 @@ impl Link<'_> {
                     Ok(envelope) if envelope.kind == Kind::Unregister => return Err(Over::Unregistered),
                     _ => {}
                 }
-                let Some(Control::Resume { session_id, key, received }) = Control::parse(&text) else {
+                let Some(Control::Resume { session_id, key, received, attempt }) = Control::parse(&text) else {
                     tracing::debug!(peer = %self.visitor.peer, "dropped a frame that came before register");
                     continue;
                 };
-                match self.house.resumable.find(&session_id, &key, self.visitor) {
+                match self.house.resumable.find(&session_id, &key, attempt, self.visitor) {
                     Ok(takeovers) => return Ok(First::Resume(takeovers, received)),
                     Err(why) => {
                         tracing::info!(peer = %self.visitor.peer, %why, "a session is not resumed");

@@ -10,7 +10,7 @@ use culvert_protocol::channels::{self, ChannelId, Event, Inbox, Mux, Outbox, Res
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::assembler::{Assembler, TooLarge};
 use super::channel::{Channel, ChannelEnd, Feed, Outgoing};
@@ -18,6 +18,9 @@ use crate::carriage::{Frame, FrameReceiver, FrameSender, LinkEnd};
 
 /// An acknowledgement is due so long after the first byte that was not acknowledged.
 const ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// A peer that has acknowledged nothing for so long, with as much unacknowledged as may be, is gone.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// Channels that may be open on one link at all. What a profile allows is less.
 const MAX_CHANNELS: usize = 4096;
@@ -70,7 +73,9 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Carrier {
     commands: mpsc::Sender<Command>,
-    happenings: mpsc::Receiver<Happening>,
+    happenings: mpsc::Receiver<(u64, Happening)>,
+    /// Which connection this is: what is told of an earlier one is old.
+    connection: u64,
 }
 
 /// Opens channels; for those who do not own the session.
@@ -85,7 +90,7 @@ enum Command {
     Text(String),
     Detach(oneshot::Sender<u64>),
     Attach(FrameSender, FrameReceiver, u64),
-    Close(u16, &'static str),
+    Close(Option<String>, u16, &'static str),
 }
 
 impl Carrier {
@@ -107,16 +112,24 @@ impl Carrier {
             outgoing,
             commands: for_task,
             owner: to_owner,
+            number: 0,
+            dropped_texts: 0,
+            full_since: None,
             lost: None,
             events: Vec::new(),
         };
         tokio::spawn(task.run());
-        Self { commands, happenings }
+        Self { commands, happenings, connection: 0 }
     }
 
     /// What happens next; `None` when the session is over. Cancel safe.
     pub async fn happens(&mut self) -> Option<Happening> {
-        self.happenings.recv().await
+        loop {
+            match self.happenings.recv().await? {
+                (connection, Happening::Lost(_)) if connection != self.connection => {}
+                (_, happening) => return Some(happening),
+            }
+        }
     }
 
     /// Opens channels on this session, also after a resume.
@@ -131,8 +144,9 @@ impl Carrier {
 
     /// Lets go of the connection, if any, and tells how many bytes of the peer's stream have come in. After this the
     /// number stands still until [`attach`](Self::attach).
-    pub async fn detach(&self) -> Option<u64> {
+    pub async fn detach(&mut self) -> Option<u64> {
         let (reply, count) = oneshot::channel();
+        self.connection += 1;
         self.commands.send(Command::Detach(reply)).await.ok()?;
         count.await.ok()
     }
@@ -143,9 +157,9 @@ impl Carrier {
         let _ = self.commands.send(Command::Attach(sender, receiver, received)).await;
     }
 
-    /// Ends the connection after what is queued, with a close code and a reason.
-    pub async fn close(&self, code: u16, reason: &'static str) {
-        let _ = self.commands.send(Command::Close(code, reason)).await;
+    /// Ends the connection after what is queued and `last`, with a close code and a reason.
+    pub async fn close(&self, last: Option<String>, code: u16, reason: &'static str) {
+        let _ = self.commands.send(Command::Close(last, code, reason)).await;
     }
 }
 
@@ -171,7 +185,11 @@ struct Task {
     out: mpsc::UnboundedSender<Outgoing>,
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
     commands: mpsc::Receiver<Command>,
-    owner: mpsc::Sender<Happening>,
+    owner: mpsc::Sender<(u64, Happening)>,
+    number: u64,
+    dropped_texts: u64,
+    /// Since when nothing more can be sent, because the peer acknowledges nothing.
+    full_since: Option<Instant>,
     /// How the connection ended, until the owner was told.
     lost: Option<Ended>,
     events: Vec<Event>,
@@ -181,30 +199,34 @@ impl Task {
     async fn run(mut self) {
         loop {
             let can_send = !self.again.is_empty() || (self.outbox.has_room() && self.mux.has_output());
+            self.watch_for_acknowledgements();
+            let patience_ends = self.full_since.map(|since| since + UNACKNOWLEDGED);
             let (sender, receiver) = self.connection.as_mut().map(|(sender, receiver)| (&*sender, receiver)).unzip();
             tokio::select! {
+                // Commands first: a peer that floods must not keep the owner from ending it.
                 biased;
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command).await,
+                    None => break,
+                },
+                () = has_room(&self.owner), if self.lost.is_some() => {
+                    if let Some(how) = self.lost.take() {
+                        // Nobody else fills that room.
+                        let _ = self.owner.try_send((self.number, Happening::Lost(how)));
+                    }
+                }
                 Some(outgoing) = self.outgoing.recv() => self.on_outgoing(outgoing),
                 frame = next_frame(receiver) => match frame {
                     Ok(Frame::Binary(bytes)) => self.on_bytes(bytes),
                     Ok(Frame::Text(text)) => self.on_text(text),
                     Err(end) => self.lose(Ended::Broken(end)),
                 },
-                command = self.commands.recv() => match command {
-                    Some(command) => self.on_command(command).await,
-                    None => break,
-                },
                 () = until(self.ack_at) => self.acknowledge(),
-                () = has_room(&self.owner), if self.lost.is_some() => {
-                    if let Some(how) = self.lost.take() {
-                        // Nobody else fills that room.
-                        let _ = self.owner.try_send(Happening::Lost(how));
-                    }
-                }
                 idle = nearly_idle(sender), if can_send => {
                     // Whoever is gone is reported by the receiving end.
-                    if idle { self.send_one() }
+                    if idle { self.send_one(); }
                 }
+                () = until(patience_ends) => self.lose(Ended::Broken(LinkEnd::Silent(UNACKNOWLEDGED))),
             }
         }
         for (_, feed) in self.feeds.drain() {
@@ -212,8 +234,17 @@ impl Task {
         }
     }
 
-    fn send_one(&mut self) {
-        let Some((sender, _)) = &self.connection else { return };
+    /// A peer that takes messages and never says so would let every call wait for ever.
+    fn watch_for_acknowledgements(&mut self) {
+        match self.connection.is_some() && !self.outbox.has_room() {
+            true => _ = self.full_since.get_or_insert_with(Instant::now),
+            false => self.full_since = None,
+        }
+    }
+
+    /// Sends the next message; whether there was one and the connection took it.
+    fn send_one(&mut self) -> bool {
+        let Some((sender, _)) = &self.connection else { return false };
         let message = match self.again.pop_front() {
             Some(message) => message,
             None => match self.mux.fill() {
@@ -221,14 +252,14 @@ impl Task {
                     self.outbox.push(message.clone());
                     message
                 }
-                None => return,
+                None => return false,
             },
         };
         // A nearly idle connection has room. One that broke meanwhile has not, and then the outbox has it.
         if let Some(tap) = &self.terms.tap {
             tap.said(message.len());
         }
-        sender.try_send(Frame::Binary(message));
+        sender.try_send(Frame::Binary(message))
     }
 
     fn on_outgoing(&mut self, outgoing: Outgoing) {
@@ -284,7 +315,8 @@ impl Task {
                     return self.mux.reset(id, ResetReason::TooMany, "too many channels are open on this link");
                 }
                 let channel = self.new_channel(id);
-                if self.owner.try_send(Happening::Opened(channel, Header::read(&header))).is_err() {
+                let opened = Happening::Opened(channel, Header::read(&header));
+                if self.owner.try_send((self.number, opened)).is_err() {
                     // The channel's ends are dropped with what could not be told, and that resets it.
                     warn!(%id, "a channel was refused: too much is going on");
                 }
@@ -322,8 +354,11 @@ impl Task {
                 }
             }
             _ => {
-                if self.owner.try_send(Happening::Text(text)).is_err() {
-                    warn!("a control message was dropped: too much is going on");
+                if self.owner.try_send((self.number, Happening::Text(text))).is_err() {
+                    self.dropped_texts += 1;
+                    if self.dropped_texts == 1 {
+                        warn!("the peer sends more control messages than can be dealt with: some are dropped");
+                    }
                 }
             }
         }
@@ -350,6 +385,7 @@ impl Task {
                 self.again.clear();
                 self.ack_at = None;
                 self.lost = None;
+                self.number += 1;
                 let _ = reply.send(self.inbox.acknowledge());
             }
             Command::Attach(sender, receiver, received) => {
@@ -361,20 +397,21 @@ impl Task {
                         self.connection = Some((sender, receiver));
                     }
                     Err(violation) => {
-                        sender.close(1002, "count").await;
+                        self.connection = Some((sender, receiver));
                         self.lose(Ended::Violation(violation.to_string()));
                     }
                 }
             }
-            Command::Close(code, reason) => {
-                // Ends of channels that were told just now still go out.
+            Command::Close(last, code, reason) => {
+                // Ends of channels that were told just now still go out, as far as the connection takes them.
                 while let Ok(outgoing) = self.outgoing.try_recv() {
                     self.on_outgoing(outgoing);
                 }
-                while self.outbox.has_room() && self.mux.has_output() && self.connection.is_some() {
-                    self.send_one();
-                }
+                while self.outbox.has_room() && self.send_one() {}
                 if let Some((sender, _)) = &self.connection {
+                    if let Some(last) = last {
+                        sender.try_send(last);
+                    }
                     sender.close(code, reason).await;
                 }
             }
@@ -384,12 +421,21 @@ impl Task {
     fn acknowledge(&mut self) {
         self.ack_at = None;
         let Some((sender, _)) = &self.connection else { return };
-        if self.inbox.owes() && !sender.try_send(Control::Ack { received: self.inbox.acknowledge() }.to_json()) {
-            debug!("an acknowledgement could not be queued: the next one tells the same");
+        if !self.inbox.owes() {
+            return;
+        }
+        if sender.try_send(Control::Ack { received: self.inbox.received() }.to_json()) {
+            self.inbox.acknowledge();
+        } else {
+            self.ack_at = Some(Instant::now() + ACK_DELAY);
         }
     }
 
     fn lose(&mut self, how: Ended) {
+        if let (Some((sender, _)), Ended::Violation(_)) = (&self.connection, &how) {
+            // "Protocol error" (RFC 6455 §7.4.1): the peer need not try to resume.
+            sender.try_close(1002, "violation");
+        }
         self.connection = None;
         self.again.clear();
         self.ack_at = None;
@@ -435,7 +481,7 @@ async fn nearly_idle(sender: Option<&FrameSender>) -> bool {
 }
 
 /// An owner that is gone needs to be told nothing: the commands' end says so.
-async fn has_room(owner: &mpsc::Sender<Happening>) {
+async fn has_room(owner: &mpsc::Sender<(u64, Happening)>) {
     if owner.reserve().await.is_err() {
         std::future::pending().await
     }

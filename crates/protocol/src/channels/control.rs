@@ -6,10 +6,20 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::limits::MAX_MESSAGE_FLOOR;
 use crate::secret::Secret;
 
 /// The version of the dialect that this code speaks.
 const VERSION: u32 = 1;
+
+/// The smallest window that is worth the name, in bytes.
+pub const MIN_WINDOW: u32 = 1024;
+
+/// The largest window that a client takes, in bytes.
+pub const MAX_WINDOW: u32 = 16 * 1024 * 1024;
+
+/// The longest grace that a client reckons with, in seconds.
+pub const MAX_GRACE: u64 = 3600;
 
 /// `extensions` of a `register`: what the client can do beyond the base dialect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +76,15 @@ impl Grant {
         Self { channels: VERSION, resume: VERSION, window, max_message, grace: grace.as_secs(), resume_key }
     }
 
-    /// Reads a gateway's `extensions`. `None`: nothing was granted, so the base dialect it is.
+    /// Reads a gateway's `extensions`. `None`: nothing usable was granted. What is granted beyond reason is cut to it,
+    /// for the window bounds this end's memory and the grace its patience.
     pub fn read(extensions: &RawValue) -> Option<Self> {
         let grant: Self = serde_json::from_str(extensions.get()).ok()?;
-        (grant.channels == VERSION && grant.resume == VERSION && grant.window >= 1024).then_some(grant)
+        let usable = grant.channels == VERSION
+            && grant.resume == VERSION
+            && grant.window >= MIN_WINDOW
+            && grant.max_message >= MAX_MESSAGE_FLOOR;
+        usable.then(|| Self { window: grant.window.min(MAX_WINDOW), grace: grant.grace.min(MAX_GRACE), ..grant })
     }
 
     /// How long a broken link can be resumed.
@@ -111,6 +126,8 @@ pub enum Control {
         key: Secret,
         /// What has come in of the gateway's stream.
         received: u64,
+        /// Counts the client's tries: one that arrives late must not undo a later one.
+        attempt: u64,
     },
     /// Gateway: it goes on, from here.
     Resumed {
@@ -119,7 +136,7 @@ pub enum Control {
     },
     /// Gateway: it does not go on. The connection can be used for a fresh `register`.
     ResumeRefused {
-        /// `unknown`, `expired`, `subject`, `count`.
+        /// `unknown`, `subject`, `stale`.
         reason: String,
     },
     /// Gateway: the session is over for good.
@@ -195,8 +212,8 @@ mod tests {
     fn control_messages_have_the_documented_text() {
         let ack = Control::Ack { received: 7 }.to_json();
         assert_eq!(ack, r#"{"type":"ack","received":7}"#);
-        let resume = Control::Resume { session_id: "s".into(), key: Secret::new("k"), received: 0 };
-        assert_eq!(resume.to_json(), r#"{"type":"resume","sessionId":"s","key":"k","received":0}"#);
+        let resume = Control::Resume { session_id: "s".into(), key: Secret::new("k"), received: 0, attempt: 1 };
+        assert_eq!(resume.to_json(), r#"{"type":"resume","sessionId":"s","key":"k","received":0,"attempt":1}"#);
         assert!(!format!("{resume:?}").contains("\"k\""));
         assert!(matches!(
             Control::parse(r#"{"type":"resumed","received":9,"later":1}"#),
@@ -210,7 +227,7 @@ mod tests {
     fn nothing_is_granted_by_what_cannot_be_read() {
         assert!(Grant::read(&raw("{}")).is_none());
         assert!(Grant::read(&raw(r#"{"channels":2}"#)).is_none());
-        let grant = Grant::new(65_536, 1000, Duration::from_secs(120), Secret::new("k"));
+        let grant = Grant::new(65_536, 10_000, Duration::from_secs(120), Secret::new("k"));
         let read = Grant::read(&raw(&serde_json::to_string(&grant).unwrap())).unwrap();
         assert_eq!((read.window, read.grace(), read.resume_key.expose()), (65_536, Duration::from_secs(120), "k"));
         assert!(Offer::read(&raw(r#"{"channels":1,"resume":1,"more":{}}"#)).has_channels());

@@ -278,7 +278,9 @@ fn the_stream_goes_on_as_the_example_says() {
                 let received = ends[end].inbox.acknowledge();
                 let control = match Control::parse(rest).unwrap() {
                     Control::Ack { .. } => Control::Ack { received },
-                    Control::Resume { session_id, key, .. } => Control::Resume { session_id, key, received },
+                    Control::Resume { session_id, key, attempt, .. } => {
+                        Control::Resume { session_id, key, received, attempt }
+                    }
                     Control::Resumed { .. } => Control::Resumed { received },
                     other => panic!("{other:?}"),
                 };

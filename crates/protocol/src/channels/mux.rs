@@ -15,6 +15,12 @@ use super::{MAX_MESSAGE, TURN};
 /// The longest words of a reset, in bytes.
 const MAX_WORDS: usize = 1024;
 
+/// The longest header of a channel, in bytes.
+const MAX_HEADER: usize = 4096;
+
+/// Frames that may wait before any data. A peer that makes us queue more does not read what we answer.
+const MAX_URGENT: usize = 16 * 1024;
+
 /// Which end of the link this is: only the gateway opens channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -43,7 +49,7 @@ pub enum Violation {
     /// A message that is not made of frames.
     #[error("{0}")]
     Frame(#[from] BadFrame),
-    /// An OPEN from the client, or with a number that was used before.
+    /// An OPEN from the client, with a number that was used before, or with too long a header.
     #[error("channel {0} cannot be opened")]
     Open(ChannelId),
     /// A frame on a channel that never was.
@@ -52,6 +58,12 @@ pub enum Violation {
     /// More bytes than there was credit for, or after a FIN.
     #[error("channel {0} has sent more than it may")]
     Credit(ChannelId),
+    /// A message longer than [`MAX_MESSAGE`].
+    #[error("a message of {0} bytes")]
+    TooLong(usize),
+    /// More openings than answers could be sent to.
+    #[error("too much is asked and too little read")]
+    Flood,
     /// A count of bytes that cannot be: acknowledged before, or never sent.
     #[error("a count of {0} bytes is outside of what was sent")]
     Count(u64),
@@ -123,11 +135,6 @@ impl Mux {
         !self.urgent.is_empty() || self.round.iter().any(|id| self.lanes.get(id).is_some_and(Lane::is_ready))
     }
 
-    /// How many bytes wait on a channel, unsent.
-    pub fn has_queued(&self, id: ChannelId) -> bool {
-        self.lanes.get(&id).is_some_and(Lane::has_queued)
-    }
-
     /// How many channels are open.
     pub fn open_channels(&self) -> usize {
         self.lanes.len()
@@ -171,10 +178,16 @@ impl Mux {
     /// # Errors
     /// A [`Violation`] ends the link; what was appended before it still counts.
     pub fn receive(&mut self, mut message: Bytes, events: &mut Vec<Event>) -> Result<(), Violation> {
+        if message.len() > MAX_MESSAGE {
+            return Err(Violation::TooLong(message.len()));
+        }
         while !message.is_empty() {
             let (id, frame) = Frame::take(&mut message)?;
+            if self.urgent.len() > MAX_URGENT {
+                return Err(Violation::Flood);
+            }
             if let Frame::Open(header) = frame {
-                if self.side == Side::Gateway || id.0 <= self.last {
+                if self.side == Side::Gateway || id.0 <= self.last || header.len() > MAX_HEADER {
                     return Err(Violation::Open(id));
                 }
                 self.last = id.0;

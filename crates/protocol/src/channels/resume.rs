@@ -104,6 +104,11 @@ impl Inbox {
         self.received > self.acknowledged
     }
 
+    /// What has come in, in all.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
     /// The count to acknowledge with, or to resume from; it counts as told.
     pub fn acknowledge(&mut self) -> u64 {
         self.acknowledged = self.received;

@@ -55,7 +55,8 @@ impl Finish {
     /// Lets the gateway know why the channel ends.
     pub(super) fn tell(&self, sender: LineSender) {
         match self {
-            Self::Left => drop(sender),
+            // Not just an end: what is still queued would wait for credit that nobody gives any more.
+            Self::Left => sender.reset(ResetReason::Cancelled, ""),
             Self::Stopped => sender.reset(ResetReason::Stopping, "the tunnel was stopped by its owner"),
             Self::Exited(exit) => {
                 let words = format!("the local server {}{}", exit.status, exit.stderr);

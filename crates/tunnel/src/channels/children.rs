@@ -24,6 +24,8 @@ pub(super) struct Children {
     /// The one that has proven itself, until the gateway's own channel takes it.
     first: Option<Served>,
     spare: Option<Child>,
+    /// The gateway's own channel: one at a time.
+    own: Option<ChannelId>,
     tasks: JoinSet<ChannelId>,
     /// The clients' channels, with who is behind them.
     clients: BTreeMap<ChannelId, String>,
@@ -38,6 +40,7 @@ impl Children {
             max_line,
             first: Some(first),
             spare: None,
+            own: None,
             tasks: JoinSet::new(),
             clients: BTreeMap::new(),
             told: 0,
@@ -52,6 +55,10 @@ impl Children {
         let id = channel.id;
         let bridge = Bridge { channel, max_line: self.max_line, stop: self.stop.child_token() };
         if header.purpose == Purpose::Gateway {
+            if self.own.is_some() {
+                return bridge.channel.sender.reset(ResetReason::TooMany, "the gateway has its own channel already");
+            }
+            self.own = Some(id);
             let (first, config) = (self.first.take(), self.config.clone());
             self.tasks.spawn(async move {
                 own::serve(bridge, first, &config).await;
@@ -91,6 +98,7 @@ impl Children {
             }
             match self.tasks.join_next().await {
                 Some(Ok(id)) => {
+                    self.own.take_if(|own| *own == id);
                     if self.clients.remove(&id).is_some() {
                         debug!(%id, "a session has ended");
                     }

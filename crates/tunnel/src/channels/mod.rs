@@ -41,6 +41,10 @@ pub(crate) struct Session<'a> {
     pub(crate) grant: Grant,
     /// The waits between tries to resume.
     pub(crate) backoff: Backoff,
+    /// How many tries to resume there were.
+    pub(crate) attempts: u64,
+    /// When the session was last resumed.
+    pub(crate) resumed: Option<Instant>,
 }
 
 impl Session<'_> {
@@ -55,8 +59,7 @@ impl Session<'_> {
         let end = self.attend(&mut carrier, &mut children, tools).await;
         children.end().await;
         if matches!(end, End::Stopped | End::Refused(_)) {
-            carrier.send_text(Writer::new(&self.id).unregister()).await;
-            carrier.close(1000, "").await;
+            carrier.close(Some(Writer::new(&self.id).unregister()), 1000, "").await;
             let hung_up = async { while !matches!(carrier.happens().await, None | Some(Happening::Lost(_))) {} };
             let _ = timeout(GOODBYE, hung_up).await;
         }

@@ -15,28 +15,38 @@ use crate::end::End;
 /// Children wait so much longer than the gateway does: it is the gateway that says that it is too late.
 const EXTRA_GRACE: Duration = Duration::from_secs(30);
 
+/// A link that held for so long after a resume was steady.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+
 /// What became of one try.
 enum Try {
     Resumed,
+    /// The gateway ended the session on purpose meanwhile.
+    Over(LinkEnd),
     Refused(String),
     Failed(Cause),
 }
 
 impl Session<'_> {
     /// Tries until the session goes on (`Ok`), the gateway says that it will not, or the grace is over.
-    pub(super) async fn resume(&mut self, carrier: &Carrier, broken: LinkEnd) -> Result<(), End> {
+    pub(super) async fn resume(&mut self, carrier: &mut Carrier, broken: LinkEnd) -> Result<(), End> {
         let deadline = Instant::now() + self.grant.grace() + EXTRA_GRACE;
         let mut cause = match broken {
             LinkEnd::Silent(after) => Cause::LinkSilent { after },
             end => Cause::LinkLost { detail: end.to_string() },
         };
         info!(name = %self.config.name, "{cause}; resuming");
-        self.backoff.reset();
         let Some(received) = carrier.detach().await else {
             return Err(End::Cause(Cause::Internal { detail: "the carrier of a link is gone".to_owned() }));
         };
-        // The first try is made at once: most links break for a moment only.
-        let mut wait = Duration::ZERO;
+        // Most links break for a moment only, so the first try is made at once; but not after one that just went well.
+        let mut wait = match self.resumed.is_none_or(|resumed| resumed.elapsed() >= STEADY_AFTER) {
+            true => {
+                self.backoff.reset();
+                Duration::ZERO
+            }
+            false => self.backoff.next().unwrap_or_default(),
+        };
         loop {
             self.report.waiting(self.backoff.tries(), wait, cause.clone());
             tokio::select! {
@@ -44,13 +54,18 @@ impl Session<'_> {
                 () = self.stop.cancelled() => return Err(End::Stopped),
                 () = tokio::time::sleep(wait) => {}
             }
+            self.attempts += 1;
             let tried = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(End::Stopped),
                 tried = self.try_resume(carrier, received) => tried,
             };
             match tried {
-                Try::Resumed => return Ok(()),
+                Try::Resumed => {
+                    self.resumed = Some(Instant::now());
+                    return Ok(());
+                }
+                Try::Over(end) => return Err(End::Link(end, None)),
                 Try::Refused(reason) => {
                     info!(name = %self.config.name, reason, "the gateway does not go on with the session");
                     return Err(End::Cause(cause));
@@ -71,7 +86,12 @@ impl Session<'_> {
             Ok(link) => link,
             Err(cause) => return Try::Failed(cause),
         };
-        let resume = Control::Resume { session_id: self.id.clone(), key: self.grant.resume_key.clone(), received };
+        let resume = Control::Resume {
+            session_id: self.id.clone(),
+            key: self.grant.resume_key.clone(),
+            received,
+            attempt: self.attempts,
+        };
         let _ = link.sender.send(resume.to_json()).await;
         match timeout(limits::DIAL_TIMEOUT, judgement(&mut link)).await {
             Ok(Ok(Control::Resumed { received })) => {
@@ -79,14 +99,9 @@ impl Session<'_> {
                 Try::Resumed
             }
             Ok(Ok(Control::ResumeRefused { reason })) => Try::Refused(culvert_protocol::text::clean(&reason, 100)),
+            Ok(Ok(Control::Close { code })) => Try::Over(super::spoken(LinkEnd::Silent(Duration::ZERO), Some(code))),
             Ok(Ok(_)) => Try::Refused("an answer that makes no sense".to_owned()),
-            Ok(Err(LinkEnd::Closed { code, reason })) if reason.starts_with("auth.") => {
-                debug!(code, reason, "refused while resuming");
-                Try::Failed(Cause::TokenRejected {
-                    gateway: self.config.gateway.to_string(),
-                    detail: culvert_protocol::cause::because(&reason),
-                })
-            }
+            Ok(Err(end @ LinkEnd::Closed { code: 4000.., .. })) => Try::Over(end),
             Ok(Err(end)) => Try::Failed(Cause::LinkLost { detail: end.to_string() }),
             Err(_) => Try::Failed(Cause::LinkSilent { after: limits::DIAL_TIMEOUT }),
         }
