@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
@@ -13,6 +13,13 @@ use tempfile::TempDir;
 pub struct Authority {
     folder: TempDir,
     server: Arc<ServerConfig>,
+}
+
+/// OpenSSL takes a certificate whose issuer is called as its subject for self-signed.
+fn name(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    name
 }
 
 impl Default for Authority {
@@ -26,14 +33,17 @@ impl Authority {
     pub fn new() -> Self {
         let mut authority = CertificateParams::new([]).expect("no names");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        authority.distinguished_name = name("Culvert test authority");
         let key = KeyPair::generate().expect("a key");
         let root = authority.self_signed(&key).expect("a root");
         let issuer = Issuer::from_params(&authority, &key);
 
         let server_key = KeyPair::generate().expect("a key");
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate =
-            CertificateParams::new(names).expect("names").signed_by(&server_key, &issuer).expect("a certificate");
+        let mut certificate = CertificateParams::new(names).expect("names");
+        certificate.distinguished_name = name("localhost");
+        let certificate = certificate.signed_by(&server_key, &issuer).expect("a certificate");
 
         let folder = tempfile::tempdir().expect("a temporary folder");
         let write = |name: &str, pem: String| std::fs::write(folder.path().join(name), pem).expect("a file");

@@ -30,6 +30,7 @@ pub struct CulvertCommand {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     home: TempDir,
+    fixtures: Vec<Fixture>,
     mark: String,
 }
 
@@ -46,7 +47,7 @@ impl CulvertCommand {
             ("XDG_CONFIG_HOME".into(), home.path().join("config").into()),
             (processes::MARK.into(), mark.clone().into()),
         ];
-        Self { program: program.into(), arguments: vec![], environment, home, mark }
+        Self { program: program.into(), arguments: vec![], environment, home, fixtures: vec![], mark }
     }
 
     /// `culvert` with no arguments yet.
@@ -62,9 +63,17 @@ impl CulvertCommand {
     /// `culvert run --json` of this server through this gateway, under the name `fixture`.
     pub fn tunnel(fixture: &Fixture, gateway: &FakeGateway) -> Self {
         Self::run()
-            .args(["--local-stdio", &fixture.command(), "--gateway", &gateway.url(), "--server-name", "fixture"])
+            .server(fixture)
+            .args(["--gateway", &gateway.url(), "--server-name", "fixture"])
             // The first wait of a retry; the default of a second would only make the tests slow.
             .args(["--reconnect-delay", "0.05"])
+    }
+
+    /// `--local-stdio` with this server, whose record then lives as long as the process.
+    #[must_use]
+    pub fn server(mut self, fixture: &Fixture) -> Self {
+        self.fixtures.push(fixture.clone());
+        self.arg("--local-stdio").arg(fixture.command())
     }
 
     /// One more argument.
@@ -133,7 +142,7 @@ impl CulvertCommand {
             read_lines(child.stdout.take().expect("piped"), Arc::clone(&out)),
             read_lines(child.stderr.take().expect("piped"), Arc::clone(&err)),
         ];
-        Culvert { child, out, err, readers, _home: self.home, mark: self.mark }
+        Culvert { child, out, err, readers, _held: (self.home, self.fixtures), mark: self.mark }
     }
 
     /// Starts it and waits for its end.
@@ -161,7 +170,8 @@ pub struct Culvert {
     out: Arc<Watched<Vec<String>>>,
     err: Arc<Watched<Vec<String>>>,
     readers: [JoinHandle<()>; 2],
-    _home: TempDir,
+    /// Folders that it uses: they go when it has gone.
+    _held: (TempDir, Vec<Fixture>),
     mark: String,
 }
 
@@ -224,6 +234,11 @@ impl Culvert {
             event["status"] == "waiting" && event["cause"]["code"] == code
         })
         .await
+    }
+
+    /// The notice with this code, once it is there.
+    pub async fn notice(&self, code: &str) -> Value {
+        self.event(&format!("notice {code}"), |event| event["event"] == "notice" && event["code"] == code).await
     }
 
     /// All events so far.

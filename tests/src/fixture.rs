@@ -1,6 +1,7 @@
 //! The scriptable local server (`stdio-fixture`) as a test sees it: its command line, and what it recorded.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -9,10 +10,10 @@ use tempfile::TempDir;
 use crate::built;
 use crate::watched::PATIENCE;
 
-/// One local server to be: how it shall behave and where it writes down what it saw.
-#[derive(Debug)]
+/// One local server to be: how it shall behave and where it writes down what it saw. Clones are the same one.
+#[derive(Debug, Clone)]
 pub struct Fixture {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     flags: Vec<String>,
 }
 
@@ -26,7 +27,7 @@ impl Fixture {
     /// A server with these flags; none make a good one.
     pub fn new(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, flags: flags.iter().map(|flag| (*flag).to_owned()).collect() }
+        Self { folder: Arc::new(folder), flags: flags.iter().map(|flag| (*flag).to_owned()).collect() }
     }
 
     /// Program and arguments.

@@ -64,11 +64,15 @@ impl Tap {
             .await
     }
 
-    /// All messages of one type from one side.
-    pub fn messages(&self, from: Sender, kind: &str) -> Vec<Value> {
-        let all = self.passed.look();
-        let wanted = all.iter().filter(|passed| passed.from == from && passed.value["type"] == kind);
-        wanted.map(|passed| passed.value.clone()).collect()
+    /// How many messages of one type one side has sent.
+    pub fn count(&self, from: Sender, kind: &str) -> usize {
+        count(&self.passed.look(), from, kind)
+    }
+
+    /// Waits until one side has sent that many messages of one type.
+    pub async fn count_reaches(&self, from: Sender, kind: &str, wanted: usize) {
+        let what = format!("{wanted} times {kind} from {from:?}");
+        self.passed.until(&what, |all| (count(all, from, kind) >= wanted).then_some(())).await;
     }
 }
 
@@ -76,6 +80,10 @@ impl Drop for Tap {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+fn count(all: &[Passed], from: Sender, kind: &str) -> usize {
+    all.iter().filter(|passed| passed.from == from && passed.value["type"] == kind).count()
 }
 
 async fn accept(listener: TcpListener, target: SocketAddr, passed: Arc<Watched<Vec<Passed>>>) {

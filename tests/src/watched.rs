@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How long a condition may take to come true. Far more than any needs, so that a busy machine fails no test.
-pub const PATIENCE: Duration = Duration::from_secs(45);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Shared state whose changes can be waited for.
 #[derive(Debug)]

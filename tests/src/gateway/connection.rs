@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
@@ -38,8 +38,9 @@ pub enum Command {
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Shared>) {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, shared: Arc<Shared>) {
     let mut request = None;
+    let mut page = None;
     #[expect(clippy::result_large_err, reason = "the WebSocket library asks for this type")]
     let gate = |asked: &Request, response: Response| {
         let asked = UpgradeRequest::read(asked);
@@ -48,7 +49,11 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: 
             state.refusals.pop_front()
         });
         match queued.or_else(|| judge(&shared.manner, &asked)) {
-            Some(refusal) => Err(refusal.response()),
+            Some(refusal) => {
+                // The library writes no answer that says success; it is written below.
+                page = (refusal.status < 300).then(|| refusal.text());
+                Err(refusal.response())
+            }
             None => {
                 request = Some(asked);
                 Ok(response)
@@ -57,7 +62,11 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: 
     };
     // The limit proper is checked below: a frame that is cut off half read would leave no clean way to say 1009.
     let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-    let Ok(socket) = accept_hdr_async_with_config(stream, gate, Some(limits)).await else { return };
+    let accepted = accept_hdr_async_with_config(&mut stream, gate, Some(limits)).await;
+    let Ok(socket) = accepted else {
+        let _ = stream.write_all(page.unwrap_or_default().as_bytes()).await;
+        return;
+    };
     let (commands, inbox) = mpsc::channel(256);
     let number = shared.add_link(commands, request.expect("the gate let it in"));
     let link = Link::new(shared, number);

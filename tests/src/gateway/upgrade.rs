@@ -64,6 +64,12 @@ impl Refusal {
         self
     }
 
+    /// The whole answer as it goes over the wire.
+    pub(crate) fn text(&self) -> String {
+        let head = format!("HTTP/1.1 {} Page\r\ncontent-length: {}\r\n", self.status, self.body.len());
+        format!("{head}connection: close\r\n\r\n{}", self.body)
+    }
+
     pub(crate) fn response(&self) -> ErrorResponse {
         let mut response = http::Response::builder()
             .status(self.status)

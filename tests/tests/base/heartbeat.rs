@@ -59,8 +59,7 @@ async fn a_heartbeat_in_time_prevents_eviction() {
 async fn a_keepalive_over_a_minute_warns() {
     let gateway = FakeGateway::next().await;
     let culvert = CulvertCommand::tunnel(&Fixture::default(), &gateway).args(["--keepalive", "61"]).start();
-    let notice = culvert.event("notice", |event| event["event"] == "notice").await;
-    assert_eq!(notice["code"], "keepalive.slow");
+    let notice = culvert.notice("keepalive.slow").await;
     assert!(notice["message"].is_string() && notice["action"].is_string(), "{notice}");
     culvert.stop().await;
 }

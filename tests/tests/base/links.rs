@@ -94,7 +94,8 @@ async fn a_gateway_that_was_never_up_is_waited_for_and_said_once() {
         listener.local_addr().unwrap()
     };
     let culvert = CulvertCommand::run()
-        .args(["--local-stdio", &Fixture::default().command(), "--gateway", &format!("http://{address}")])
+        .server(&Fixture::default())
+        .args(["--gateway", &format!("http://{address}")])
         .args(["--reconnect-delay", "0.05"])
         .start();
     let is_waiting =

@@ -2,4 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how a failure is told")]
 
+mod commands;
+mod configuration;
+mod failing;
+mod flow;
 mod gateway_itself;
+mod heartbeat;
+mod links;
+mod options;
+mod payloads;
+mod reference;
+mod refusals;
+mod servers;
+mod sizes;

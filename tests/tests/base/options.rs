@@ -65,7 +65,7 @@ async fn the_environment_alone_names_gateway_token_and_retries() {
         .env("REVERSE_PROXY_GATEWAY", gateway.url())
         .env("REVERSE_PROXY_TOKEN", "t")
         .env("REVERSE_PROXY_LOG_LEVEL", "WARNING")
-        .args(["--local-stdio", &Fixture::default().command()])
+        .server(&Fixture::default())
         .start();
     culvert.online().await;
     culvert.stop().await;
@@ -75,7 +75,7 @@ async fn the_environment_alone_names_gateway_token_and_retries() {
         .env("REVERSE_PROXY_GATEWAY", format!("http://{closed}"))
         .env("REVERSE_PROXY_MAX_RETRIES", "1")
         .env("REVERSE_PROXY_RECONNECT_DELAY", "0.05")
-        .args(["--local-stdio", &Fixture::default().command()])
+        .server(&Fixture::default())
         .finish()
         .await;
     assert_eq!(finished.code, Some(7), "{finished:#?}");
@@ -86,7 +86,8 @@ async fn the_first_wait_is_the_reconnect_delay_at_most() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (delay, most) in [("0.5", 500), ("5", 5_000)] {
         let culvert = CulvertCommand::run()
-            .args(["--local-stdio", &Fixture::default().command(), "--gateway", &format!("http://{closed}")])
+            .server(&Fixture::default())
+            .args(["--gateway", &format!("http://{closed}")])
             .args(["--reconnect-delay", delay])
             .start();
         let waiting = culvert.waiting("gateway.refused").await;
@@ -142,7 +143,8 @@ async fn a_name_may_be_filled_in_from_host_and_environment() {
     let gateway = FakeGateway::next().await;
     let culvert = CulvertCommand::run()
         .env("SITE", "berlin 2")
-        .args(["--local-stdio", &Fixture::default().command(), "--gateway", &gateway.url()])
+        .server(&Fixture::default())
+        .args(["--gateway", &gateway.url()])
         .args(["--server-name", "git {env:SITE} {hostname}"])
         .start();
     let name = gateway.registered().await.name();
@@ -192,7 +194,8 @@ async fn a_certificate_for_another_name_is_not_trusted() {
     let other = format!("https://[::ffff:127.0.0.1]:{}", gateway.address().port());
     let culvert = CulvertCommand::run()
         .env("SSL_CERT_FILE", authority.root())
-        .args(["--local-stdio", &Fixture::default().command(), "--gateway", &other])
+        .server(&Fixture::default())
+        .args(["--gateway", &other])
         .start();
     culvert.waiting("gateway.tls").await;
     assert_eq!(gateway.upgrades(), 0);

@@ -110,7 +110,8 @@ async fn five_bare_failures_of_registration_in_a_row_end_run() {
 async fn a_gateway_that_is_never_there_exhausts_the_retries() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let finished = CulvertCommand::run()
-        .args(["--local-stdio", &Fixture::default().command(), "--gateway", &format!("http://{closed}")])
+        .server(&Fixture::default())
+        .args(["--gateway", &format!("http://{closed}")])
         .args(["--reconnect-delay", "0.05", "--max-retries", "2"])
         .finish()
         .await;
@@ -132,7 +133,6 @@ async fn a_released_gateway_is_online_at_once_and_said_to_route_nothing() {
     let culvert = CulvertCommand::tunnel(&Fixture::default(), &gateway).start();
     let online = culvert.online().await;
     assert!(online["url"].is_null(), "{online}");
-    let notice = culvert.event("notice", |event| event["event"] == "notice").await;
-    assert_eq!(notice["code"], "gateway.no_routing");
+    culvert.notice("gateway.no_routing").await;
     culvert.stop().await;
 }

@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how a failure is told")]
 
-mod contextforge_itself;
+mod contextforge;
+mod own_gateway;
