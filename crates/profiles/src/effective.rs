@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use culvert_protocol::{GatewayAddress, Secret, ServerName, limits, text};
-use culvert_tunnel::{LocalServer, Notice, Retry, StdioCommand, TunnelConfig};
+use culvert_tunnel::{LocalServer, Notice, Retry, StdioCommand, Transport, TunnelConfig};
 
 use crate::command::{BadCommand, shell_word, split};
 use crate::environment;
@@ -148,6 +148,8 @@ fn tunnel(
             max: settings.max_retries.map(|given| given.value).filter(|tries| *tries > 0),
         },
         keepalive,
+        request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
+        transport: Transport::default(),
         children: culvert_tunnel::Children::default(),
         max_message: settings.max_message_size.map_or(limits::MAX_MESSAGE_DEFAULT, |given| given.value),
         start_timeout: settings.start_timeout.map_or(limits::START_TIMEOUT_DEFAULT, |given| given.value),

@@ -35,6 +35,9 @@ pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a local server may take to its first good `initialize` answer; downloads by `uvx` and `npx` count.
 pub const START_TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
 
+/// How long a request may stay unanswered before its caller gets an error; progress starts the time anew.
+pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
+
 /// The longest wait between two tries to reach a gateway.
 pub const RETRY_CAP: Duration = Duration::from_secs(60);
 

@@ -30,8 +30,25 @@ pub struct TunnelConfig {
     pub max_message: usize,
     /// How long the local server may take to its first good `initialize` answer.
     pub start_timeout: Duration,
+    /// How long one request of a base gateway may stay unanswered by the local server; progress starts it anew. On
+    /// gateways of the channels dialect the gateway keeps this time.
+    pub request_timeout: Duration,
+    /// What carries the link.
+    pub transport: Transport,
     /// How many processes the local server may have, on gateways that speak the channels dialect.
     pub children: Children,
+}
+
+/// What carries a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// WebSocket; SSE and POST where WebSocket fails and HTTPS works.
+    #[default]
+    Auto,
+    /// WebSocket only.
+    WebSocket,
+    /// SSE and POST only: the channels dialect, so not for every gateway.
+    Sse,
 }
 
 /// How many processes a local server may have. Base gateways have one client, so there it is one.

@@ -18,6 +18,6 @@ mod registration;
 mod report;
 pub mod status;
 
-pub use config::{Children, LocalServer, Retry, StdioCommand, TunnelConfig};
+pub use config::{Children, LocalServer, Retry, StdioCommand, Transport, TunnelConfig};
 pub use engine::run;
 pub use status::{Notice, Online, Status};
