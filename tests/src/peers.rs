@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// # Panics
 /// When it is not installed, with how to install it.
 pub fn peer(name: &str) -> PathBuf {
-    let list = cache().join("culvert/peers/env");
+    let list = list();
     let text = std::fs::read_to_string(&list)
         .unwrap_or_else(|error| panic!("{}: {error}: the peers are missing; run `make setup`", list.display()));
     let prefix = format!("CULVERT_PEER_{name}=");
@@ -15,6 +15,11 @@ pub fn peer(name: &str) -> PathBuf {
         Some(path) => path.into(),
         None => panic!("the peer {name} is not in {}; run `make setup`", list.display()),
     }
+}
+
+/// The file that lists the peers, one `CULVERT_PEER_NAME=PATH` a line.
+pub fn list() -> PathBuf {
+    cache().join("culvert/peers/env")
 }
 
 fn cache() -> PathBuf {

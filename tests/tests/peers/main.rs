@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how a failure is told")]
 
+mod conformance;
 mod contextforge;
 mod own_gateway;
