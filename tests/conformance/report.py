@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import explained
 from suites import Found, Suite
 
+TOLD = 300
+
 HEAD = """# Conformance
 
 The official conformance suites of MCP (npm `@modelcontextprotocol/conformance`), run twice against one and the same
@@ -44,13 +46,19 @@ def wrong(all_compared: list[Compared]) -> list[str]:
 def _wrong_in(one: Compared, scenario: str, direct) -> list[str]:
     through = one.through.outcomes[scenario]
     if not direct.passed:
-        return [] if scenario in explained.DIRECT else ["fails directly: " + "; ".join(direct.failures)]
+        return [] if scenario in explained.DIRECT else [f"fails directly: {_told(direct)}"]
     if scenario in explained.DIRECT:
         return ["passes directly, though explained.py tells why it does not"]
     excused = scenario in one.through.unscored and scenario in explained.THROUGH
     if through.passed:
         return ["passes through Culvert, though explained.py tells why it does not"] if excused else []
-    return [] if excused else ["passes directly, fails through Culvert: " + "; ".join(through.failures)]
+    return [] if excused else [f"passes directly, fails through Culvert: {_told(through)}"]
+
+
+def _told(outcome) -> str:
+    """The first failure, which the others mostly follow from, as one line of bearable length."""
+    first = "".join(char for char in outcome.failures[0] if char.isprintable())[:TOLD]
+    return first if len(outcome.failures) == 1 else f"{first} (and {len(outcome.failures) - 1} more)"
 
 
 def page(all_compared: list[Compared], versions: dict[str, str]) -> str:
