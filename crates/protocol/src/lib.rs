@@ -17,6 +17,7 @@ pub mod rpc_error;
 pub mod secret;
 pub mod skim;
 pub mod splice;
+pub mod sse;
 pub mod text;
 
 pub use address::GatewayAddress;
