@@ -22,7 +22,7 @@ use crate::activity::{Activity, Io, Watched};
 use crate::queue::{self, Gone, Queued, Weight};
 
 /// Bytes that are read from the socket at once.
-const READ_BUFFER: usize = 32 * 1024;
+const READ_BUFFER: usize = 16 * 1024;
 
 /// Bytes that are gathered before a write is tried without being asked for.
 const WRITE_BUFFER: usize = 64 * 1024;
