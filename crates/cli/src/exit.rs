@@ -59,7 +59,12 @@ impl From<&Cause> for Exit {
             Cause::ServerExited { .. }
             | Cause::ServerFailedToStart { .. }
             | Cause::ServerSilent { .. }
-            | Cause::ServerHandshake { .. } => Self::Server,
+            | Cause::ServerHandshake { .. }
+            | Cause::ServerUnreachable { .. }
+            | Cause::ServerRedirect { .. }
+            | Cause::ServerRefused { .. }
+            | Cause::ServerForeignEndpoint { .. }
+            | Cause::ServerLost { .. } => Self::Server,
             Cause::RetriesExhausted { .. }
             | Cause::Refused { .. }
             | Cause::Lookup { .. }
@@ -67,6 +72,7 @@ impl From<&Cause> for Exit {
             | Cause::Tls { .. }
             | Cause::Upgrade { .. }
             | Cause::NoEndpoint { .. }
+            | Cause::NoSse { .. }
             | Cause::Unavailable { .. }
             | Cause::LinkLost { .. }
             | Cause::LinkSilent { .. }

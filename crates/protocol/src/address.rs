@@ -95,6 +95,15 @@ impl GatewayAddress {
         format!("{scheme}{rest}{path}")
     }
 
+    /// The URL of the event stream that takes the WebSocket's place.
+    pub fn sse_url(&self, endpoint: Endpoint) -> String {
+        let v1 = match endpoint {
+            Endpoint::V1 => "/v1",
+            Endpoint::Plain => "",
+        };
+        format!("{}{v1}/reverse-proxy/sse", self.prefix())
+    }
+
     /// The URL at which MCP clients find the server with this name or id, on a gateway of ours.
     pub fn mcp_url(&self, server: &str) -> String {
         let mut url = self.base.clone();
@@ -128,23 +137,28 @@ impl GatewayAddress {
         self.base.scheme() == "https"
     }
 
-    /// Whether it is this machine, as far as its text tells: no name but `localhost` is looked up.
+    /// Whether it is this machine; see [`is_loopback`].
     pub fn is_loopback(&self) -> bool {
-        match self.base.host() {
-            Some(Host::Domain(name)) => {
-                let name = name.trim_end_matches('.');
-                name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
-            }
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => {
-                address.is_loopback() || address.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())
-            }
-            None => false,
-        }
+        is_loopback(&self.base)
     }
 
     fn prefix(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
+    }
+}
+
+/// Whether a URL is this machine's, as far as its text tells: no name but `localhost` is looked up.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())
+        }
+        None => false,
     }
 }
 
@@ -174,6 +188,8 @@ mod tests {
         let v1 = GatewayAddress::parse("wss://h/x/v1/reverse-proxy/ws").unwrap();
         assert_eq!(v1.endpoint(), Some(Endpoint::V1));
         assert_eq!(v1.link_url(Endpoint::V1), "wss://h/x/v1/reverse-proxy/ws");
+        assert_eq!(v1.sse_url(Endpoint::V1), "https://h/x/v1/reverse-proxy/sse");
+        assert_eq!(v1.sse_url(Endpoint::Plain), "https://h/x/reverse-proxy/sse");
     }
 
     #[test]

@@ -74,6 +74,14 @@ pub enum Cause {
         /// The gateway as the user named it.
         gateway: String,
     },
+    /// The gateway takes no link over SSE + POST, or something on the way holds its event stream back.
+    #[error("no link over SSE to {gateway}: {detail}")]
+    NoSse {
+        /// The gateway as the user named it.
+        gateway: String,
+        /// What came instead.
+        detail: String,
+    },
     /// The gateway asks for patience: 429 or 5xx.
     #[error("the gateway {gateway} is not ready ({status})")]
     Unavailable {
@@ -219,6 +227,48 @@ pub enum Cause {
         /// What it answered.
         detail: String,
     },
+    /// Nothing at the local server's URL takes connections.
+    #[error("the local server at {url} cannot be reached: {detail}")]
+    ServerUnreachable {
+        /// The URL as the user gave it, without its query.
+        url: String,
+        /// What the network, the resolver or the check of the certificate said.
+        detail: String,
+    },
+    /// The local server's URL redirects. Whoever runs it could send calls and credentials anywhere.
+    #[error("the local server at {url} points elsewhere, to {to}; redirects are not followed")]
+    ServerRedirect {
+        /// As in [`Cause::ServerUnreachable`].
+        url: String,
+        /// Where it points, cleaned for display.
+        to: String,
+    },
+    /// The local server's URL answers with an HTTP error.
+    #[error("the local server at {url} refused with {status}{detail}")]
+    ServerRefused {
+        /// As in [`Cause::ServerUnreachable`].
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// Its words, beginning with a separator, or nothing.
+        detail: String,
+    },
+    /// A server of the older HTTP+SSE transport wants its messages sent to another origin.
+    #[error("the local server at {url} wants messages sent to another place, {endpoint}; that is not done")]
+    ServerForeignEndpoint {
+        /// As in [`Cause::ServerUnreachable`].
+        url: String,
+        /// The endpoint that it named, cleaned for display.
+        endpoint: String,
+    },
+    /// The conversation with a local server's URL is over; a new one may be begun.
+    #[error("the local server at {url} {status}")]
+    ServerLost {
+        /// As in [`Cause::ServerUnreachable`].
+        url: String,
+        /// "ended the session (404)", "cannot be reached: connection refused".
+        status: String,
+    },
     /// A fault in Culvert itself.
     #[error("an internal error: {detail}")]
     Internal {
@@ -237,6 +287,7 @@ impl Cause {
             | Self::Tls { .. }
             | Self::Upgrade { .. }
             | Self::NoEndpoint { .. }
+            | Self::NoSse { .. }
             | Self::Unavailable { .. }
             | Self::RegisterFailed { .. }
             | Self::RegisterTimeout { .. }
@@ -245,7 +296,8 @@ impl Cause {
             | Self::LinkLost { .. }
             | Self::LinkSilent { .. }
             | Self::FrameTooLarge
-            | Self::ServerExited { .. } => Remedy::Retry,
+            | Self::ServerExited { .. }
+            | Self::ServerLost { .. } => Remedy::Retry,
             Self::TokenRejected { .. }
             | Self::TokenMissing { .. }
             | Self::Forbidden { .. }
@@ -258,6 +310,10 @@ impl Cause {
             | Self::ServerFailedToStart { .. }
             | Self::ServerSilent { .. }
             | Self::ServerHandshake { .. }
+            | Self::ServerUnreachable { .. }
+            | Self::ServerRedirect { .. }
+            | Self::ServerRefused { .. }
+            | Self::ServerForeignEndpoint { .. }
             | Self::Internal { .. } => Remedy::Stop,
         }
     }
@@ -280,6 +336,7 @@ impl Explain for Cause {
             Self::Tls { .. } => "gateway.tls",
             Self::Upgrade { .. } => "gateway.upgrade",
             Self::NoEndpoint { .. } => "gateway.no_endpoint",
+            Self::NoSse { .. } => "gateway.no_sse",
             Self::Unavailable { .. } => "gateway.unavailable",
             Self::TokenRejected { .. } => "auth.rejected",
             Self::TokenMissing { .. } => "auth.missing",
@@ -301,6 +358,11 @@ impl Explain for Cause {
             Self::ServerFailedToStart { .. } => "server.failed_to_start",
             Self::ServerSilent { .. } => "server.silent",
             Self::ServerHandshake { .. } => "server.handshake",
+            Self::ServerUnreachable { .. } => "server.unreachable",
+            Self::ServerRedirect { .. } => "server.redirect",
+            Self::ServerRefused { .. } => "server.refused",
+            Self::ServerForeignEndpoint { .. } => "server.foreign_endpoint",
+            Self::ServerLost { .. } => "server.lost",
             Self::Internal { .. } => "internal",
         }
     }
@@ -319,6 +381,10 @@ impl Explain for Cause {
             Self::NoEndpoint { .. } => {
                 "Check the URL and its path prefix. On ContextForge, switch the feature on: \
                  MCPGATEWAY_REVERSE_PROXY_ENABLED=true."
+            }
+            Self::NoSse { .. } => {
+                "Use --transport auto. Only Culvert's own gateway takes links over SSE; in front of it, a proxy must not \
+                 hold event streams back."
             }
             Self::Unavailable { .. } => "Nothing to do: the next try follows by itself.",
             Self::TokenRejected { .. } => "Make a new token with the gateway's own signing secret.",
@@ -349,7 +415,19 @@ impl Explain for Cause {
                 "Check that the command starts an MCP server on stdio; a slow first download may need a larger \
                  --start-timeout."
             }
-            Self::ServerHandshake { .. } => "Check that the command starts an MCP server on stdio.",
+            Self::ServerHandshake { .. } => {
+                "Check that the command starts an MCP server on stdio, or that the URL is an MCP server's."
+            }
+            Self::ServerUnreachable { .. } => "Start the server, and check its URL.",
+            Self::ServerRedirect { .. } => "If you trust that place, give its URL instead.",
+            Self::ServerRefused { status: 401 | 403, .. } => "Give the credentials that it wants with --local-header.",
+            Self::ServerRefused { .. } => {
+                "Check the URL. Streamable HTTP is for --local-streamable-http, the older HTTP+SSE for --local-sse."
+            }
+            Self::ServerForeignEndpoint { .. } => {
+                "Give the URL under which the server knows itself, or correct the address in its settings."
+            }
+            Self::ServerLost { .. } => "A new session is begun by itself. Check that the server runs, and its log.",
             Self::Internal { .. } => "Please report this with the log.",
         };
         Cow::Borrowed(fixed)

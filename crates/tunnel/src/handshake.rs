@@ -1,4 +1,5 @@
-//! The first words with a fresh child: `initialize`, `notifications/initialized`, and its list of tools.
+//! The first words with a fresh child: `initialize`, `notifications/initialized`, and its list of tools. One that
+//! refuses `initialize` may speak the stateless revisions only: it is asked `server/discover`.
 //!
 //! The engine does this itself, before it registers anywhere: then a gateway only ever sees a server that works, a
 //! slow download does not run into the gateway's time limits, and a child that was restarted is ready at once. A base
@@ -21,16 +22,31 @@ use crate::local_answer;
 /// The revision that we ask for: the newest that has `initialize`.
 const REVISION: &str = "2025-11-25";
 
+/// The revision in which a server without `initialize` is spoken to.
+const MODERN_REVISION: &str = "2026-07-28";
+
 /// How long a server that has answered `initialize` may take to list its tools. They are only counted.
 const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Pages of the tool list that are read at most.
 const MAX_PAGES: usize = 100;
 
+/// How a server wants to be spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Era {
+    /// Beginning with `initialize` (revisions up to 2025-11-25). It may speak the other way too, to another child:
+    /// servers of both eras let the first words decide.
+    Legacy,
+    /// Without a beginning (2026-07-28 and later), and no other way.
+    Modern,
+}
+
 /// What a child said of itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Greeting {
-    /// The `result` of `initialize`, as it came.
+    /// How it wants to be spoken to.
+    pub(crate) era: Era,
+    /// What it answered to `initialize`, as it came: in the legacy era the `result`, in the modern one the `error`.
     pub(crate) result: Box<RawValue>,
     /// How many tools it lists; none when it has no tools.
     pub(crate) tools: Option<usize>,
@@ -54,18 +70,37 @@ pub(crate) async fn greet(child: &mut Child, limit: Duration) -> Result<Greeting
     let params = format!(
         r#"{{"protocolVersion":"{REVISION}","capabilities":{{}},"clientInfo":{{"name":"culvert","version":"{version}"}}}}"#
     );
-    let result = match ask(child, "initialize", &params, "culvert-initialize", deadline).await? {
-        Ok(result) => result,
+    // First, since some legacy servers end when anything else comes before it, and no modern one does.
+    let (era, said, result) = match ask(child, "initialize", &params, "culvert-initialize", deadline).await? {
+        Ok(result) => (Era::Legacy, result.clone(), result),
         Err(error) => {
-            return Err(NoGreeting::Wrong(format!("initialize was answered with an error{}", because(&error))));
+            let refused = || NoGreeting::Wrong(format!("initialize was answered with an error{}", because(&error)));
+            let params = format!(r#"{{"_meta":{}}}"#, modern_meta());
+            match ask(child, "server/discover", &params, "culvert-discover", deadline).await? {
+                Ok(found) if matches!(member(&found, "supportedVersions"), Ok(Some(_))) => {
+                    let said = RawValue::from_string(error.clone()).map_err(|_| refused())?;
+                    (Era::Modern, found, said)
+                }
+                _ => return Err(refused()),
+            }
         }
     };
-    if !matches!(member(&result, "protocolVersion"), Ok(Some(_))) {
-        return Err(NoGreeting::Wrong("its answer to initialize names no protocol version".to_owned()));
+    if era == Era::Legacy {
+        if !matches!(member(&said, "protocolVersion"), Ok(Some(_))) {
+            return Err(NoGreeting::Wrong("its answer to initialize names no protocol version".to_owned()));
+        }
+        tell(child, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned()).await;
     }
-    tell(child, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned()).await;
-    let tools = count_tools(child, &result).await?;
-    Ok(Greeting { result, tools })
+    let tools = count_tools(child, era, &said).await?;
+    Ok(Greeting { era, result, tools })
+}
+
+/// What every modern request says of its sender.
+fn modern_meta() -> String {
+    format!(
+        r#"{{"io.modelcontextprotocol/protocolVersion":"{MODERN_REVISION}","io.modelcontextprotocol/clientInfo":{{"name":"culvert","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#,
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 impl NoGreeting {
@@ -80,13 +115,20 @@ impl NoGreeting {
 }
 
 /// Reads the list of tools to its end. A server that fails at it is not less alive, so that is no error.
-async fn count_tools(child: &mut Child, greeting: &RawValue) -> Result<Option<usize>, NoGreeting> {
+async fn count_tools(child: &mut Child, era: Era, greeting: &RawValue) -> Result<Option<usize>, NoGreeting> {
     let has_tools = member(greeting, "capabilities").ok().flatten().and_then(|all| member(all, "tools").ok().flatten());
     if has_tools.is_none() {
         return Ok(None);
     }
     let deadline = Instant::now() + LIST_TIMEOUT;
-    let mut params = "{}".to_owned();
+    let meta = match era {
+        Era::Legacy => None,
+        Era::Modern => Some(format!(r#""_meta":{}"#, modern_meta())),
+    };
+    let params_with = |cursor: Option<String>| {
+        format!("{{{}}}", [meta.clone(), cursor].into_iter().flatten().collect::<Vec<_>>().join(","))
+    };
+    let mut params = params_with(None);
     let mut count = 0;
     for page in 0..MAX_PAGES {
         let id = format!("culvert-tools-{page}");
@@ -102,7 +144,9 @@ async fn count_tools(child: &mut Child, greeting: &RawValue) -> Result<Option<us
         let tools = member(&result, "tools").ok().flatten();
         count += tools.and_then(|tools| message::batch(tools.get()).ok()).map_or(0, |tools| tools.len());
         match member(&result, "nextCursor") {
-            Ok(Some(cursor)) if cursor.get().starts_with('"') => params = format!(r#"{{"cursor":{}}}"#, cursor.get()),
+            Ok(Some(cursor)) if cursor.get().starts_with('"') => {
+                params = params_with(Some(format!(r#""cursor":{}"#, cursor.get())));
+            }
             _ => break,
         }
     }
@@ -150,5 +194,9 @@ async fn tell(child: &Child, message: String) {
 
 /// The answer to a gateway's `initialize`, from what the child said once.
 pub(crate) fn repeat(greeting: &Greeting, raw_id: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":{raw_id},"result":{}}}"#, greeting.result.get())
+    let member = match greeting.era {
+        Era::Legacy => "result",
+        Era::Modern => "error",
+    };
+    format!(r#"{{"jsonrpc":"2.0","id":{raw_id},"{member}":{}}}"#, greeting.result.get())
 }

@@ -10,6 +10,7 @@ mod end;
 mod engine;
 mod group;
 mod handshake;
+mod http;
 mod lines;
 mod local_answer;
 mod pending;
@@ -20,4 +21,6 @@ pub mod status;
 
 pub use config::{Children, LocalServer, Retry, StdioCommand, Transport, TunnelConfig};
 pub use engine::run;
+pub use http::headers::{BadHeader, ForwardAuth, Headers};
+pub use http::url::{BadUrl, ServerUrl};
 pub use status::{Notice, Online, Status};

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 use culvert_protocol::message::Id;
+use tokio::time::Instant;
 
 /// Calls that may be in flight on one child. A gateway with so many open calls has lost track of them.
 const MAX_CALLS: usize = 4096;
@@ -18,7 +20,25 @@ pub(crate) struct Call {
     /// What it is about.
     pub(crate) kind: CallKind,
     waiting: Waiting,
+    /// When somebody else than the child answers it.
+    until: Instant,
+    /// The token of its progress, which gives it new time.
+    token: Option<Id>,
 }
+
+/// A call whose time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Overdue {
+    /// By which id the child knows it.
+    pub(crate) id: Id,
+    /// The caller's id as it spelled it.
+    pub(crate) raw_id: Box<str>,
+    /// Whether the caller had cancelled it; else nobody told the child yet.
+    pub(crate) cancelled: bool,
+}
+
+/// After its cancellation a call ends by the child's answer, or after this time.
+const CANCEL_LINGER: Duration = Duration::from_secs(5);
 
 /// What needs more than passing the answer on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +53,8 @@ pub(crate) enum CallKind {
 enum Waiting {
     /// On the link that is up.
     Caller,
+    /// On the link that is up, and it has cancelled.
+    Cancelled,
     /// On a link that was lost.
     Nobody,
 }
@@ -50,22 +72,35 @@ pub(crate) enum NotTaken {
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     calls: HashMap<Id, Call>,
+    /// Which call a progress token belongs to.
+    tokens: HashMap<Id, Id>,
     renamed: u64,
 }
 
 impl Pending {
     /// Takes a call in. `Some`: the child must know it by this id, because an orphan of a lost link still has its own.
-    pub(crate) fn insert(&mut self, id: Id, raw_id: &str, kind: CallKind) -> Result<Option<Id>, NotTaken> {
+    pub(crate) fn insert(
+        &mut self,
+        id: Id,
+        raw_id: &str,
+        kind: CallKind,
+        token: Option<Id>,
+        until: Instant,
+    ) -> Result<Option<Id>, NotTaken> {
         if self.calls.len() >= MAX_CALLS {
             return Err(NotTaken::TooMany);
         }
-        let call = Call { raw_id: raw_id.into(), renamed: false, kind, waiting: Waiting::Caller };
-        match self.calls.entry(id) {
+        let call =
+            Call { raw_id: raw_id.into(), renamed: false, kind, waiting: Waiting::Caller, until, token: token.clone() };
+        match self.calls.entry(id.clone()) {
             Entry::Vacant(free) => {
                 free.insert(call);
+                if let Some(token) = token {
+                    self.tokens.insert(token, id);
+                }
                 Ok(None)
             }
-            Entry::Occupied(taken) if taken.get().waiting == Waiting::Caller => Err(NotTaken::InFlight),
+            Entry::Occupied(taken) if taken.get().is_awaited() => Err(NotTaken::InFlight),
             Entry::Occupied(_) => {
                 if self.calls.values().any(|other| other.renamed && other.raw_id == call.raw_id && other.is_awaited()) {
                     return Err(NotTaken::InFlight);
@@ -73,6 +108,9 @@ impl Pending {
                 self.renamed += 1;
                 let name = Id::Text(format!("culvert-again-{}", self.renamed).into());
                 self.calls.insert(name.clone(), Call { renamed: true, ..call });
+                if let Some(token) = token {
+                    self.tokens.insert(token, name.clone());
+                }
                 Ok(Some(name))
             }
         }
@@ -80,7 +118,45 @@ impl Pending {
 
     /// The call that the child answers with this id. `None`: nobody waits for it (any more).
     pub(crate) fn answered(&mut self, id: &Id) -> Option<Call> {
-        self.calls.remove(id).filter(Call::is_awaited)
+        let call = self.calls.remove(id)?;
+        self.forget_token(id, &call);
+        call.is_awaited().then_some(call)
+    }
+
+    /// The child reports progress: the call that it is about has its time anew.
+    pub(crate) fn progressed(&mut self, token: &Id, until: Instant) {
+        if let Some(call) = self.tokens.get(token).and_then(|id| self.calls.get_mut(id))
+            && call.waiting == Waiting::Caller
+        {
+            call.until = until;
+        }
+    }
+
+    /// The caller has cancelled the awaited call whose id it spells like this.
+    pub(crate) fn cancelled(&mut self, raw_id: &str, now: Instant) {
+        if let Some(call) = self.calls.values_mut().find(|call| call.is_awaited() && &*call.raw_id == raw_id) {
+            call.waiting = Waiting::Cancelled;
+            call.until = now + CANCEL_LINGER;
+        }
+    }
+
+    /// The awaited calls whose time is over by `now`. They are still in flight on the child, but nobody waits any more.
+    pub(crate) fn overdue(&mut self, now: Instant) -> Vec<Overdue> {
+        let mut overdue = Vec::new();
+        for (id, call) in self.calls.iter_mut().filter(|(_, call)| call.is_awaited() && call.until <= now) {
+            let cancelled = call.waiting == Waiting::Cancelled;
+            call.waiting = Waiting::Nobody;
+            overdue.push(Overdue { id: id.clone(), raw_id: call.raw_id.clone(), cancelled });
+        }
+        overdue
+    }
+
+    fn forget_token(&mut self, id: &Id, call: &Call) {
+        if let Some(token) = &call.token
+            && self.tokens.get(token) == Some(id)
+        {
+            self.tokens.remove(token);
+        }
     }
 
     /// The link is gone: nobody waits any more. Returns the ids by which the child knows what it may stop doing.
@@ -95,6 +171,7 @@ impl Pending {
 
     /// The child is gone: takes out everything, and returns the ids, as spelled, of those that wait.
     pub(crate) fn drain(&mut self) -> Vec<Box<str>> {
+        self.tokens.clear();
         self.calls.drain().map(|(_, call)| call).filter(Call::is_awaited).map(|call| call.raw_id).collect()
     }
 
@@ -117,7 +194,7 @@ impl Pending {
 
 impl Call {
     fn is_awaited(&self) -> bool {
-        self.waiting == Waiting::Caller
+        self.waiting != Waiting::Nobody
     }
 }
 
@@ -126,7 +203,43 @@ mod tests {
     use super::*;
 
     fn insert(pending: &mut Pending, id: i64) -> Result<Option<Id>, NotTaken> {
-        pending.insert(Id::Integer(id), &id.to_string(), CallKind::Plain)
+        insert_until(pending, id, None, Instant::now() + Duration::from_secs(300))
+    }
+
+    fn insert_until(
+        pending: &mut Pending,
+        id: i64,
+        token: Option<i64>,
+        until: Instant,
+    ) -> Result<Option<Id>, NotTaken> {
+        pending.insert(Id::Integer(id), &id.to_string(), CallKind::Plain, token.map(Id::Integer), until)
+    }
+
+    #[test]
+    fn a_call_whose_time_is_over_is_answered_once_and_progress_gives_it_new_time() {
+        let (mut pending, now) = (Pending::default(), Instant::now());
+        let second = Duration::from_secs(1);
+        insert_until(&mut pending, 1, Some(9), now + second).unwrap();
+        insert_until(&mut pending, 2, None, now + second).unwrap();
+        pending.progressed(&Id::Integer(9), now + 10 * second);
+        let overdue = pending.overdue(now + second);
+        assert_eq!(overdue, [Overdue { id: Id::Integer(2), raw_id: "2".into(), cancelled: false }]);
+        assert_eq!(pending.overdue(now + second), []);
+        assert_eq!(pending.answered(&Id::Integer(2)), None, "a late answer is dropped");
+        assert!(pending.answered(&Id::Integer(1)).is_some());
+    }
+
+    #[test]
+    fn a_cancelled_call_ends_by_its_answer_or_after_five_seconds() {
+        let (mut pending, now) = (Pending::default(), Instant::now());
+        insert(&mut pending, 1).unwrap();
+        insert(&mut pending, 2).unwrap();
+        pending.cancelled("1", now);
+        pending.cancelled("2", now);
+        assert!(pending.answered(&Id::Integer(1)).is_some());
+        assert_eq!(pending.overdue(now + Duration::from_secs(4)), []);
+        let overdue = pending.overdue(now + CANCEL_LINGER);
+        assert_eq!(overdue, [Overdue { id: Id::Integer(2), raw_id: "2".into(), cancelled: true }]);
     }
 
     #[test]

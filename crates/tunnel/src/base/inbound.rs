@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use culvert_link::{Frame, FrameReceiver, queue::Refused};
 use culvert_protocol::envelope::{Envelope, Kind};
-use culvert_protocol::message::{Malformed, Message, Shape, member};
+use culvert_protocol::message::{Id, Malformed, Message, Shape, member};
 use culvert_protocol::rpc_error::{INVALID_REQUEST, RpcError};
 use culvert_protocol::splice::{single_line, splice};
 use culvert_protocol::text;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::Session;
@@ -119,7 +119,10 @@ impl Session<'_> {
                     "initialize" => CallKind::Initialize,
                     _ => CallKind::Plain,
                 };
-                match self.lock().pending.insert(id.clone(), raw_id, kind) {
+                let token = message.param(&["_meta", "progressToken"]).ok().flatten();
+                let token = token.and_then(|token| Id::from_json(token.get()));
+                let until = Instant::now() + self.config.request_timeout;
+                match self.lock().pending.insert(id.clone(), raw_id, kind, token, until) {
                     Ok(None) => Fate::ToChild(Bytes::new(), Some(raw_id.into())),
                     Ok(Some(name)) => {
                         let span = message.id_span().unwrap_or_default();
@@ -154,7 +157,11 @@ impl Session<'_> {
     /// A cancelled call may be known to the child by another id.
     fn on_cancelled(&self, message: &Message<'_>) -> Fate {
         let Ok(Some(id)) = message.param(&["requestId"]) else { return Fate::ToChild(Bytes::new(), None) };
-        let renamed = self.lock().pending.renamed_to(id.get()).map(|name| name.to_json());
+        let renamed = {
+            let mut shared = self.lock();
+            shared.pending.cancelled(id.get(), Instant::now());
+            shared.pending.renamed_to(id.get()).map(|name| name.to_json())
+        };
         match renamed {
             Some(name) => Fate::ToChild(splice(message.text(), &[(message.span_of(id), &name)]), None),
             None => Fate::ToChild(Bytes::new(), None),

@@ -22,7 +22,7 @@ use crate::child::Child;
 use crate::config::TunnelConfig;
 use crate::end::End;
 use crate::handshake::Greeting;
-use crate::pending::Pending;
+use crate::pending::{Overdue, Pending};
 use crate::registration::Refusal;
 use crate::report::Report;
 use crate::status::Notice;
@@ -134,6 +134,10 @@ impl<'a> Session<'a> {
         let every = self.config.keepalive;
         let mut beat = interval_at(Instant::now() + every, every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A tenth of the time that calls have is near enough, and a cancelled one must not linger.
+        let look = (self.config.request_timeout / 10).clamp(Duration::from_millis(100), Duration::from_secs(5));
+        let mut looks = interval_at(Instant::now() + look, look);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let overdue = sleep(limits::REGISTER_TIMEOUT);
         tokio::pin!(overdue);
         loop {
@@ -146,12 +150,30 @@ impl<'a> Session<'a> {
                     };
                     let _ = self.sender.send(frame).await;
                 }
+                _ = looks.tick() => self.end_overdue_calls().await,
                 () = &mut overdue, if !overdue.is_elapsed() => {
                     if self.lock().registered.is_none() {
                         return End::Refused(Refusal::Overdue);
                     }
                 }
             }
+        }
+    }
+
+    /// Answers the calls whose time is over; the child is told to stop working on them.
+    async fn end_overdue_calls(&self) {
+        let overdue = self.lock().pending.overdue(Instant::now());
+        for Overdue { id, raw_id, cancelled } in overdue {
+            let error = if cancelled {
+                RpcError::tunnel("call.cancelled", "the call was cancelled")
+            } else {
+                let limit = self.config.request_timeout.as_secs_f32();
+                // A child that does not read is not helped by more to read.
+                let _ = self.stdin.try_send(cancellation(&id, "no answer in time"));
+                RpcError::tunnel("call.timeout", format!("the local server did not answer within {limit} s"))
+            };
+            let frame = self.lock().writer.response(&error.answer(&raw_id));
+            let _ = self.sender.send(frame).await;
         }
     }
 
@@ -163,7 +185,7 @@ impl<'a> Session<'a> {
                 let orphans = self.lock().pending.orphan();
                 for id in orphans {
                     // A child that does not read is not helped by more to read.
-                    let _ = self.stdin.try_send(cancelled(&id));
+                    let _ = self.stdin.try_send(cancellation(&id, "the link was lost"));
                 }
                 return;
             }
@@ -189,7 +211,7 @@ impl<'a> Session<'a> {
             let _ = self.sender.send(frame).await;
         }
         for id in orphans {
-            let _ = self.stdin.try_send(cancelled(&id));
+            let _ = self.stdin.try_send(cancellation(&id, "the link was lost"));
         }
         let _ = self.sender.send(unregister).await;
         self.sender.close(1000, "").await;
@@ -199,9 +221,9 @@ impl<'a> Session<'a> {
 }
 
 /// Tells the child that nobody waits for this call any more.
-fn cancelled(id: &Id) -> Bytes {
+fn cancellation(id: &Id, reason: &'static str) -> Bytes {
     let message = format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{},"reason":"the link was lost"}}}}"#,
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{},"reason":"{reason}"}}}}"#,
         id.to_json()
     );
     Bytes::from(message)

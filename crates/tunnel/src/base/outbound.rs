@@ -7,6 +7,7 @@ use culvert_protocol::rpc_error::{INTERNAL_ERROR, RpcError};
 use culvert_protocol::skim::Skimmed;
 use culvert_protocol::splice::splice;
 use culvert_protocol::text;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::Session;
@@ -120,6 +121,12 @@ impl Session<'_> {
     }
 
     async fn notify(&self, message: &Message<'_>) {
+        if message.method() == "notifications/progress"
+            && let Ok(Some(token)) = message.param(&["progressToken"])
+            && let Some(token) = Id::from_json(token.get())
+        {
+            self.lock().pending.progressed(&token, Instant::now() + self.config.request_timeout);
+        }
         let frame = {
             let shared = self.lock();
             let tidy = match message.untidy() {
