@@ -44,9 +44,14 @@ pub(crate) enum Denial {
     /// No such session, or none that this bearer may know of.
     #[error("there is no session {0:?}")]
     UnknownSession(String),
-    /// The tunnel ended before it answered.
-    #[error("{0}")]
-    Ended(String),
+    /// The tunnel or its server ended before it answered.
+    #[error("{why}")]
+    Ended {
+        /// The code of what ended it.
+        code: &'static str,
+        /// What ended it, in words.
+        why: String,
+    },
     /// The local server did not answer in time.
     #[error("the server did not answer within {} s", .0.as_secs())]
     NoAnswer(Duration),
@@ -94,7 +99,7 @@ impl Denial {
             Self::Right(_) | Self::Wider(_) | Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
             Self::UnknownServer(_) | Self::UnknownSession(_) | Self::Path => StatusCode::NOT_FOUND,
             Self::Ambiguous { .. } | Self::Online => StatusCode::CONFLICT,
-            Self::Ended(_) => StatusCode::BAD_GATEWAY,
+            Self::Ended { .. } => StatusCode::BAD_GATEWAY,
             Self::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotWebSocket => StatusCode::UPGRADE_REQUIRED,
@@ -159,7 +164,7 @@ impl Explain for Denial {
             Self::Ambiguous { .. } => "server.ambiguous",
             Self::Online => "server.online",
             Self::UnknownSession(_) => "session.unknown",
-            Self::Ended(_) => "link.lost",
+            Self::Ended { code, .. } => code,
             Self::NoAnswer(_) => "server.silent",
             Self::Host(_) => "request.host",
             Self::Origin(_) => "request.origin",
@@ -184,7 +189,7 @@ impl Explain for Denial {
             Self::Ambiguous { .. } => "Use the server's id; GET /servers lists it.",
             Self::Online => "Stop its tunnel first; DELETE /reverse-proxy/sessions/{id} ends one from here.",
             Self::UnknownSession(_) => "GET /reverse-proxy/sessions lists the sessions that this token may use.",
-            Self::Ended(_) | Self::NoAnswer(_) => "Look at the tunnel's log, then try again.",
+            Self::Ended { .. } | Self::NoAnswer(_) => "Look at the tunnel's log, then try again.",
             Self::Host(_) => "Start the gateway with `--public-url` set to the address that clients use.",
             Self::Origin(_) => "Only pages served from the gateway's own names may call it.",
             Self::Path => "Check the URL; the gateway's documentation lists its endpoints.",

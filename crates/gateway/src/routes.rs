@@ -139,8 +139,8 @@ impl Visit {
             Ok(None) => Ok(reply::empty(StatusCode::ACCEPTED)),
             Err(CallError::Malformed(why)) => Err(Denial::Body(why.to_string())),
             Err(CallError::Timeout(after)) => Err(Denial::NoAnswer(after)),
-            Err(CallError::Ended(why)) => Err(Denial::Ended(why.message().to_owned())),
-            Err(CallError::Refused(why)) => Err(Denial::Ended(why)),
+            Err(CallError::Ended(why)) => Err(Denial::Ended { code: why.code(), why: why.message().to_owned() }),
+            Err(CallError::Refused(why)) => Err(Denial::Ended { code: "link.lost", why }),
         }
     }
 
