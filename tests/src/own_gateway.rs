@@ -1,9 +1,15 @@
 //! `culvert gateway`, started for a test on a free port.
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::authority::Authority;
 use crate::culvert::{Culvert, CulvertCommand};
+use crate::fixture::Fixture;
+use crate::http::Request;
+use crate::watched::PATIENCE;
 
 /// The signing secret that the tests' gateways have: long enough for any check of its strength.
 pub const SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";
@@ -42,6 +48,45 @@ impl OwnGateway {
         let listening = culvert.event("listening", |event: &Value| event["event"] == "listening").await;
         let url = listening["url"].as_str().unwrap_or_default();
         Self { url: url.replace("//127.0.0.1:", "//localhost:"), culvert }
+    }
+
+    /// Host and port, to connect to.
+    pub fn address(&self) -> SocketAddr {
+        let port = self.url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
+        SocketAddr::from(([127, 0, 0, 1], port.expect("a URL with a port")))
+    }
+
+    /// A request to it, with a bearer.
+    pub fn request(&self, method: &str, path: &str, token: &str) -> Request {
+        Request::new(method, self.address(), path).bearer(token)
+    }
+
+    /// `culvert run --json` of this server through it, under this name.
+    pub fn tunnel(&self, fixture: &Fixture, name: &str, token: &str) -> CulvertCommand {
+        CulvertCommand::run()
+            .server(fixture)
+            .args(["--server-name", name, "--gateway", &self.url, "--reconnect-delay", "0.05"])
+            .env("REVERSE_PROXY_TOKEN", token)
+    }
+
+    /// The catalog as this bearer sees it.
+    pub async fn catalog(&self, token: &str) -> Vec<Value> {
+        let answer = self.request("GET", "/servers", token).send().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["servers"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Waits until the one server of this name has this status in the catalog, and hands out its entry.
+    pub async fn server_becomes(&self, name: &str, status: &str, token: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let catalog = self.catalog(token).await;
+            if let Some(entry) = catalog.iter().find(|entry| entry["name"] == name && entry["status"] == status) {
+                return entry.clone();
+            }
+            assert!(Instant::now() < deadline, "{name} should become {status}: {catalog:#?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Host and port, as clients name them.

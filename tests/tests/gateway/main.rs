@@ -1,0 +1,9 @@
+//! `culvert gateway` from outside: how it starts, what it serves, and to whom. What its HTTP front promises in detail
+//! is tested in its crate.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is how a failure is told")]
+
+mod base_clients;
+mod serving;
+mod starting;
+mod tokens;
