@@ -16,9 +16,9 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::activity::Watched;
-use crate::carriage::{self, FrameReceiver, FrameSender};
+use crate::carriage::{Carriage, FrameReceiver, FrameSender};
 use crate::refusal::{self, Bearer};
-use crate::tls;
+use crate::{tls, websocket};
 
 /// How long one address of several may take before the next is tried.
 const PER_ADDRESS: Duration = Duration::from_secs(6);
@@ -56,6 +56,8 @@ pub struct Dialled {
     pub receiver: FrameReceiver,
     /// The endpoint that took us.
     pub endpoint: Endpoint,
+    /// What carries it.
+    pub carriage: Carriage,
 }
 
 /// How an attempt at one endpoint failed.
@@ -119,11 +121,11 @@ impl Dialler {
         };
         let activity = watched.activity();
         let upgrade = upgrade_request(request, endpoint).map_err(Failed::Before)?;
-        let config = Some(carriage::config(request.max_message));
+        let config = Some(websocket::config(request.max_message));
         match client_async_with_config(upgrade, watched, config).await {
             Ok((socket, _)) => {
-                let (sender, receiver) = carriage::carry(socket, activity, request.max_message);
-                Ok(Dialled { sender, receiver, endpoint })
+                let (sender, receiver) = websocket::carry(socket, activity, request.max_message);
+                Ok(Dialled { sender, receiver, endpoint, carriage: Carriage::WebSocket })
             }
             Err(WsError::Http(response)) => Err(Failed::Refused(response)),
             Err(WsError::Io(error)) => Err(Failed::Before(Cause::LinkLost { detail: error.to_string() })),

@@ -7,9 +7,12 @@ pub mod activity;
 pub mod carriage;
 pub mod channels;
 pub mod dial;
+mod handed;
 pub mod queue;
 pub mod refusal;
 pub mod tls;
+pub mod websocket;
 
-pub use carriage::{Frame, FrameReceiver, FrameSender, LinkEnd, accept};
+pub use carriage::{Carriage, Frame, FrameReceiver, FrameSender, LinkEnd};
 pub use dial::{Dialled, Dialler, Request};
+pub use websocket::accept;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::timeout;
 
 use super::*;
-use crate::carriage::{accept, connect};
+use crate::websocket::{accept, connect};
 
 const MAX_LINE: usize = 20 * 1024 * 1024;
 
