@@ -7,6 +7,7 @@ pub mod authority;
 pub mod built;
 pub mod contextforge;
 pub mod culvert;
+pub mod cutter;
 pub mod fixture;
 pub mod gateway;
 pub mod http;
