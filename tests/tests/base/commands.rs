@@ -114,3 +114,19 @@ async fn run_can_be_ended_while_a_server_is_still_starting() {
     server.until("the start", |record| record.iter().any(|event| event["event"] == "start").then_some(())).await;
     culvert.stop().await;
 }
+
+/// `script` gives it a terminal.
+#[tokio::test]
+async fn a_terminal_sees_what_a_slow_start_is_about() {
+    let gateway = FakeGateway::next().await;
+    let server = Fixture::new(&["--silent"]);
+    let bin = server.stand_ins(&["uvx"]);
+    let run = [culvert_tests::built::culvert().to_str().unwrap(), "run", "--gateway", &gateway.url()];
+    let command = shell_words::join(run) + " --local-stdio 'uvx mcp-server-git' --start-timeout 3";
+    let terminal = CulvertCommand::program("script").args(["-qec", &command, "/dev/null"]).path_first(&bin);
+    let finished = terminal.finish().await;
+    let seen = finished.out.join("\n");
+    assert!(seen.contains("uvx may be downloading…) 2 s"), "{seen}");
+    assert!(seen.contains("[server.silent]"), "{seen}");
+    assert_eq!(finished.code, Some(5), "{finished:#?}");
+}
