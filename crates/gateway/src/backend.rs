@@ -1,5 +1,6 @@
 //! What the HTTP front talks to, and on whose behalf: all that it knows of the house behind it.
 
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use culvert_protocol::channels::control::Header;
 use culvert_protocol::rpc_error::RpcError;
 
 use crate::conversation::Conversation;
+use crate::era::Eras;
 use crate::shared::Shared;
 
 /// Who calls. Never a token: that one was checked before the front and goes no further.
@@ -31,7 +33,12 @@ pub enum Backend {
     },
     /// A conversation of its own for each session, with a test at its other end.
     #[cfg(test)]
-    Scripted(tokio::sync::mpsc::UnboundedSender<crate::conversation::ServerEnd>),
+    Scripted {
+        /// Where the test gets the other ends.
+        ends: tokio::sync::mpsc::UnboundedSender<crate::conversation::ServerEnd>,
+        /// What is known of the server.
+        eras: Arc<Eras>,
+    },
 }
 
 /// Why no conversation could be opened.
@@ -61,7 +68,7 @@ impl Backend {
             }
             Self::Offline { retry_after } => Err(OpenError::Offline { retry_after: *retry_after }),
             #[cfg(test)]
-            Self::Scripted(ends) => {
+            Self::Scripted { ends, .. } => {
                 let (conversation, end) = crate::conversation::conversation();
                 let _ = ends.send(end);
                 Ok(conversation)
@@ -69,14 +76,24 @@ impl Backend {
         }
     }
 
+    /// What is known of a server whose every conversation has a child of its own.
+    pub(crate) fn eras(&self) -> Option<Arc<Eras>> {
+        match self {
+            Self::Channels(channels) => Some(channels.eras.clone()),
+            Self::Shared(_) | Self::Offline { .. } => None,
+            #[cfg(test)]
+            Self::Scripted { eras, .. } => Some(eras.clone()),
+        }
+    }
+
     /// What tells this very tunnel from any other, one that takes its place later included.
     pub(crate) fn identity(&self) -> Identity {
         match self {
             Self::Shared(shared) => Identity::Shared(Arc::downgrade(shared)),
-            Self::Channels(channels) => Identity::Channels(Arc::downgrade(&channels.mark)),
+            Self::Channels(channels) => Identity::Channels(Arc::downgrade(&channels.eras)),
             Self::Offline { .. } => Identity::Nothing,
             #[cfg(test)]
-            Self::Scripted(_) => Identity::Nothing,
+            Self::Scripted { eras, .. } => Identity::Channels(Arc::downgrade(eras)),
         }
     }
 
@@ -85,10 +102,10 @@ impl Backend {
         match (self, identity) {
             (Self::Shared(shared), Identity::Shared(known)) => std::ptr::eq(Arc::as_ptr(shared), known.as_ptr()),
             (Self::Channels(channels), Identity::Channels(known)) => {
-                std::ptr::eq(Arc::as_ptr(&channels.mark), known.as_ptr())
+                std::ptr::eq(Arc::as_ptr(&channels.eras), known.as_ptr())
             }
             #[cfg(test)]
-            (Self::Scripted(_), Identity::Nothing) => true,
+            (Self::Scripted { eras, .. }, Identity::Channels(known)) => std::ptr::eq(Arc::as_ptr(eras), known.as_ptr()),
             _ => false,
         }
     }
@@ -98,13 +115,14 @@ impl Backend {
 #[derive(Debug, Clone)]
 pub struct Channels {
     opener: Opener,
-    mark: Arc<()>,
+    /// What is known of the server; and what tells this tunnel from any other.
+    eras: Arc<Eras>,
 }
 
 impl Channels {
     /// Over the session that `opener` opens channels on.
     pub fn new(opener: Opener) -> Self {
-        Self { opener, mark: Arc::new(()) }
+        Self { opener, eras: Arc::default() }
     }
 }
 
@@ -112,6 +130,30 @@ impl Channels {
 #[derive(Debug, Clone)]
 pub(crate) enum Identity {
     Shared(Weak<Shared>),
-    Channels(Weak<()>),
+    Channels(Weak<Eras>),
     Nothing,
+}
+
+impl Identity {
+    fn address(&self) -> usize {
+        match self {
+            Self::Shared(shared) => shared.as_ptr() as usize,
+            Self::Channels(eras) => eras.as_ptr() as usize,
+            Self::Nothing => 0,
+        }
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+}
+
+impl Eq for Identity {}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address().hash(state);
+    }
 }

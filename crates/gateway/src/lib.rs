@@ -11,6 +11,7 @@ mod clock;
 pub mod config;
 pub mod conversation;
 mod denial;
+pub mod era;
 pub mod error;
 mod figures;
 pub mod front;

@@ -4,7 +4,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
 
 use super::refusal::Refusal;
 use super::sessions::SessionId;
-use crate::shared::LEGACY_REVISIONS;
+use crate::era::LEGACY_REVISIONS;
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");

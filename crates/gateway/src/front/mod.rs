@@ -1,4 +1,5 @@
-//! The HTTP front of one server: MCP's Streamable HTTP as revisions 2024-11-05 to 2025-11-25 have it.
+//! The HTTP front of one server: MCP's Streamable HTTP as revisions 2024-11-05 to 2025-11-25 have it, and in [`modern`]
+//! as 2026-07-28 does.
 //!
 //! A session is a conversation with the server. A POST is held until the first message for it: its answer becomes one
 //! JSON body, anything else a stream of events that ends with the answer. Progress goes to the POST that it is about;
@@ -35,6 +36,7 @@ use hyper::body::Body as HttpBody;
 
 use crate::backend::{Backend, Caller};
 use crate::reply::Body;
+use modern::Children;
 use refusal::Refusal;
 use sessions::Sessions;
 
@@ -74,6 +76,8 @@ impl Default for Limits {
 pub struct FrontCounts {
     /// Sessions that are open now.
     pub sessions: usize,
+    /// Principals whose modern requests have a child now, or had one a short while ago.
+    pub principals: usize,
     /// Messages of servers that nobody waited for (any more): late answers, and what is no message.
     pub late: u64,
     /// Messages dropped because a session's stream was not read and too much waited.
@@ -100,12 +104,14 @@ impl Counts {
 #[derive(Debug)]
 pub struct Front {
     sessions: Arc<Sessions>,
+    children: Arc<Children>,
 }
 
 impl Front {
     /// A front without sessions.
     pub fn new(limits: Limits) -> Self {
-        Self { sessions: Arc::new(Sessions::new(limits, Arc::default())) }
+        let counts = Arc::<Counts>::default();
+        Self { sessions: Arc::new(Sessions::new(limits, counts.clone())), children: Children::new(limits, counts) }
     }
 
     /// Answers one HTTP request to the MCP endpoint of `backend`. `caller` has been let in already.
@@ -135,6 +141,10 @@ impl Front {
         if let Backend::Offline { retry_after } = backend {
             return Err(Refusal::offline(*retry_after));
         }
+        // The modern revisions know neither, and no session that would need them.
+        if head.method != Method::POST && modern::is_meant(&head.headers) {
+            return Err(Refusal::only_post());
+        }
         match head.method {
             Method::GET => listen::get(self, &head, backend, &caller),
             Method::DELETE => listen::delete(self, &head, backend, &caller),
@@ -145,6 +155,7 @@ impl Front {
     /// Ends all sessions; their calls in flight are answered with `why`.
     pub fn end(&self, why: &RpcError) {
         self.sessions.end_all(why);
+        self.children.end_all(why);
     }
 
     /// The counters.
@@ -152,7 +163,8 @@ impl Front {
         let counts = &self.sessions.counts;
         FrontCounts {
             sessions: self.sessions.len(),
-            late: counts.late.load(Ordering::Relaxed),
+            principals: self.children.len(),
+            late: counts.late.load(Ordering::Relaxed) + self.children.late(),
             dropped: counts.dropped.load(Ordering::Relaxed),
         }
     }

@@ -1,46 +1,87 @@
-//! Requests of the modern, stateless revisions (2026-07-28 and later): told apart by what they carry.
+//! The modern, stateless revisions (2026-07-28 and later): each POST stands alone, and its end is the end of its call.
 //!
-//! No server behind a base tunnel speaks them: its one handshake was a legacy one. They are refused in the way that
-//! makes a client that speaks both fall back.
+//! No sessions, no GET stream, no requests of the server. The calls of one principal share a child, which is opened on
+//! demand and ends when it is idle; in them only ids and tokens change. A client that goes away has cancelled.
+//!
+//! Servers that speak legacy revisions only refuse such requests in a way that makes clients of both eras fall back.
 
-use culvert_protocol::message::Message;
-use http::HeaderMap;
-use memchr::memmem;
+mod check;
+mod children;
+mod exchange;
 
-use super::headers;
-use crate::shared::LEGACY_REVISIONS;
+use bytes::Bytes;
+use culvert_protocol::message::{Message, Shape};
+use http::request::Parts;
+use http::{HeaderMap, Response, StatusCode};
 
-/// The member of `_meta` in which a modern request names its revision.
-const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+use super::refusal::Refusal;
+use super::{Front, headers};
+use crate::backend::{Backend, Caller};
+use crate::conversation::FULL;
+use crate::era::{self, META_VERSION};
+use crate::reply::{self, Body};
+pub(super) use children::Children;
+use children::NoChild;
+use exchange::Exchange;
 
-/// Whether a message is meant in the modern way. `initialize` never is: it selects the legacy one.
+/// Whether a message is meant in the modern way. `initialize` selects the legacy one, unless it says of itself that it
+/// is not of that kind.
 pub(super) fn is_modern(headers: &HeaderMap, message: &Message<'_>) -> bool {
-    let newest_legacy = LEGACY_REVISIONS[LEGACY_REVISIONS.len() - 1];
-    let method = message.method();
-    if method == "initialize" {
-        return false;
+    if names_version(message) {
+        return true;
     }
-    method == "server/discover"
-        || headers::version(headers).is_some_and(|version| is_date(version) && version > newest_legacy)
-        || names_version(message)
+    match &*message.method() {
+        "initialize" => false,
+        "server/discover" => true,
+        _ => headers::version(headers).is_some_and(era::is_modern_revision),
+    }
+}
+
+/// Whether a request without a body is meant in the modern way. One that names a session is not.
+pub(super) fn is_meant(headers: &HeaderMap) -> bool {
+    !headers.contains_key(headers::SESSION_ID) && headers::version(headers).is_some_and(era::is_modern_revision)
 }
 
 /// Whether `params._meta` names a revision, as every modern request must.
 fn names_version(message: &Message<'_>) -> bool {
-    // As for progress tokens: only an escape could spell it otherwise, and a full scan costs as much as the parse.
-    let text = message.text().as_bytes();
-    let likely = memmem::find(text, b"protocolVersion").is_some() || memmem::find(text, b"\\u").is_some();
-    likely && message.param(&["_meta", META_VERSION]).is_ok_and(|version| version.is_some())
+    era::may_have(message, "protocolVersion")
+        && message.param(&["_meta", META_VERSION]).is_ok_and(|version| version.is_some())
 }
 
-/// Whether it looks like a revision: `YYYY-MM-DD`.
-fn is_date(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() == 10
-        && bytes
-            .iter()
-            .enumerate()
-            .all(|(at, byte)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() })
+/// Takes a POST that is meant in the modern way.
+pub(super) async fn post(
+    front: &Front,
+    head: &Parts,
+    body: &Bytes,
+    message: &Message<'_>,
+    backend: &Backend,
+    caller: Caller,
+) -> Result<Response<Body>, Refusal> {
+    if backend.eras().is_some_and(|eras| eras.takes_modern() == Some(false)) {
+        return Err(Refusal::legacy_only());
+    }
+    match message.shape() {
+        Shape::Request(_) => {}
+        // The revision has none that a client would send over HTTP, so there is nothing that it could be about.
+        Shape::Notification => return Ok(reply::empty(StatusCode::ACCEPTED)),
+        Shape::Response(_) => return Err(Refusal::answer_to_nothing()),
+    }
+    check::request(&head.headers, message)?;
+    if message.method() == "initialize" {
+        return Err(Refusal::unknown_method("initialize"));
+    }
+    let child = front.children.of(backend, &caller, check::client_name(message)).await.map_err(refusal)?;
+    let exchange = Exchange::begin(child, body, message, &front.sessions.limits).await?;
+    Ok(exchange.response().await)
+}
+
+fn refusal(none: NoChild) -> Refusal {
+    match none {
+        NoChild::Legacy => Refusal::legacy_only(),
+        NoChild::NotBegun(why) => why.into(),
+        NoChild::Ended(why) if why.code() == FULL => Refusal::full(&why),
+        NoChild::Ended(why) => Refusal::unreachable(&why),
+    }
 }
 
 #[cfg(test)]
@@ -57,10 +98,11 @@ mod tests {
         let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
         assert!(modern(Some("2026-07-28"), list));
         assert!(modern(None, r#"{"jsonrpc":"2.0","id":1,"method":"server/discover"}"#));
-        assert!(modern(
-            None,
-            r#"{"id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
-        ));
+        let with_meta = |method: &str| {
+            let meta = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+            format!(r#"{{"id":1,"method":"{method}","params":{{"_meta":{meta}}}}}"#)
+        };
+        assert!(modern(None, &with_meta("tools/list")) && modern(None, &with_meta("initialize")));
         assert!(!modern(None, list) && !modern(Some("2025-11-25"), list) && !modern(Some("nonsense"), list));
         assert!(!modern(Some("2026-07-28"), r#"{"id":1,"method":"initialize","params":{"protocolVersion":"x"}}"#));
     }

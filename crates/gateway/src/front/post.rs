@@ -56,7 +56,7 @@ where
                 Shape::Notification | Shape::Response(_) => refusal,
             };
             if modern::is_modern(&head.headers, &message) {
-                return Err(refused(Refusal::legacy_only()));
+                return modern::post(front, &head, &body, &message, backend, caller).await.map_err(refused);
             }
             one(front, &head, &body, &message, backend, caller).await.map_err(refused)
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use culvert_protocol::message::Malformed;
-use culvert_protocol::rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, RpcError};
+use culvert_protocol::rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError};
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
@@ -12,6 +12,12 @@ use super::session::NotSent;
 use super::sessions::NotBegun;
 use crate::backend::OpenError;
 use crate::reply::{self, Body};
+
+/// MCP 2026-07-28: headers and body of a request do not say the same.
+const HEADER_MISMATCH: i32 = -32020;
+
+/// JSON-RPC: the parameters are not what the method takes.
+const INVALID_PARAMS: i32 = -32602;
 
 /// When a client may try again what was refused for want of room.
 const ROOM_RETRY: Duration = Duration::from_secs(5);
@@ -26,11 +32,12 @@ pub(super) struct Refusal {
     error: RpcError,
     raw_id: Option<Box<str>>,
     retry_after: Option<Duration>,
+    allow: &'static str,
 }
 
 impl Refusal {
     fn new(status: StatusCode, error: RpcError) -> Self {
-        Self { status, error, raw_id: None, retry_after: None }
+        Self { status, error, raw_id: None, retry_after: None, allow: "POST, GET, DELETE" }
     }
 
     fn invalid(status: StatusCode, code: &'static str, message: &str) -> Self {
@@ -50,6 +57,12 @@ impl Refusal {
 
     pub(super) fn method() -> Self {
         Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "http.method", "an MCP endpoint takes POST, GET and DELETE")
+    }
+
+    /// As [`method`](Self::method), to a client of a modern revision.
+    pub(super) fn only_post() -> Self {
+        let message = "in this revision of MCP an endpoint takes POST only";
+        Self { allow: "POST", ..Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "http.method", message) }
     }
 
     pub(super) fn not_acceptable(missing: &str) -> Self {
@@ -117,6 +130,30 @@ impl Refusal {
         Self::invalid(StatusCode::BAD_REQUEST, "era.legacy", message)
     }
 
+    /// What a modern client says in its headers is not what it says in the body.
+    pub(super) fn header_mismatch(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, RpcError::new(HEADER_MISMATCH, "header.mismatch", message))
+    }
+
+    pub(super) fn invalid_params(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, RpcError::new(INVALID_PARAMS, "request.params", message))
+    }
+
+    pub(super) fn unknown_method(method: &str) -> Self {
+        let message = format!("there is no method {method:?} in this revision of MCP");
+        Self::new(StatusCode::NOT_FOUND, RpcError::new(METHOD_NOT_FOUND, "method.unknown", message))
+    }
+
+    /// The modern revisions have no requests of the server.
+    pub(super) fn answer_to_nothing() -> Self {
+        Self::invalid(StatusCode::BAD_REQUEST, "message.answer", "no request of the server waits for an answer")
+    }
+
+    /// The tunnel or the child behind it has just ended.
+    pub(super) fn unreachable(why: &RpcError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, why.clone()).after(TUNNEL_RETRY)
+    }
+
     pub(super) fn stream_taken() -> Self {
         let message = "this session has its GET stream open already; there is one at a time";
         Self::invalid(StatusCode::CONFLICT, "stream.taken", message)
@@ -141,7 +178,7 @@ impl Refusal {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+            headers.insert(ALLOW, HeaderValue::from_static(self.allow));
         }
         response
     }
@@ -172,9 +209,7 @@ impl From<NotBegun> for Refusal {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, why).after(ROOM_RETRY)
             }
             NotBegun::Closed(OpenError::Offline { retry_after }) => Self::offline(retry_after),
-            NotBegun::Closed(OpenError::Ended(why)) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, why).after(TUNNEL_RETRY)
-            }
+            NotBegun::Closed(OpenError::Ended(why)) => Self::unreachable(&why),
             NotBegun::NoRandomness => {
                 let why = RpcError::new(INTERNAL_ERROR, "internal", "the system gives no random numbers");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, why)

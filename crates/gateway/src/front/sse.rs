@@ -25,7 +25,7 @@ const COPIED: usize = 16 * 1024;
 const PIECE: usize = 64 * 1024;
 
 /// Tells nginx and its like not to hold events back.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Whether the stream begins with an empty event that only carries a number to resume from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use super::own::{cancellation, refused};
 use super::table::{ClientId, Owner};
 use super::{Core, Initialized, splicing};
 use crate::conversation::ToServer;
+use crate::era::{self, Era};
 use crate::progress;
 
 /// How long a client that is cut off may take to fetch the errors that say why.
@@ -126,6 +127,9 @@ impl Client {
                 return self.answer(why.answer(raw_id)).await;
             }
         };
+        if self.core.era() == Some(Era::Modern) && asks_for_logs(message) {
+            self.core.table().listens(self.id);
+        }
         let owner = Owner::Client(self.id, id.clone());
         let begun = self.core.table().begin(owner, raw_id, token.map(serde_json::value::RawValue::get));
         match begun {
@@ -190,6 +194,12 @@ impl Client {
             tracing::debug!(calls = ids.len(), "a client did not fetch the reason for its session's end");
         }
     }
+}
+
+/// Whether a modern request asks for log messages.
+fn asks_for_logs(request: &Message<'_>) -> bool {
+    era::may_have(request, "logLevel")
+        && request.param(&["_meta", era::META_LOG_LEVEL]).is_ok_and(|level| level.is_some())
 }
 
 /// A call that its client leaves behind.

@@ -1,4 +1,5 @@
-//! The one handshake with a shared child: what the gateway asks, what the child answered, and how each client gets it.
+//! The one handshake with a shared child: what the gateway asks (`initialize`, or `server/discover` of a server that
+//! knows no sessions), what the child answered, and how each client gets it.
 
 use bytes::Bytes;
 use culvert_protocol::message::{self, Message};
@@ -6,8 +7,7 @@ use culvert_protocol::rpc_error::{INVALID_REQUEST, RpcError};
 use culvert_protocol::splice::splice;
 use serde_json::value::RawValue;
 
-/// The revisions that begin with `initialize`, oldest first.
-pub const LEGACY_REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+use crate::era::{self, Era, LEGACY_REVISIONS, MODERN_REVISION};
 
 /// The notification that ends the handshake.
 pub(super) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
@@ -22,9 +22,27 @@ pub(super) fn params() -> String {
     )
 }
 
-/// What the server said in answer to `initialize`.
+/// The error of a server that does not speak the revision asked for (2026-07-28).
+pub(super) const UNSUPPORTED_VERSION: i32 = -32022;
+
+/// The `_meta` of the gateway's own requests to a modern server of this revision.
+pub(super) fn meta(revision: &str) -> String {
+    format!(
+        r#"{{"io.modelcontextprotocol/protocolVersion":"{revision}","io.modelcontextprotocol/clientInfo":{{"name":"culvert-gateway","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#,
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// The newest modern revision in a JSON list.
+pub(super) fn newest_modern(list: &RawValue) -> Option<String> {
+    let listed: Vec<String> = serde_json::from_str(list.get()).ok()?;
+    listed.into_iter().filter(|revision| era::is_modern_revision(revision)).max()
+}
+
+/// What the server said of itself, in answer to `initialize` or `server/discover`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Initialized {
+    era: Era,
     result: Bytes,
     version: String,
 }
@@ -48,7 +66,31 @@ impl Initialized {
             .flatten()
             .and_then(|version| serde_json::from_str(version.get()).ok())
             .ok_or_else(|| broken("names no protocol version"))?;
-        Ok(Self { result: Bytes::copy_from_slice(result.get().as_bytes()), version })
+        Ok(Self { era: Era::Legacy, result: Bytes::copy_from_slice(result.get().as_bytes()), version })
+    }
+
+    /// Takes the `result` of a server's `server/discover`. `None`: it names no modern revision.
+    pub(super) fn discovered(result: &RawValue) -> Option<Self> {
+        let listed = message::member(result, "supportedVersions").ok()??;
+        let spoken: Vec<String> = serde_json::from_str(listed.get()).ok()?;
+        let ours = spoken.iter().any(|revision| revision == MODERN_REVISION).then(|| MODERN_REVISION.to_owned());
+        let version = ours.or_else(|| newest_modern(listed))?;
+        Some(Self { era: Era::Modern, result: Bytes::copy_from_slice(result.get().as_bytes()), version })
+    }
+
+    /// How the child is spoken to.
+    pub fn era(&self) -> Era {
+        self.era
+    }
+
+    /// `params`, a JSON object, as a request of the gateway's own has them in the child's era.
+    pub(super) fn own_params(&self, params: Option<&str>) -> Option<String> {
+        if self.era == Era::Legacy {
+            return params.map(str::to_owned);
+        }
+        let rest = params.map_or("}", |params| params.trim_start().strip_prefix('{').unwrap_or("}"));
+        let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+        Some(format!(r#"{{"_meta":{}{comma}{rest}"#, meta(&self.version)))
     }
 
     /// The `result`, as the server wrote it.
@@ -77,8 +119,12 @@ impl Initialized {
     /// revisions only add to what stdio carries, and a client that takes no newer one would leave for nothing.
     ///
     /// # Errors
-    /// When the client names no revision: MCP makes that a must.
+    /// When the client names no revision: MCP makes that a must. And when the server has no sessions to begin.
     pub(super) fn answer(&self, request: &Message<'_>) -> Result<Bytes, RpcError> {
+        if self.era == Era::Modern {
+            let words = format!("this server speaks no revision with initialize; it speaks MCP {}", self.version);
+            return Err(RpcError::new(INVALID_REQUEST, "era.modern", words));
+        }
         let asked: String = request
             .param(&["protocolVersion"])
             .ok()
@@ -141,6 +187,28 @@ mod tests {
         assert!(answer.offers("tools") && !answer.offers("prompts"));
         assert_eq!(answer.member("x").unwrap().get(), "1.50");
         assert_eq!(answer.protocol_version(), "2025-06-18");
+    }
+
+    #[test]
+    fn a_modern_server_is_known_by_the_revisions_that_it_lists() {
+        let discovered = |text: &str| Initialized::discovered(&RawValue::from_string(text.to_owned()).unwrap());
+        let both =
+            discovered(r#"{"supportedVersions":["2031-01-01","2026-07-28","2025-11-25"],"capabilities":{"tools":{}}}"#);
+        let both = both.unwrap();
+        assert_eq!((both.era(), both.protocol_version()), (Era::Modern, "2026-07-28"));
+        assert!(both.offers("tools"));
+        assert_eq!(discovered(r#"{"supportedVersions":["2031-01-01"]}"#).unwrap().protocol_version(), "2031-01-01");
+        for legacy in [r#"{"supportedVersions":["2025-11-25"]}"#, r#"{"supportedVersions":[]}"#, "{}", "7"] {
+            assert_eq!(discovered(legacy), None, "{legacy}");
+        }
+        for (params, rest) in [(None, "}"), (Some("{}"), "}"), (Some(r#" {"cursor":"c"}"#), r#","cursor":"c"}"#)] {
+            let own = both.own_params(params).unwrap();
+            assert_eq!(own, format!(r#"{{"_meta":{}{rest}"#, meta("2026-07-28")));
+            serde_json::from_str::<serde_json::Value>(&own).unwrap();
+        }
+        let ask =
+            Message::parse(r#"{"id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#).unwrap();
+        assert_eq!(both.answer(&ask).unwrap_err().code(), "era.modern");
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! by numbers of its own and put back, by splicing bytes; nothing else is touched. What the server sends to nobody in
 //! particular goes to every client. What it asks is answered here, since nobody could tell whose answer it wants.
 //!
+//! A child of the modern era says of most what it belongs to: a subscription's messages go to the request that opened
+//! it, with that one's own id. Log messages alone name nobody; they go to the request that last asked for some.
+//!
 //! A client that takes its messages too slowly holds nobody up: when more than [`CLIENT_BACKLOG`] bytes wait for it, its
 //! conversation ends, and what it waited for is answered with the error `client.slow`.
 
@@ -27,8 +30,11 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::conversation::{CONVERSATION_QUEUE, Conversation, ToServer};
+use crate::era::Era;
 
-pub use initialized::{Initialized, LEGACY_REVISIONS};
+pub use initialized::Initialized;
+use own::Opening;
+pub(crate) use own::{LEGACY, SILENT};
 use table::Table;
 
 /// How long the server may take to answer the gateway's `initialize`. The tunnel's client registers only after a good
@@ -102,6 +108,16 @@ impl Shared {
     /// Begins to share `raw`, a conversation with a child that no client has talked to yet. The handshake begins at
     /// once; see [`ready`](Self::ready). Needs a tokio runtime.
     pub fn start(raw: Conversation) -> Arc<Self> {
+        Self::open(raw, Opening::Initialize)
+    }
+
+    /// As [`start`](Self::start), for a child that is to be spoken to in the modern way: one that does not take it ends
+    /// the conversation, with the code [`LEGACY`] or [`SILENT`] or why the child ended.
+    pub(crate) fn start_modern(raw: Conversation) -> Arc<Self> {
+        Self::open(raw, Opening::Discover)
+    }
+
+    fn open(raw: Conversation, opening: Opening) -> Arc<Self> {
         let (outbox, mail) = mpsc::channel(OUTBOX);
         let core = Arc::new(Core {
             table: Mutex::default(),
@@ -114,7 +130,7 @@ impl Shared {
         });
         tokio::spawn(own::post(core.clone(), mail, raw.to_server));
         tokio::spawn(pump::run(core.clone(), raw.from_server));
-        tokio::spawn(own::handshake(core.clone()));
+        tokio::spawn(own::handshake(core.clone(), opening));
         Arc::new(Self { _stop: core.stop.clone().drop_guard(), core })
     }
 
@@ -160,6 +176,14 @@ impl Shared {
     /// Ends the conversation with the child; `why` is what every waiting call is answered.
     pub fn end(&self, why: RpcError) {
         self.core.end(why);
+    }
+
+    /// Why the conversation with the child is over, if it is.
+    pub(crate) fn why_closed(&self) -> Option<RpcError> {
+        match &*self.core.phase.borrow() {
+            Phase::Ended(why) => Some(why.clone()),
+            Phase::Starting | Phase::Ready(_) => None,
+        }
     }
 
     /// Completes when the conversation with the child is over, and says why.
@@ -215,6 +239,14 @@ impl Core {
             Ok(Phase::Ready(answer)) => Ok(answer.clone()),
             Ok(Phase::Ended(why)) => Err(why.clone()),
             Ok(Phase::Starting) | Err(_) => Err(gone()),
+        }
+    }
+
+    /// How the child is spoken to, once that is settled.
+    fn era(&self) -> Option<Era> {
+        match &*self.phase.borrow() {
+            Phase::Ready(answer) => Some(answer.era()),
+            Phase::Starting | Phase::Ended(_) => None,
         }
     }
 

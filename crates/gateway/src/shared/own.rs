@@ -4,15 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use culvert_protocol::message::{Message, Shape};
+use culvert_protocol::message::{self, Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::initialized::{self, Initialized};
 use super::table::{Owner, Refusal};
 use super::{CallError, Core, INITIALIZE_LIMIT, Phase, splicing};
 use crate::conversation::ToServer;
+use crate::era::MODERN_REVISION;
 use crate::progress;
+
+/// The code of an answer that no server of a modern revision gives.
+pub(crate) const LEGACY: &str = "server.legacy";
+
+/// The code of a child that did not say what it speaks.
+pub(crate) const SILENT: &str = "server.silent";
 
 /// Carries the gateway's own messages to the child, so that nobody else has to wait for a child that does not read.
 pub(super) async fn post(core: Arc<Core>, mut mail: mpsc::Receiver<Bytes>, raw: ToServer) {
@@ -29,10 +37,29 @@ pub(super) async fn post(core: Arc<Core>, mut mail: mpsc::Receiver<Bytes>, raw: 
     }
 }
 
-/// Initialises the child.
-pub(super) async fn handshake(core: Arc<Core>) {
+/// How long a child may take to say whether it speaks a modern revision. Legacy ones may keep silent, and whoever asks
+/// waits.
+const DISCOVER_LIMIT: Duration = Duration::from_secs(15);
+
+/// What the gateway says first to a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// `initialize`; and `server/discover` to a server that refuses it.
+    Initialize,
+    /// `server/discover` and nothing else: it is a modern child or none.
+    Discover,
+}
+
+/// The first words with the child.
+pub(super) async fn handshake(core: Arc<Core>, opening: Opening) {
+    let talk = async {
+        match opening {
+            Opening::Discover => discover(&core).await,
+            Opening::Initialize => initialize(&core).await,
+        }
+    };
     let outcome = tokio::select! {
-        outcome = initialize(&core) => outcome,
+        outcome = talk => outcome,
         () = core.stop.cancelled() => return,
     };
     match outcome {
@@ -51,10 +78,46 @@ async fn initialize(core: &Core) -> Result<Initialized, RpcError> {
         CallError::Ended(why) => why,
         other => RpcError::tunnel("server.handshake", format!("the local server could not be initialised: {other}")),
     })?;
-    let answer = Initialized::of(std::str::from_utf8(&answer).unwrap_or_default())?;
+    let text = std::str::from_utf8(&answer).unwrap_or_default();
+    let answer = match Initialized::of(text) {
+        Err(refused) if Message::parse(text).is_ok_and(|answer| answer.error().is_some()) => {
+            return discover(core).await.map_err(|_| refused);
+        }
+        other => other?,
+    };
     let raw = core.raw().ok_or_else(|| core.why_ended())?;
     raw.send(Bytes::from_static(initialized::INITIALIZED.as_bytes())).await.map_err(|_| super::gone())?;
     Ok(answer)
+}
+
+/// Asks the child what it speaks.
+async fn discover(core: &Core) -> Result<Initialized, RpcError> {
+    let mut revision = MODERN_REVISION.to_owned();
+    let legacy = || RpcError::tunnel(LEGACY, "the local server speaks no revision of MCP without initialize");
+    for _ in 0..2 {
+        let params = format!(r#"{{"_meta":{}}}"#, initialized::meta(&revision));
+        let request = wrap("server/discover", Some(&params));
+        let answer = core.exchange(&request, DISCOVER_LIMIT).await.map_err(|error| match error {
+            CallError::Ended(why) => why,
+            CallError::Timeout(_) => RpcError::tunnel(SILENT, "the local server did not say what it speaks"),
+            CallError::Refused(_) | CallError::Malformed(_) => legacy(),
+        })?;
+        let answer = Message::parse(std::str::from_utf8(&answer).unwrap_or_default()).map_err(|_| legacy())?;
+        if let Some(found) = answer.result().and_then(Initialized::discovered) {
+            return Ok(found);
+        }
+        let error = answer.error().filter(|error| error_code(error) == Some(initialized::UNSUPPORTED_VERSION));
+        let listed = error
+            .and_then(|error| message::member(error, "data").ok()?)
+            .and_then(|data| message::member(data, "supported").ok()?);
+        revision = listed.and_then(initialized::newest_modern).ok_or_else(legacy)?;
+    }
+    Err(legacy())
+}
+
+/// The number of a JSON-RPC error.
+fn error_code(error: &RawValue) -> Option<i32> {
+    serde_json::from_str(message::member(error, "code").ok()??.get()).ok()
 }
 
 /// A request with an id that is replaced before it leaves.
@@ -89,8 +152,8 @@ impl Core {
         params: Option<&str>,
         limit: Duration,
     ) -> Result<String, CallError> {
-        self.ready().await.map_err(CallError::Ended)?;
-        let answer = self.exchange(&wrap(method, params), limit).await?;
+        let ready = self.ready().await.map_err(CallError::Ended)?;
+        let answer = self.exchange(&wrap(method, ready.own_params(params).as_deref()), limit).await?;
         let text = std::str::from_utf8(&answer).unwrap_or_default();
         let answer = Message::parse(text).map_err(CallError::Malformed)?;
         match (answer.result(), answer.error()) {

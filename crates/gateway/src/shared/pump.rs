@@ -6,11 +6,13 @@ use bytes::Bytes;
 use culvert_link::queue;
 use culvert_protocol::message::{Id, Message, Shape};
 use culvert_protocol::rpc_error::{METHOD_NOT_FOUND, RpcError, empty_result};
+use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 
-use super::table::{Call, Owner};
+use super::table::{Call, ClientId, Owner, Table};
 use super::{Core, splicing};
 use crate::conversation::FromServer;
+use crate::era::Era;
 use crate::progress::{self, PROGRESS};
 
 /// Takes what the child says until it is over, then tells everyone.
@@ -52,6 +54,7 @@ impl Core {
             Shape::Request(_) => self.asked(&message),
             Shape::Notification => match &*message.method() {
                 PROGRESS => self.progressed(&message),
+                method if self.era() == Some(Era::Modern) => self.told(&message, method),
                 // The child can only cancel what it asked, and that is answered already.
                 "notifications/cancelled" => {}
                 _ => self.announced(line),
@@ -66,7 +69,9 @@ impl Core {
             self.count(|counts| &counts.late);
             return;
         };
-        let text = splicing::answer(message, &call.id);
+        // Only a subscription's own number stands for its id.
+        let subscription = splicing::subscription(message).filter(|part| part.get() == number.to_string());
+        let text = splicing::answer(message, subscription, &call.id);
         match call.owner {
             Owner::Gateway(waits) => {
                 let _ = waits.send(text);
@@ -123,6 +128,33 @@ impl Core {
         }
     }
 
+    /// What a modern child says without being asked for just that.
+    fn told(&self, message: &Message<'_>, method: &str) {
+        let ends = method == "notifications/cancelled";
+        let mut table = self.table();
+        let found = if ends {
+            message.param(&["requestId"]).ok().flatten().and_then(|part| subscriber(&table, message, part))
+        } else if let Some(part) = splicing::subscription(message) {
+            subscriber(&table, message, part)
+        } else if method == "notifications/message" {
+            let text = || Bytes::copy_from_slice(message.text().as_bytes());
+            table.last_listener().map(|(client, to)| (None, client, to.clone(), text()))
+        } else {
+            None
+        };
+        let Some((call, client, to, text)) = found else {
+            drop(table);
+            self.count(|counts| &counts.late);
+            return;
+        };
+        if let Some(call) = call.filter(|_| ends) {
+            table.end(call);
+        }
+        if let Err(queue::Refused::Full(_)) = to.try_send(text) {
+            table.cut(client);
+        }
+    }
+
     /// What concerns everybody.
     fn announced(&self, line: &Bytes) {
         let table = self.table();
@@ -144,6 +176,18 @@ impl Core {
             }
         }
     }
+}
+
+/// The call that `part` of a message names, whose it is, the way there, and the message with that one's own id in it.
+fn subscriber<'a>(
+    table: &Table,
+    message: &Message<'a>,
+    part: &'a RawValue,
+) -> Option<(Option<u64>, ClientId, queue::Sender<Bytes>, Bytes)> {
+    let number = number(&Id::of(part).ok()?)?;
+    let call = table.call(number)?;
+    let Owner::Client(client, _) = call.owner else { return None };
+    Some((Some(number), client, table.client(client)?.clone(), splicing::part(message, part, &call.id)))
 }
 
 /// The number of a call; `None` for an id that was never given out.

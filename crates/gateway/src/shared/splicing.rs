@@ -1,9 +1,12 @@
-//! The only bytes that change where several clients share one child: ids and progress tokens.
+//! The only bytes that change where several clients share one child: ids, of calls and subscriptions, and progress
+//! tokens.
 
 use bytes::Bytes;
-use culvert_protocol::message::Message;
+use culvert_protocol::message::{Message, member};
 use culvert_protocol::splice::splice;
 use serde_json::value::RawValue;
+
+use crate::era;
 
 /// A client's request as the child gets it: `number` for its id and, if it has one, for its progress token.
 pub(super) fn request<'a>(request: &Message<'a>, token: Option<&'a RawValue>, number: u64) -> Bytes {
@@ -15,12 +18,22 @@ pub(super) fn request<'a>(request: &Message<'a>, token: Option<&'a RawValue>, nu
     splice(request.text(), &edits)
 }
 
-/// The child's answer as its client gets it: with the id as the client spelled it.
-pub(super) fn answer(answer: &Message<'_>, id: &str) -> Bytes {
-    match answer.id_span() {
-        Some(span) => splice(answer.text(), &[(span, id)]),
-        None => Bytes::copy_from_slice(answer.text().as_bytes()),
+/// The child's answer as its client gets it: with the id as the client spelled it, also where it names the
+/// `subscription` that ends with it.
+pub(super) fn answer<'a>(answer: &Message<'a>, subscription: Option<&'a RawValue>, id: &str) -> Bytes {
+    let spans = [answer.id_span(), subscription.map(|part| answer.span_of(part))];
+    let mut edits: Vec<_> = spans.into_iter().flatten().map(|span| (span, id)).collect();
+    edits.sort_by_key(|(span, _)| span.start);
+    splice(answer.text(), &edits)
+}
+
+/// Where a message says to which subscription it belongs.
+pub(super) fn subscription<'a>(message: &Message<'a>) -> Option<&'a RawValue> {
+    if !era::may_have(message, "subscriptionId") {
+        return None;
     }
+    let of = message.result().or(message.params())?;
+    member(member(of, "_meta").ok()??, era::META_SUBSCRIPTION).ok()?
 }
 
 /// A notification in which `part`, found in it, reads `new`.

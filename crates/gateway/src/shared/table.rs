@@ -181,6 +181,11 @@ impl Table {
         self.clients.iter().filter(|(_, client)| client.listens).map(|(id, client)| (*id, &client.to))
     }
 
+    /// The way to the client that began to listen last.
+    pub(super) fn last_listener(&self) -> Option<(ClientId, &queue::Sender<Bytes>)> {
+        self.listeners().max_by_key(|(id, _)| id.0)
+    }
+
     /// Tells the client's task that the client is to go.
     pub(super) fn cut(&self, client: ClientId) {
         if let Some(client) = self.clients.get(&client) {

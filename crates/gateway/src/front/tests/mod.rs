@@ -2,6 +2,7 @@
 
 mod batches;
 mod ends;
+mod modern;
 mod posts;
 mod refusals;
 mod resuming;
@@ -43,7 +44,7 @@ impl Scene {
 
     fn with(limits: Limits) -> Self {
         let (ends, servers) = mpsc::unbounded_channel();
-        Self { front: Arc::new(Front::new(limits)), backend: Backend::Scripted(ends), servers }
+        Self { front: Arc::new(Front::new(limits)), backend: Backend::Scripted { ends, eras: Arc::default() }, servers }
     }
 
     /// A client without a session.
@@ -208,6 +209,15 @@ impl Events {
                 return None;
             };
             self.text.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        }
+    }
+
+    /// The next message, on a stream whose events have no numbers.
+    async fn message(&mut self) -> Option<Value> {
+        loop {
+            if let Some(data) = self.block().await?.strip_prefix("data: ") {
+                return Some(serde_json::from_str(data).unwrap());
+            }
         }
     }
 

@@ -95,24 +95,6 @@ async fn revisions_in_the_header_are_legacy_ones() {
 }
 
 #[tokio::test]
-async fn a_modern_request_is_refused_so_that_clients_fall_back() {
-    let scene = Scene::new();
-    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
-    let discover = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
-    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
-    let bare = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
-    let modern = scene.client().with("mcp-protocol-version", "2026-07-28");
-    for (client, message) in [(&modern, &discover), (&scene.client(), &list), (&modern, &bare)] {
-        let response = client.post(message.clone()).await;
-        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
-        let error = json_body(response).await;
-        let number = error["error"]["code"].as_i64().unwrap();
-        assert!(![-32020, -32021, -32022, -32601].contains(&number), "a modern error would stop the fallback");
-        assert_eq!((&error["id"], &error["error"]["data"]["code"]), (&json!(1), &json!("era.legacy")));
-    }
-}
-
-#[tokio::test]
 async fn methods_and_what_a_get_must_accept() {
     let mut scene = Scene::new();
     let (client, _server) = scene.session("2025-06-18").await;

@@ -25,6 +25,7 @@ fn decoy() -> impl Strategy<Value = String> {
         Just("\"progressToken\"".to_owned()),
         Just("\"progressT\\u006fken\"".to_owned()),
         Just("\"requestId\"".to_owned()),
+        Just("\"io.modelcontextprotocol/subscriptionId\"".to_owned()),
         "\"[a-z]{0,6}\"",
     ];
     leaf.prop_recursive(4, 24, 4, move |inner| {
@@ -72,8 +73,39 @@ proptest! {
     fn an_answer_changes_in_its_id_alone(id in spelling(), decoy in decoy(), blank in blank(), number: u64) {
         let write = |id: &str| format!(r#"{{"result":{decoy},{blank}"id":{id}{blank},"jsonrpc":"2.0"}}"#);
         let text = write(&number.to_string());
-        let spliced = splicing::answer(&Message::parse(&text).unwrap(), &id);
+        let spliced = splicing::answer(&Message::parse(&text).unwrap(), None, &id);
         prop_assert_eq!(spliced, write(&id));
+    }
+
+    /// So does the end of a subscription, which names its id twice.
+    #[test]
+    fn a_subscriptions_end_changes_in_its_two_ids_alone(id in spelling(), decoy in decoy(), id_first: bool, number: u64) {
+        let write = |id: &str| {
+            let result = format!(
+                r#""result":{{"x":{decoy},"_meta":{{"a":{decoy},"io.modelcontextprotocol/subscriptionId":{id} }}}}"#
+            );
+            let id = format!(r#""id":{id}"#);
+            let (one, two) = if id_first { (id, result) } else { (result, id) };
+            format!(r#"{{"jsonrpc":"2.0",{one}, {two}}}"#)
+        };
+        let text = write(&number.to_string());
+        let answer = Message::parse(&text).unwrap();
+        let part = splicing::subscription(&answer).unwrap();
+        prop_assert_eq!(splicing::answer(&answer, Some(part), &id), write(&id));
+    }
+
+    /// What a subscription brings names it by the id as spelled.
+    #[test]
+    fn a_subscriptions_message_changes_in_its_id_alone(id in spelling(), decoy in decoy(), number: u64) {
+        let write = |id: &str| {
+            format!(
+                r#"{{"method":"notifications/resources/updated","params":{{"uri":{decoy},"_meta":{{"io.modelcontextprotocol\/subscriptionId":{id}}},"y":{decoy}}}}}"#
+            )
+        };
+        let text = write(&number.to_string());
+        let notification = Message::parse(&text).unwrap();
+        let part = splicing::subscription(&notification).unwrap();
+        prop_assert_eq!(splicing::part(&notification, part, &id), write(&id));
     }
 
     /// Progress comes back with the token as spelled.

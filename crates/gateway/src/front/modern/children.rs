@@ -1,0 +1,238 @@
+//! The children of modern clients: one for each principal on each tunnel, opened on demand and ended when idle.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use culvert_protocol::rpc_error::RpcError;
+use tokio::time::{Instant, sleep_until};
+
+use super::super::sessions::NotBegun;
+use super::super::{Counts, Limits};
+use crate::backend::{Backend, Caller, Identity, OpenError};
+use crate::era::{Era, Eras};
+use crate::shared::{LEGACY, SILENT, Shared};
+
+/// Who shares a child: one subject, on one tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Principal {
+    tunnel: Identity,
+    subject: String,
+}
+
+/// Where a principal's child is, while there is one.
+#[derive(Debug)]
+struct Place {
+    child: Mutex<Option<Arc<Shared>>>,
+    used: Mutex<Instant>,
+    /// Held by the one who opens the next child.
+    opening: tokio::sync::Mutex<()>,
+    counts: Arc<Counts>,
+}
+
+/// A child in use. While there is one of these, it does not count as idle.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) child: Arc<Shared>,
+    place: Option<Arc<Place>>,
+}
+
+/// Why there is no child.
+#[derive(Debug)]
+pub(super) enum NoChild {
+    /// The server does not take modern requests.
+    Legacy,
+    /// None was opened.
+    NotBegun(NotBegun),
+    /// One was opened and ended.
+    Ended(RpcError),
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(in crate::front) struct Children {
+    limits: Limits,
+    counts: Arc<Counts>,
+    places: Mutex<HashMap<Principal, Arc<Place>>>,
+}
+
+impl Children {
+    pub(in crate::front) fn new(limits: Limits, counts: Arc<Counts>) -> Arc<Self> {
+        Arc::new(Self { limits, counts, places: Mutex::default() })
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<Principal, Arc<Place>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Principals that have a child, or had one a short while ago.
+    pub(in crate::front) fn len(&self) -> usize {
+        self.places().len()
+    }
+
+    /// Late answers of the children that are there; those of others are counted already.
+    pub(in crate::front) fn late(&self) -> u64 {
+        self.places().values().filter_map(|place| Some(place.current()?.counts().late)).sum()
+    }
+
+    /// Ends them all; their calls in flight are answered with `why`.
+    pub(in crate::front) fn end_all(&self, why: &RpcError) {
+        for child in self.places().values().filter_map(|place| place.current()) {
+            child.end(why.clone());
+        }
+    }
+
+    /// The caller's child. `client` is what the client that needs it calls itself.
+    pub(super) async fn of(
+        self: &Arc<Self>,
+        backend: &Backend,
+        caller: &Caller,
+        client: Option<String>,
+    ) -> Result<Lease, NoChild> {
+        match (backend, backend.eras()) {
+            (Backend::Shared(shared), _) => match shared.ready().await {
+                Ok(answer) if answer.era() == Era::Modern => Ok(Lease { child: shared.clone(), place: None }),
+                Ok(_) => Err(NoChild::Legacy),
+                Err(why) => Err(NoChild::Ended(why)),
+            },
+            (Backend::Offline { retry_after }, _) => {
+                Err(NoChild::NotBegun(NotBegun::Closed(OpenError::Offline { retry_after: *retry_after })))
+            }
+            (_, Some(eras)) => {
+                let place = self.place(backend, caller)?;
+                if let Some(child) = place.current() {
+                    return Ok(Lease { child, place: Some(place) });
+                }
+                let (backend, caller) = (backend.clone(), caller.clone());
+                // On a task of its own: a client that loses patience must not undo what it waited for.
+                let opened = tokio::spawn(async move { open(place, &eras, &backend, &caller, client).await });
+                opened.await.unwrap_or_else(|_| {
+                    Err(NoChild::Ended(RpcError::tunnel("tunnel.closed", "the tunnel to the local server closed")))
+                })
+            }
+            (_, None) => Err(NoChild::Legacy),
+        }
+    }
+
+    fn place(self: &Arc<Self>, backend: &Backend, caller: &Caller) -> Result<Arc<Place>, NoChild> {
+        let principal = Principal { tunnel: backend.identity(), subject: caller.subject.clone() };
+        let mut places = self.places();
+        let full = places.len() >= self.limits.max_sessions;
+        match places.entry(principal) {
+            Entry::Occupied(known) => Ok(known.get().clone()),
+            Entry::Vacant(_) if full => Err(NoChild::NotBegun(NotBegun::TooMany)),
+            Entry::Vacant(fresh) => {
+                let place = Arc::new(Place {
+                    child: Mutex::default(),
+                    used: Mutex::new(Instant::now()),
+                    opening: tokio::sync::Mutex::default(),
+                    counts: self.counts.clone(),
+                });
+                tokio::spawn(clear(Arc::downgrade(self), fresh.key().clone(), Arc::downgrade(&place)));
+                Ok(fresh.insert(place).clone())
+            }
+        }
+    }
+}
+
+/// Opens the principal's next child, unless somebody else has just done so.
+async fn open(
+    place: Arc<Place>,
+    eras: &Eras,
+    backend: &Backend,
+    caller: &Caller,
+    client: Option<String>,
+) -> Result<Lease, NoChild> {
+    let opening = place.opening.lock().await;
+    if let Some(child) = place.current() {
+        drop(opening);
+        return Ok(Lease { child, place: Some(place) });
+    }
+    let _asking = if eras.takes_modern().is_none() { Some(eras.asking.lock().await) } else { None };
+    if eras.takes_modern() == Some(false) {
+        return Err(NoChild::Legacy);
+    }
+    let conversation = backend.open(caller, client).await.map_err(|why| NoChild::NotBegun(NotBegun::Closed(why)))?;
+    let child = Shared::start_modern(conversation);
+    match child.ready().await {
+        Ok(_) => {
+            eras.is_modern();
+            place.take(child.clone());
+            drop(opening);
+            Ok(Lease { child, place: Some(place) })
+        }
+        Err(why) if why.code() == LEGACY => {
+            eras.is_legacy();
+            Err(NoChild::Legacy)
+        }
+        // One that is known to be modern has only failed this once.
+        Err(why) if matches!(why.code(), SILENT | "server.exited") && eras.takes_modern().is_none() => {
+            eras.did_not_answer();
+            Err(NoChild::Legacy)
+        }
+        Err(why) => Err(NoChild::Ended(why)),
+    }
+}
+
+/// Gives a principal's place up once nobody has used it for long.
+async fn clear(children: Weak<Children>, principal: Principal, place: Weak<Place>) {
+    loop {
+        let due = {
+            let (Some(all), Some(place)) = (children.upgrade(), place.upgrade()) else { return };
+            let mut places = all.places();
+            let now = Instant::now();
+            // This one and the map's: whoever else has one got it under the same lock.
+            if Arc::strong_count(&place) > 2 {
+                *place.used() = now;
+            }
+            let due = *place.used() + all.limits.idle;
+            if due <= now {
+                places.remove(&principal);
+                return;
+            }
+            due
+        };
+        sleep_until(due).await;
+    }
+}
+
+impl Place {
+    fn used(&self) -> MutexGuard<'_, Instant> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Arc<Shared>>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The child, if it lives.
+    fn current(&self) -> Option<Arc<Shared>> {
+        self.child().clone().filter(|child| child.why_closed().is_none())
+    }
+
+    /// The next child takes the place of the one before.
+    fn take(&self, child: Arc<Shared>) {
+        let before = self.child().replace(child);
+        self.count(before.as_deref());
+    }
+
+    fn count(&self, over: Option<&Shared>) {
+        self.counts.late.fetch_add(over.map_or(0, |child| child.counts().late), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let last = self.child().take();
+        self.count(last.as_deref());
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            *place.used() = Instant::now();
+        }
+    }
+}
