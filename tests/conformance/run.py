@@ -25,6 +25,8 @@ import suites  # noqa: E402
 FIXTURE_LIMIT_S = 30
 GATEWAY_LIMIT_S = 20
 ONLINE_LIMIT_S = 90
+# Most of the suites' clients go away without ending their session.
+SESSIONS = 128
 
 
 def fixture(peers: dict[str, str], how: str) -> list[str]:
@@ -43,7 +45,8 @@ def start_through(children: Children, peers: dict[str, str], culvert: str) -> st
     argv = [culvert, "gateway", "--listen", "127.0.0.1:0", "--no-auth", "--state-dir", state, "--json"]
     gateway = children.start("gateway", argv).wait_for("listening", GATEWAY_LIMIT_S)["url"]
     command = shlex.join(fixture(peers, "stdio"))
-    argv = [culvert, "run", "--local-stdio", command, "--gateway", gateway, "--server-name", "conformance", "--json"]
+    argv = [culvert, "run", "--local-stdio", command, "--gateway", gateway, "--server-name", "conformance"]
+    argv += ["--max-sessions", str(SESSIONS), "--json"]
     url = children.start("tunnel", argv).wait_for("online", ONLINE_LIMIT_S)["url"]
     if not url:
         raise Failed("the tunnel is online, but the gateway routes no MCP calls")
