@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
+pub use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig, Error as TlsError, RootCertStore};
+use rustls::{CertificateError, Error as TlsError, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;

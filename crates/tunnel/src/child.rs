@@ -21,6 +21,7 @@ use crate::command;
 use crate::config::StdioCommand;
 use crate::group::{Ask, Group};
 use crate::lines::{Line, Lines};
+use crate::output::{Exit, Output};
 
 /// Bytes that may wait for the child to read them.
 const STDIN_QUEUE: usize = 1024 * 1024;
@@ -51,24 +52,6 @@ pub(crate) struct Child {
     last_words: LastWords,
     listener: Option<JoinHandle<()>>,
     group: KillOnDrop,
-}
-
-/// What comes from a child.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// A line on stdout.
-    Line(Line),
-    /// It is gone, and everything that it had said was read.
-    Exited(Exit),
-}
-
-/// How a child ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Exit {
-    /// "exited with code 3".
-    pub(crate) status: String,
-    /// Its last line on stderr, beginning with a separator, or nothing.
-    pub(crate) stderr: String,
 }
 
 /// The last line of stderr, shared with the task that reads it.
@@ -155,7 +138,7 @@ impl Child {
             let _ = timeout(LAST_OUTPUT, listener).await;
         }
         let status = (*self.exited.borrow()).filter(|_| gone).map_or_else(|| "closed its output".to_owned(), describe);
-        Output::Exited(Exit { status, stderr: self.last_words.quoted() })
+        Output::Exited(Exit::of_process(status, self.last_words.quoted()))
     }
 
     /// Its last line on stderr, beginning with a separator, or nothing.

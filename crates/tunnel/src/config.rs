@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use culvert_protocol::{GatewayAddress, Secret, ServerName, limits};
 
+use crate::http::headers::{ForwardAuth, Headers};
+use crate::http::url::ServerUrl;
+
 /// One profile's way to one gateway.
 #[derive(Debug, Clone)]
 pub struct TunnelConfig {
@@ -18,6 +21,8 @@ pub struct TunnelConfig {
     pub description: Option<String>,
     /// The local server.
     pub server: LocalServer,
+    /// What a local server that is reached by URL may see of the credentials that a gateway sends along.
+    pub forward_auth: ForwardAuth,
     /// Where to register.
     pub gateway: GatewayAddress,
     /// The bearer; none for a gateway without authentication.
@@ -73,6 +78,30 @@ impl Default for Children {
 pub enum LocalServer {
     /// A process spoken to over stdio.
     Stdio(StdioCommand),
+    /// A URL that speaks MCP's Streamable HTTP.
+    StreamableHttp {
+        /// Its MCP endpoint.
+        url: ServerUrl,
+        /// What every request carries besides.
+        headers: Headers,
+    },
+    /// A URL that speaks the older HTTP+SSE, of revision 2024-11-05.
+    Sse {
+        /// Where its event stream is.
+        url: ServerUrl,
+        /// What every request carries besides.
+        headers: Headers,
+    },
+}
+
+impl LocalServer {
+    /// Where it is, unless it is a process of our own.
+    pub fn url(&self) -> Option<&ServerUrl> {
+        match self {
+            Self::Stdio(_) => None,
+            Self::StreamableHttp { url, .. } | Self::Sse { url, .. } => Some(url),
+        }
+    }
 }
 
 /// A command without a shell. Its `Debug` shows the names of its variables, not their values, which may be secrets.

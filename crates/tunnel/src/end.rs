@@ -5,7 +5,7 @@ use std::time::Duration;
 use culvert_link::LinkEnd;
 use culvert_protocol::Cause;
 
-use crate::child::Exit;
+use crate::output::Exit;
 use crate::registration::Refusal;
 
 /// Why a session is over.

@@ -1,6 +1,7 @@
 //! The loop that keeps one tunnel up. [`run`] cannot fail: it loops over attempts that can, sorts their causes, and
 //! waits between them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_link::LinkEnd;
@@ -15,13 +16,14 @@ use tracing::{debug, warn};
 
 use crate::base::{self, Progress, Served};
 use crate::channels;
-use crate::child::{Child, Output};
-use crate::config::{LocalServer, TunnelConfig};
+use crate::config::TunnelConfig;
 use crate::door::Door;
 use crate::end::End;
-use crate::handshake;
+use crate::handshake::{self, NoGreeting};
 use crate::lines::Line;
+use crate::local::Launcher;
 use crate::local_answer;
+use crate::output::Output;
 use crate::pending::Pending;
 use crate::register::{self, Acknowledged, Dialect, Unacknowledged};
 use crate::registration::Refusals;
@@ -49,7 +51,9 @@ pub async fn run(config: TunnelConfig, status: watch::Sender<Status>, stop: Canc
     let report = Report::new(status);
     let mut session_ids = random.clone();
     session_ids.u64(..);
+    let launcher = Arc::new(Launcher::new(&config, session_ids.fork()));
     let mut engine = Engine {
+        launcher,
         backoff: Backoff::new(config.retry.first, config.retry.cap, random),
         session_ids,
         config,
@@ -72,6 +76,7 @@ pub async fn run(config: TunnelConfig, status: watch::Sender<Status>, stop: Canc
 
 struct Engine {
     config: TunnelConfig,
+    launcher: Arc<Launcher>,
     dialler: Dialler,
     report: Report,
     stop: CancellationToken,
@@ -145,6 +150,7 @@ impl Engine {
             Dialect::Channels(grant) => {
                 let session = channels::Session {
                     config: &self.config,
+                    launcher: &self.launcher,
                     door: Door { dialler: &self.dialler, config: &self.config, endpoint: self.endpoint },
                     report: &self.report,
                     stop: &stop,
@@ -162,7 +168,7 @@ impl Engine {
         if began.elapsed() >= HEALTHY_AFTER {
             self.backoff.reset();
         }
-        if matches!(cause, Cause::ServerExited { .. }) {
+        if matches!(cause, Cause::ServerExited { .. } | Cause::ServerLost { .. }) {
             self.bury().await;
         }
         Some(cause)
@@ -191,7 +197,7 @@ impl Engine {
         let mut ready_late = false;
         let (dialled, started) = {
             let dial = self.dial(session_id);
-            let start = start(&self.config, self.proven);
+            let start = start(&self.config, &self.launcher, self.proven);
             tokio::pin!(dial, start);
             tokio::select! {
                 dialled = &mut dial => {
@@ -240,8 +246,8 @@ impl Engine {
             End::Refused(refusal) => return Some(self.refusals.cause(refusal)),
             End::Cause(cause) => cause,
             End::Server(exit) => {
-                debug!(name = %self.config.name, "the local server {}{}", exit.status, exit.stderr);
-                Cause::ServerExited { status: exit.status, stderr: exit.stderr }
+                debug!(name = %self.config.name, "the local server {exit}");
+                exit.later()
             }
             End::Link(LinkEnd::Closed { code: 1000, reason }, Some(online)) if reason.is_empty() => {
                 self.displaced = if online <= DISPLACED_WITHIN { self.displaced + 1 } else { 0 };
@@ -283,23 +289,25 @@ fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> C
 }
 
 /// Starts the local server and greets it. One that has `proven` itself before gets the causes that are tried again.
-pub(crate) async fn start(config: &TunnelConfig, proven: bool) -> Result<Served, Cause> {
-    let LocalServer::Stdio(command) = &config.server;
-    let mut child = Child::spawn(command, config.name.as_str(), config.max_message)?;
+pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bool) -> Result<Served, Cause> {
+    let mut child = launcher.launch()?;
     match handshake::greet(&mut child, config.start_timeout).await {
         Ok(greeting) => {
             debug!(name = %config.name, tools = greeting.tools, "local server is ready");
             Ok(Served { child, greeting, pending: Pending::default() })
         }
         Err(failed) => {
-            let last_words = child.last_words();
+            let stderr = child.last_words();
             child.end().await;
-            Err(match failed.into_cause(config.start_timeout, last_words) {
-                Cause::ServerFailedToStart { status, stderr } if proven => Cause::ServerExited { status, stderr },
-                Cause::ServerSilent { stderr, .. } if proven => {
+            Err(match (failed, config.server.url()) {
+                (NoGreeting::Exited(exit), _) if proven => exit.later(),
+                (NoGreeting::Silent, Some(url)) if proven => {
+                    Cause::ServerLost { url: url.to_string(), status: "does not answer any more".to_owned() }
+                }
+                (NoGreeting::Silent, None) if proven => {
                     Cause::ServerExited { status: "did not answer after its restart".to_owned(), stderr }
                 }
-                cause => cause,
+                (failed, _) => failed.into_cause(config.start_timeout, stderr),
             })
         }
     }
@@ -324,10 +332,10 @@ async fn mind(served: &mut Option<Served>) {
             pending.answered(id);
         }
         if let Some(answer) = local_answer::to_request(&message) {
-            let _ = child.stdin.try_send(bytes::Bytes::from(answer));
+            let _ = child.input().try_send(bytes::Bytes::from(answer));
         }
     };
-    warn!("the local server {}{} while there was no link", exit.status, exit.stderr);
+    warn!("the local server {exit} while there was no link");
     if let Some(served) = served.take() {
         served.child.end().await;
     }

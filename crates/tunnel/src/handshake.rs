@@ -15,9 +15,10 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use crate::child::{Child, Exit, Output};
 use crate::lines::Line;
+use crate::local::Local;
 use crate::local_answer;
+use crate::output::{Exit, Output};
 
 /// The revision that we ask for: the newest that has `initialize`.
 const REVISION: &str = "2025-11-25";
@@ -64,7 +65,7 @@ pub(crate) enum NoGreeting {
 }
 
 /// Greets `child`; its answer must come before `limit` has passed.
-pub(crate) async fn greet(child: &mut Child, limit: Duration) -> Result<Greeting, NoGreeting> {
+pub(crate) async fn greet(child: &mut Local, limit: Duration) -> Result<Greeting, NoGreeting> {
     let deadline = Instant::now() + limit;
     let version = env!("CARGO_PKG_VERSION");
     let params = format!(
@@ -107,7 +108,7 @@ impl NoGreeting {
     /// The cause to show, for a child that has never worked.
     pub(crate) fn into_cause(self, limit: Duration, last_words: String) -> Cause {
         match self {
-            Self::Exited(Exit { status, stderr }) => Cause::ServerFailedToStart { status, stderr },
+            Self::Exited(exit) => exit.first(),
             Self::Silent => Cause::ServerSilent { after: limit, stderr: last_words },
             Self::Wrong(detail) => Cause::ServerHandshake { detail },
         }
@@ -115,7 +116,7 @@ impl NoGreeting {
 }
 
 /// Reads the list of tools to its end. A server that fails at it is not less alive, so that is no error.
-async fn count_tools(child: &mut Child, era: Era, greeting: &RawValue) -> Result<Option<usize>, NoGreeting> {
+async fn count_tools(child: &mut Local, era: Era, greeting: &RawValue) -> Result<Option<usize>, NoGreeting> {
     let has_tools = member(greeting, "capabilities").ok().flatten().and_then(|all| member(all, "tools").ok().flatten());
     if has_tools.is_none() {
         return Ok(None);
@@ -155,7 +156,7 @@ async fn count_tools(child: &mut Child, era: Era, greeting: &RawValue) -> Result
 
 /// One request of our own and its answer; an error of the server comes as the inner `Err`.
 async fn ask(
-    child: &mut Child,
+    child: &mut Local,
     method: &str,
     params: &str,
     id: &str,
@@ -188,8 +189,8 @@ async fn ask(
 }
 
 /// A message for the child. One that reads nothing is found out by its silence.
-async fn tell(child: &Child, message: String) {
-    let _ = child.stdin.try_send(Bytes::from(message));
+async fn tell(child: &Local, message: String) {
+    let _ = child.input().try_send(Bytes::from(message));
 }
 
 /// The answer to a gateway's `initialize`, from what the child said once.

@@ -15,6 +15,8 @@ use tracing::{debug, warn};
 use super::Session;
 use crate::end::End;
 use crate::handshake;
+use crate::http::headers::Credentials;
+use crate::local::Letter;
 use crate::pending::{CallKind, NotTaken};
 use crate::registration::Refusal;
 
@@ -65,9 +67,10 @@ impl Session<'_> {
                         continue;
                     };
                     let fate = self.on_payload(payload.get());
+                    let credentials = envelope.authentication.and_then(|given| self.config.forward_auth.sift(given));
                     let start = payload.get().as_ptr() as usize - text.as_ptr() as usize;
                     let span = start..start + payload.get().len();
-                    self.deliver(fate, || Bytes::from(text).slice(span)).await;
+                    self.deliver(fate, credentials, || Bytes::from(text).slice(span)).await;
                 }
                 Kind::Register | Kind::RegisterAck | Kind::Unregister | Kind::Other(_) => {
                     debug!(kind = ?envelope.kind, "skipped")
@@ -186,7 +189,7 @@ impl Session<'_> {
     }
 
     /// `whole` gives the payload as it came; an empty one in [`Fate::ToChild`] stands for it.
-    async fn deliver(&self, fate: Fate, whole: impl FnOnce() -> Bytes) {
+    async fn deliver(&self, fate: Fate, credentials: Option<Credentials>, whole: impl FnOnce() -> Bytes) {
         let (message, awaited_as) = match fate {
             Fate::ToChild(message, awaited_as) if message.is_empty() => (whole(), awaited_as),
             Fate::ToChild(message, awaited_as) => (message, awaited_as),
@@ -197,7 +200,7 @@ impl Session<'_> {
             }
             Fate::Done => return,
         };
-        if self.hand_over(single_line(message)).await {
+        if self.hand_over(Letter { line: single_line(message), credentials }).await {
             return;
         }
         let Some(raw_id) = awaited_as else {
@@ -212,18 +215,18 @@ impl Session<'_> {
 
     /// Gives the child a message; waits a while for one that is slow. A child that is gone took it, as far as this end
     /// is concerned: whoever learns of its end answers its calls.
-    async fn hand_over(&self, message: Bytes) -> bool {
-        let message = match self.stdin.try_send(message) {
+    async fn hand_over(&self, letter: Letter) -> bool {
+        let letter = match self.input.try_send(letter) {
             Ok(()) | Err(Refused::Gone(_)) => {
                 self.lock().stalled = false;
                 return true;
             }
-            Err(Refused::Full(message)) => message,
+            Err(Refused::Full(letter)) => letter,
         };
         if self.lock().stalled {
             return false;
         }
-        let taken = timeout(STALL, self.stdin.send(message)).await.is_ok();
+        let taken = timeout(STALL, self.input.send(letter)).await.is_ok();
         self.lock().stalled = !taken;
         taken
     }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use culvert_link::{Dialled, FrameReceiver, FrameSender, queue};
+use culvert_link::{Dialled, FrameReceiver, FrameSender};
 use culvert_protocol::envelope::Writer;
 use culvert_protocol::limits;
 use culvert_protocol::message::Id;
@@ -18,10 +18,10 @@ use culvert_protocol::rpc_error::RpcError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::child::Child;
 use crate::config::TunnelConfig;
 use crate::end::End;
 use crate::handshake::Greeting;
+use crate::local::{Input, Local};
 use crate::pending::{Overdue, Pending};
 use crate::registration::Refusal;
 use crate::report::Report;
@@ -33,8 +33,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// The local server as a session needs it. It outlives the session.
 #[derive(Debug)]
 pub(crate) struct Served {
-    /// Its process.
-    pub(crate) child: Child,
+    /// Its process, or its session at a URL.
+    pub(crate) child: Local,
     /// What it said of itself.
     pub(crate) greeting: Greeting,
     /// The calls in flight on it.
@@ -47,7 +47,7 @@ struct Session<'a> {
     greeting: &'a Greeting,
     report: &'a Report,
     sender: FrameSender,
-    stdin: queue::Sender<Bytes>,
+    input: Input,
     shared: Mutex<Shared<'a>>,
 }
 
@@ -60,7 +60,7 @@ struct Shared<'a> {
     max_frame: usize,
     registered: Option<Instant>,
     heartbeat_sent: Option<Instant>,
-    /// Whether the child was last seen not to read its stdin.
+    /// Whether the child was last seen not to read its input.
     stalled: bool,
 }
 
@@ -98,8 +98,8 @@ pub(crate) async fn serve(
         heartbeat_sent: None,
         stalled: false,
     };
-    let stdin = child.stdin.clone();
-    let session = Session { config, greeting, report, sender, stdin, shared: Mutex::new(shared) };
+    let input = child.input();
+    let session = Session { config, greeting, report, sender, input, shared: Mutex::new(shared) };
     if progress == Progress::Mute {
         session.registered(vec![Notice::NoRouting]);
     }
@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
             } else {
                 let limit = self.config.request_timeout.as_secs_f32();
                 // A child that does not read is not helped by more to read.
-                let _ = self.stdin.try_send(cancellation(&id, "no answer in time"));
+                let _ = self.input.try_send(cancellation(&id, "no answer in time"));
                 RpcError::tunnel("call.timeout", format!("the local server did not answer within {limit} s"))
             };
             let frame = self.lock().writer.response(&error.answer(&raw_id));
@@ -185,12 +185,12 @@ impl<'a> Session<'a> {
                 let orphans = self.lock().pending.orphan();
                 for id in orphans {
                     // A child that does not read is not helped by more to read.
-                    let _ = self.stdin.try_send(cancellation(&id, "the link was lost"));
+                    let _ = self.input.try_send(cancellation(&id, "the link was lost"));
                 }
                 return;
             }
             End::Server(exit) => {
-                let words = format!("the local server {}{}", exit.status, exit.stderr);
+                let words = format!("the local server {exit}");
                 RpcError::tunnel("server.exited", words)
             }
             End::Stopped => RpcError::tunnel("tunnel.stopped", "the tunnel to this server was stopped by its owner"),
@@ -211,7 +211,7 @@ impl<'a> Session<'a> {
             let _ = self.sender.send(frame).await;
         }
         for id in orphans {
-            let _ = self.stdin.try_send(cancellation(&id, "the link was lost"));
+            let _ = self.input.try_send(cancellation(&id, "the link was lost"));
         }
         let _ = self.sender.send(unregister).await;
         self.sender.close(1000, "").await;

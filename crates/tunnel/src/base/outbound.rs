@@ -11,16 +11,17 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::Session;
-use crate::child::{Child, Output};
 use crate::end::End;
 use crate::handshake;
 use crate::lines::Line;
+use crate::local::Local;
 use crate::local_answer;
+use crate::output::Output;
 use crate::pending::{Call, CallKind};
 
 impl Session<'_> {
     /// Reads the child until it ends.
-    pub(super) async fn read_child(&self, child: &mut Child) -> End {
+    pub(super) async fn read_child(&self, child: &mut Local) -> End {
         loop {
             match child.next().await {
                 Output::Line(Line::Whole(line)) => match std::str::from_utf8(&line) {
@@ -60,7 +61,7 @@ impl Session<'_> {
             Shape::Request(_) => {
                 let answered = local_answer::to_request(message).is_none_or(|answer| {
                     // A server that asks without reading must not make us collect answers for it.
-                    self.stdin.try_send(Bytes::from(answer)).is_ok()
+                    self.input.try_send(Bytes::from(answer)).is_ok()
                 });
                 if !answered {
                     warn!("the local server asks without reading answers");
@@ -114,7 +115,7 @@ impl Session<'_> {
             }
             Some(_) => {
                 let answer = too_large(length, limit).answer(&head.id.unwrap_or_default());
-                let _ = self.stdin.try_send(Bytes::from(answer));
+                let _ = self.input.try_send(Bytes::from(answer));
             }
             None => warn!(length, limit, "the local server sent a message over the limit: dropped"),
         }

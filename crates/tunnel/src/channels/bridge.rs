@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use culvert_link::channels::{Channel, LineReceiver, LineSender};
-use culvert_link::queue;
 use culvert_protocol::channels::ResetReason;
 use culvert_protocol::message::{Malformed, Message};
 use culvert_protocol::rpc_error::RpcError;
@@ -11,8 +10,9 @@ use culvert_protocol::text;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::child::{Child, Exit, Output};
 use crate::lines::Line;
+use crate::local::{Input, Local};
+use crate::output::{Exit, Output};
 
 /// A channel that waits for its child.
 pub(super) struct Bridge {
@@ -35,16 +35,16 @@ pub(super) enum Finish {
 
 impl Bridge {
     /// Carries until one side ends, then ends the other.
-    pub(super) async fn run(self, mut child: Child) -> Finish {
+    pub(super) async fn run(self, mut child: Local) -> Finish {
         let Self { channel: Channel { sender, mut receiver, .. }, max_line, stop } = self;
-        let stdin = child.stdin.clone();
+        let input = child.input();
         let finish = tokio::select! {
             biased;
             () = stop.cancelled() => Finish::Stopped,
             exit = from_child(&mut child, &sender, max_line) => Finish::Exited(exit),
-            () = from_gateway(&mut receiver, &stdin) => Finish::Left,
+            () = from_gateway(&mut receiver, &input) => Finish::Left,
         };
-        drop(stdin);
+        drop(input);
         finish.tell(sender);
         child.end().await;
         finish
@@ -59,16 +59,16 @@ impl Finish {
             Self::Left => sender.reset(ResetReason::Cancelled, ""),
             Self::Stopped => sender.reset(ResetReason::Stopping, "the tunnel was stopped by its owner"),
             Self::Exited(exit) => {
-                let words = format!("the local server {}{}", exit.status, exit.stderr);
+                let words = format!("the local server {exit}");
                 sender.reset(ResetReason::ServerExited, &words);
             }
         }
     }
 }
 
-async fn from_gateway(receiver: &mut LineReceiver, stdin: &queue::Sender<Bytes>) {
+async fn from_gateway(receiver: &mut LineReceiver, input: &Input) {
     while let Some(line) = receiver.recv().await {
-        if stdin.send(line).await.is_err() {
+        if input.send(line).await.is_err() {
             // The child is going; its end is told by its output.
             return std::future::pending().await;
         }
@@ -77,8 +77,8 @@ async fn from_gateway(receiver: &mut LineReceiver, stdin: &queue::Sender<Bytes>)
 
 /// Reads the child until it ends. What is no message is not passed on; what the gateway could not take becomes an error
 /// for whoever waits for it.
-pub(super) async fn from_child(child: &mut Child, sender: &LineSender, max_line: usize) -> Exit {
-    let stdin = child.stdin.clone();
+pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line: usize) -> Exit {
+    let input = child.input();
     loop {
         match child.next().await {
             Output::Exited(exit) => return exit,
@@ -90,9 +90,9 @@ pub(super) async fn from_child(child: &mut Child, sender: &LineSender, max_line:
             Output::Line(Line::Whole(line)) => {
                 let mut skimmer = Skimmer::default();
                 skimmer.push(&line);
-                too_large(sender, &stdin, line.len(), max_line, skimmer.finish()).await;
+                too_large(sender, &input, line.len(), max_line, skimmer.finish()).await;
             }
-            Output::Line(Line::Oversize { length, head }) => too_large(sender, &stdin, length, max_line, head).await,
+            Output::Line(Line::Oversize { length, head }) => too_large(sender, &input, length, max_line, head).await,
         }
     }
 }
@@ -112,11 +112,11 @@ fn is_message(line: &[u8]) -> bool {
     readable.is_ok()
 }
 
-async fn too_large(sender: &LineSender, stdin: &queue::Sender<Bytes>, length: usize, limit: usize, head: Skimmed) {
+async fn too_large(sender: &LineSender, input: &Input, length: usize, limit: usize, head: Skimmed) {
     let error = RpcError::tunnel("message.too_large", format!("the message has {length} bytes, the limit is {limit}"));
     match head.id {
         Some(id) if !head.method => _ = sender.send(Bytes::from(error.answer(&id))).await,
-        Some(id) => _ = stdin.try_send(Bytes::from(error.answer(&id))),
+        Some(id) => _ = input.try_send(Bytes::from(error.answer(&id))),
         None => warn!(length, limit, "the local server sent a message over the limit: dropped"),
     }
 }

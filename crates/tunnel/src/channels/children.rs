@@ -1,6 +1,7 @@
 //! The children behind the channels of one session: who gets one, how many there are, and that all are ended.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use culvert_link::channels::Channel;
 use culvert_protocol::channels::control::{Header, Purpose};
@@ -13,17 +14,18 @@ use tracing::{debug, info, warn};
 use super::bridge::{Bridge, Finish};
 use super::own;
 use crate::base::Served;
-use crate::child::Child;
-use crate::config::{LocalServer, TunnelConfig};
+use crate::config::TunnelConfig;
+use crate::local::{Launcher, Local};
 
 /// All children of one session.
 pub(super) struct Children {
     config: TunnelConfig,
+    launcher: Arc<Launcher>,
     /// The longest message that the gateway takes.
     max_line: usize,
     /// The one that has proven itself, until the gateway's own channel takes it.
     first: Option<Served>,
-    spare: Option<Child>,
+    spare: Option<Local>,
     /// The gateway's own channel: one at a time.
     own: Option<ChannelId>,
     tasks: JoinSet<ChannelId>,
@@ -34,9 +36,10 @@ pub(super) struct Children {
 }
 
 impl Children {
-    pub(super) fn new(config: &TunnelConfig, max_line: usize, first: Served) -> Self {
+    pub(super) fn new(config: &TunnelConfig, launcher: Arc<Launcher>, max_line: usize, first: Served) -> Self {
         let mut children = Self {
             config: config.clone(),
+            launcher,
             max_line,
             first: Some(first),
             spare: None,
@@ -59,9 +62,9 @@ impl Children {
                 return bridge.channel.sender.reset(ResetReason::TooMany, "the gateway has its own channel already");
             }
             self.own = Some(id);
-            let (first, config) = (self.first.take(), self.config.clone());
+            let (first, config, launcher) = (self.first.take(), self.config.clone(), self.launcher.clone());
             self.tasks.spawn(async move {
-                own::serve(bridge, first, &config).await;
+                own::serve(bridge, first, &config, &launcher).await;
                 id
             });
             return;
@@ -83,7 +86,7 @@ impl Children {
         self.tasks.spawn(async move {
             let finish = bridge.run(child).await;
             if let Finish::Exited(exit) = finish {
-                warn!("the local server of one session {}{}", exit.status, exit.stderr);
+                warn!("the local server of one session {exit}");
             }
             id
         });
@@ -134,9 +137,8 @@ impl Children {
         }
     }
 
-    fn spawn(&self) -> Result<Child, String> {
-        let LocalServer::Stdio(command) = &self.config.server;
-        Child::spawn(command, self.config.name.as_str(), self.config.max_message).map_err(|cause| cause.to_string())
+    fn spawn(&self) -> Result<Local, String> {
+        self.launcher.launch().map_err(|cause| cause.to_string())
     }
 }
 

@@ -5,6 +5,7 @@ mod children;
 mod own;
 mod resume;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_link::channels::{Carrier, Ended, Happening, Terms};
@@ -23,6 +24,7 @@ use crate::base::Served;
 use crate::config::TunnelConfig;
 use crate::door::Door;
 use crate::end::End;
+use crate::local::Launcher;
 use crate::registration::Refusal;
 use crate::report::Report;
 use crate::status::Notice;
@@ -33,6 +35,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// What a session is about.
 pub(crate) struct Session<'a> {
     pub(crate) config: &'a TunnelConfig,
+    pub(crate) launcher: &'a Arc<Launcher>,
     pub(crate) door: Door<'a>,
     pub(crate) report: &'a Report,
     pub(crate) stop: &'a CancellationToken,
@@ -55,7 +58,7 @@ impl Session<'_> {
         let terms = Terms { side: Side::Client, window, max_line, tap: None };
         let tools = served.greeting.tools;
         let mut carrier = Carrier::start(terms, link.sender, link.receiver);
-        let mut children = Children::new(self.config, self.grant.max_message, served);
+        let mut children = Children::new(self.config, self.launcher.clone(), self.grant.max_message, served);
         let end = self.attend(&mut carrier, &mut children, tools).await;
         children.end().await;
         if matches!(end, End::Stopped | End::Refused(_)) {

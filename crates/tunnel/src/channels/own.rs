@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use culvert_link::channels::{Channel, LineReceiver, LineSender};
-use culvert_link::queue;
 use culvert_protocol::message::{Message, Shape};
 use tracing::warn;
 
@@ -11,16 +10,17 @@ use crate::base::Served;
 use crate::config::TunnelConfig;
 use crate::engine::start;
 use crate::handshake::{self, Greeting};
+use crate::local::{Input, Launcher};
 
 /// Serves the channel until one side ends. Without a child at hand, one is started and greeted first.
-pub(super) async fn serve(bridge: Bridge, served: Option<Served>, config: &TunnelConfig) {
+pub(super) async fn serve(bridge: Bridge, served: Option<Served>, config: &TunnelConfig, launcher: &Launcher) {
     let Bridge { channel: Channel { sender, mut receiver, .. }, max_line, stop } = bridge;
     let served = match served {
         Some(served) => Ok(served),
         None => tokio::select! {
             biased;
             () = stop.cancelled() => return Finish::Stopped.tell(sender),
-            started = start(config, true) => started,
+            started = start(config, launcher, true) => started,
         },
     };
     let Served { mut child, greeting, .. } = match served {
@@ -30,28 +30,23 @@ pub(super) async fn serve(bridge: Bridge, served: Option<Served>, config: &Tunne
             return sender.reset(culvert_protocol::channels::ResetReason::ServerFailed, &cause.to_string());
         }
     };
-    let stdin = child.stdin.clone();
+    let input = child.input();
     let finish = tokio::select! {
         biased;
         () = stop.cancelled() => Finish::Stopped,
         exit = from_child(&mut child, &sender, max_line) => Finish::Exited(exit),
-        () = from_gateway(&mut receiver, &sender, &stdin, &greeting) => Finish::Left,
+        () = from_gateway(&mut receiver, &sender, &input, &greeting) => Finish::Left,
     };
-    drop(stdin);
+    drop(input);
     if let Finish::Exited(exit) = &finish {
-        warn!(name = %config.name, "the local server {}{}", exit.status, exit.stderr);
+        warn!(name = %config.name, "the local server {exit}");
     }
     finish.tell(sender);
     child.end().await;
 }
 
 /// As on any channel, but for the first words, which the child has heard already.
-async fn from_gateway(
-    receiver: &mut LineReceiver,
-    sender: &LineSender,
-    stdin: &queue::Sender<Bytes>,
-    greeting: &Greeting,
-) {
+async fn from_gateway(receiver: &mut LineReceiver, sender: &LineSender, input: &Input, greeting: &Greeting) {
     while let Some(line) = receiver.recv().await {
         if let Some(answer) = already_said(&line, greeting) {
             if let Some(answer) = answer {
@@ -59,7 +54,7 @@ async fn from_gateway(
             }
             continue;
         }
-        if stdin.send(line).await.is_err() {
+        if input.send(line).await.is_err() {
             return std::future::pending().await;
         }
     }

@@ -45,7 +45,7 @@ pub struct ForwardAuth {
 
 /// A caller's credentials on their way to the local server, already sifted. `Debug` shows their names only.
 #[derive(Clone)]
-pub(crate) struct Credentials(HeaderMap);
+pub(crate) struct Credentials(Box<HeaderMap>);
 
 /// Why a header cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -76,7 +76,7 @@ impl Headers {
             if headers.iter().any(|(known, _)| *known == name) {
                 return Err(BadHeader::Repeated(name.to_string()));
             }
-            if value.is_empty() || HeaderValue::from_str(value.expose()).is_err() {
+            if header_value(value.expose()).is_none() {
                 return Err(BadHeader::Value(name.to_string()));
             }
             headers.push((name, value));
@@ -87,8 +87,7 @@ impl Headers {
     /// Adds them to a request.
     pub(crate) fn apply(&self, to: &mut HeaderMap) {
         for (name, value) in &self.0 {
-            if let Ok(mut value) = HeaderValue::from_str(value.expose()) {
-                value.set_sensitive(true);
+            if let Some(value) = header_value(value.expose()) {
                 to.insert(name, value);
             }
         }
@@ -120,19 +119,18 @@ impl ForwardAuth {
                 continue;
             };
             let value = value.as_str().filter(|value| value.len() <= MAX_CREDENTIAL);
-            if let Some(mut value) = value.and_then(|value| HeaderValue::from_str(value.trim()).ok()) {
-                value.set_sensitive(true);
+            if let Some(value) = value.and_then(|value| header_value(value.trim())) {
                 passed.insert(name, value);
             }
         }
-        (!passed.is_empty()).then_some(Credentials(passed))
+        (!passed.is_empty()).then(|| Credentials(Box::new(passed)))
     }
 }
 
 impl Credentials {
     /// Adds those that the request does not have already: the user's own headers stand above a caller's.
     pub(crate) fn apply(&self, to: &mut HeaderMap) {
-        for (name, value) in &self.0 {
+        for (name, value) in self.0.iter() {
             if !to.contains_key(name) {
                 to.insert(name, value.clone());
             }
@@ -144,6 +142,13 @@ fn readable(name: &str) -> Result<HeaderName, BadHeader> {
     let name: HeaderName = name.trim().parse().map_err(|_| BadHeader::Name(text::clean(name, 80)))?;
     let reserved = RESERVED.contains(&name.as_str()) || name.as_str().starts_with("proxy-");
     if reserved { Err(BadHeader::Reserved(name.to_string())) } else { Ok(name) }
+}
+
+/// A value that is not shown. Servers disagree about what bytes beyond ASCII mean, so there are none.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok().filter(|_| text.is_ascii() && !text.is_empty())?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 impl fmt::Debug for Headers {

@@ -1,0 +1,1 @@
+//! The conversation with a local server by URL, against a server made for it.

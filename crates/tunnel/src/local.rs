@@ -1,0 +1,162 @@
+//! The local server as the rest of the engine sees it: messages in, messages out, an end. Whether a process or a URL is
+//! behind it is decided here.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use culvert_link::queue::{self, Gone, Refused, Weight};
+use culvert_protocol::{Cause, ServerName};
+
+use crate::child::Child;
+use crate::config::{LocalServer, TunnelConfig};
+use crate::http::headers::{Credentials, Headers};
+use crate::http::url::ServerUrl;
+use crate::http::{HttpServer, Place, Roots};
+use crate::output::Output;
+
+/// One conversation with the local server. Dropped without [`end`](Self::end), it is ended all the same, but nobody
+/// waits for it.
+#[derive(Debug)]
+pub(crate) enum Local {
+    /// A process of our own.
+    Process(Child),
+    /// A session at a URL.
+    Http(HttpServer),
+}
+
+/// Where messages for a local server are put. Clones share its budget; a local server ends when all are gone.
+#[derive(Debug, Clone)]
+pub(crate) enum Input {
+    /// A child's stdin.
+    Process(queue::Sender<Bytes>),
+    /// What is posted to a URL.
+    Http(queue::Sender<Letter>),
+}
+
+/// A message for the local server, without line breaks.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    /// The message itself.
+    pub(crate) line: Bytes,
+    /// What its caller is known by, for a server that is reached by URL; a process never sees it.
+    pub(crate) credentials: Option<Credentials>,
+}
+
+/// Begins conversations with one local server.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    server: LocalServer,
+    name: ServerName,
+    max_message: usize,
+    roots: Roots,
+    random: Mutex<fastrand::Rng>,
+}
+
+impl Launcher {
+    /// For the local server of `config`; `random` spreads the waits of conversations that must be taken up again.
+    pub(crate) fn new(config: &TunnelConfig, random: fastrand::Rng) -> Self {
+        Self {
+            server: config.server.clone(),
+            name: config.name.clone(),
+            max_message: config.max_message,
+            roots: Roots::default(),
+            random: Mutex::new(random),
+        }
+    }
+
+    /// Begins one. Whether a URL answers shows only when it is spoken to.
+    ///
+    /// # Errors
+    /// A [`Cause`] when there is no such program or the system does not run it.
+    pub(crate) fn launch(&self) -> Result<Local, Cause> {
+        match &self.server {
+            LocalServer::Stdio(command) => {
+                Child::spawn(command, self.name.as_str(), self.max_message).map(Local::Process)
+            }
+            LocalServer::StreamableHttp { url, headers } => {
+                let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).fork();
+                Ok(Local::Http(HttpServer::streamable(self.place(url, headers), random)))
+            }
+            LocalServer::Sse { url, headers } => Ok(Local::Http(HttpServer::sse(self.place(url, headers)))),
+        }
+    }
+
+    fn place(&self, url: &ServerUrl, headers: &Headers) -> Place {
+        Place { url: url.clone(), headers: headers.clone(), max_message: self.max_message, roots: self.roots.clone() }
+    }
+}
+
+impl Local {
+    /// Where its messages are put.
+    pub(crate) fn input(&self) -> Input {
+        match self {
+            Self::Process(child) => Input::Process(child.stdin.clone()),
+            Self::Http(server) => Input::Http(server.input.clone()),
+        }
+    }
+
+    /// What comes next. After [`Output::Exited`] nothing does. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Output {
+        match self {
+            Self::Process(child) => child.next().await,
+            Self::Http(server) => server.next().await,
+        }
+    }
+
+    /// Its last line on stderr, beginning with a separator, or nothing.
+    pub(crate) fn last_words(&self) -> String {
+        match self {
+            Self::Process(child) => child.last_words(),
+            Self::Http(_) => String::new(),
+        }
+    }
+
+    /// Ends it, within a few seconds.
+    pub(crate) async fn end(self) {
+        match self {
+            Self::Process(child) => child.end().await,
+            Self::Http(server) => server.end().await,
+        }
+    }
+}
+
+impl Input {
+    /// Puts a message in; waits while too many wait already.
+    ///
+    /// # Errors
+    /// [`Gone`] when the local server will never take it.
+    pub(crate) async fn send(&self, letter: impl Into<Letter>) -> Result<(), Gone> {
+        let letter = letter.into();
+        match self {
+            Self::Process(stdin) => stdin.send(letter.line).await,
+            Self::Http(letters) => letters.send(letter).await,
+        }
+    }
+
+    /// Puts a message in if there is room for it now.
+    ///
+    /// # Errors
+    /// [`Refused`] gives it back.
+    pub(crate) fn try_send(&self, letter: impl Into<Letter>) -> Result<(), Refused<Letter>> {
+        let letter = letter.into();
+        match self {
+            Self::Process(stdin) => stdin.try_send(letter.line).map_err(|refused| match refused {
+                Refused::Full(line) => Refused::Full(line.into()),
+                Refused::Gone(line) => Refused::Gone(line.into()),
+            }),
+            Self::Http(letters) => letters.try_send(letter),
+        }
+    }
+}
+
+impl From<Bytes> for Letter {
+    fn from(line: Bytes) -> Self {
+        Self { line, credentials: None }
+    }
+}
+
+impl Weight for Letter {
+    fn weight(&self) -> usize {
+        self.line.len()
+    }
+}
