@@ -1,27 +1,25 @@
-//! Dialling a gateway: look-up, TCP, TLS and the upgrade to WebSocket, all within one time limit.
+//! Dialling a gateway: look-up, TCP, TLS, and what it takes until frames can pass, all within one time limit.
 
-use std::io;
-use std::net::SocketAddr;
+mod way;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use culvert_protocol::address::Endpoint;
 use culvert_protocol::{Cause, GatewayAddress, Secret, limits};
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use rustls::ClientConfig;
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use crate::activity::Watched;
 use crate::carriage::{Carriage, FrameReceiver, FrameSender};
-use crate::refusal::{self, Bearer};
+use crate::refusal::{self, Bearer, Suspicion};
 use crate::{tls, websocket};
 
-/// How long one address of several may take before the next is tried.
-const PER_ADDRESS: Duration = Duration::from_secs(6);
+pub(crate) use way::Way;
 
 /// How we introduce ourselves.
 const AGENT: &str = concat!("culvert/", env!("CARGO_PKG_VERSION"));
@@ -60,81 +58,121 @@ pub struct Dialled {
     pub carriage: Carriage,
 }
 
+/// A WebSocket that did not come about.
+#[derive(Debug)]
+pub struct Undialled {
+    /// Why, ready to be shown; it tells whether trying again can help.
+    pub cause: Cause,
+    /// Whether something on the way may let no WebSocket pass.
+    pub suspicion: Suspicion,
+}
+
 /// How an attempt at one endpoint failed.
-enum Failed {
-    /// The gateway answered the upgrade with something else.
+pub(crate) enum Failed {
+    /// The gateway answered the request with something else.
     Refused(Box<http::Response<Option<Vec<u8>>>>),
-    /// It never came to that.
+    /// No answer came, or none that makes sense.
+    Unanswered(Cause),
+    /// It never came to the request.
     Before(Cause),
 }
 
 impl Dialler {
-    /// Opens a link. Tries the canonical endpoint too where the old one is gone or switched off.
+    /// Opens a link over WebSocket.
     ///
     /// # Errors
-    /// The [`Cause`], ready to be shown; it tells whether trying again can help.
+    /// As [`dial_websocket`](Self::dial_websocket).
     pub async fn dial(&self, request: Request<'_>) -> Result<Dialled, Cause> {
-        let gateway = request.gateway;
-        match timeout(limits::DIAL_TIMEOUT, self.try_endpoints(&request)).await {
-            Ok(result) => result,
-            Err(_) => Err(Cause::Unreachable {
-                gateway: gateway.to_string(),
-                detail: format!("no answer within {} s", limits::DIAL_TIMEOUT.as_secs()),
-            }),
-        }
+        self.dial_websocket(&request).await.map_err(|undialled| undialled.cause)
     }
 
-    async fn try_endpoints(&self, request: &Request<'_>) -> Result<Dialled, Cause> {
-        let bearer = if request.token.is_some() { Bearer::Sent } else { Bearer::Absent };
-        let refused = |response: &http::Response<_>| refusal::cause(request.gateway, bearer, response);
+    /// Opens a link over WebSocket. Tries the canonical endpoint too where the old one is gone or switched off.
+    ///
+    /// # Errors
+    /// [`Undialled`]: the cause, and whether another carriage is worth a try.
+    pub async fn dial_websocket(&self, request: &Request<'_>) -> Result<Dialled, Undialled> {
+        let asked = AtomicBool::new(false);
+        let dial = self.try_endpoints(request, |endpoint| self.try_websocket(request, endpoint, &asked));
+        let failed = match timeout(limits::DIAL_TIMEOUT, dial).await {
+            Ok(Ok(dialled)) => return Ok(dialled),
+            Ok(Err(failed)) => failed,
+            Err(_) if asked.load(Ordering::Relaxed) => Failed::Unanswered(overdue(request.gateway)),
+            Err(_) => Failed::Before(overdue(request.gateway)),
+        };
+        Err(match failed {
+            Failed::Before(cause) => Undialled { cause, suspicion: Suspicion::None },
+            Failed::Unanswered(cause) => Undialled { cause, suspicion: Suspicion::Strong },
+            Failed::Refused(answer) => {
+                let suspicion = refusal::suspicion(&answer);
+                Undialled { cause: refusal::cause(request.gateway, request.bearer(), &answer), suspicion }
+            }
+        })
+    }
+
+    /// Tries one place of the endpoint, and the other where the first is gone or switched off.
+    pub(crate) async fn try_endpoints<F>(
+        &self,
+        request: &Request<'_>,
+        attempt: impl Fn(Endpoint) -> F,
+    ) -> Result<Dialled, Failed>
+    where
+        F: Future<Output = Result<Dialled, Failed>>,
+    {
         let first = request.gateway.endpoint().or(request.endpoint).unwrap_or(Endpoint::Plain);
-        let answer = match self.try_endpoint(request, first).await {
-            Ok(dialled) => return Ok(dialled),
-            Err(Failed::Before(cause)) => return Err(cause),
+        let answer = match attempt(first).await {
             Err(Failed::Refused(answer)) => answer,
+            done => return done,
         };
         let written_out = request.gateway.endpoint().is_some();
         if written_out || !refusal::may_have_moved(&answer) {
-            return Err(refused(&answer));
+            return Err(Failed::Refused(answer));
         }
         let other = match first {
             Endpoint::Plain => Endpoint::V1,
             Endpoint::V1 => Endpoint::Plain,
         };
-        match self.try_endpoint(request, other).await {
+        match attempt(other).await {
             Ok(dialled) => Ok(dialled),
             // The place that says more is the one to believe: a 404 tells least.
-            Err(Failed::Refused(second)) if answer.status() == http::StatusCode::NOT_FOUND => Err(refused(&second)),
-            Err(_) => Err(refused(&answer)),
+            Err(Failed::Refused(second)) if answer.status() == http::StatusCode::NOT_FOUND => {
+                Err(Failed::Refused(second))
+            }
+            Err(_) => Err(Failed::Refused(answer)),
         }
     }
 
-    async fn try_endpoint(&self, request: &Request<'_>, endpoint: Endpoint) -> Result<Dialled, Failed> {
+    async fn try_websocket(
+        &self,
+        request: &Request<'_>,
+        endpoint: Endpoint,
+        asked: &AtomicBool,
+    ) -> Result<Dialled, Failed> {
         let gateway = request.gateway;
-        let stream = connect(gateway).await.map_err(Failed::Before)?;
-        let watched = if gateway.is_encrypted() {
-            let failed = |detail| Failed::Before(Cause::Tls { gateway: gateway.to_string(), detail });
-            let config = self.tls().map_err(failed)?;
-            Watched::new(tls::connect(config, &gateway.host(), stream).await.map_err(failed)?)
-        } else {
-            Watched::new(stream)
-        };
+        let watched = self.way(gateway).map_err(Failed::Before)?.open().await.map_err(Failed::Before)?;
         let activity = watched.activity();
         let upgrade = upgrade_request(request, endpoint).map_err(Failed::Before)?;
         let config = Some(websocket::config(request.max_message));
+        asked.store(true, Ordering::Relaxed);
         match client_async_with_config(upgrade, watched, config).await {
             Ok((socket, _)) => {
                 let (sender, receiver) = websocket::carry(socket, activity, request.max_message);
                 Ok(Dialled { sender, receiver, endpoint, carriage: Carriage::WebSocket })
             }
             Err(WsError::Http(response)) => Err(Failed::Refused(response)),
-            Err(WsError::Io(error)) => Err(Failed::Before(Cause::LinkLost { detail: error.to_string() })),
-            Err(error) => Err(Failed::Before(Cause::Upgrade {
+            Err(WsError::Io(error)) => Err(Failed::Unanswered(Cause::LinkLost { detail: error.to_string() })),
+            Err(error) => Err(Failed::Unanswered(Cause::Upgrade {
                 gateway: gateway.to_string(),
                 status: "something that is no WebSocket".to_owned(),
                 detail: culvert_protocol::cause::because(&error.to_string()),
             })),
         }
+    }
+
+    /// The way to `gateway`, good for any number of connections.
+    pub(crate) fn way(&self, gateway: &GatewayAddress) -> Result<Way, Cause> {
+        let failed = |detail| Cause::Tls { gateway: gateway.to_string(), detail };
+        let tls = gateway.is_encrypted().then(|| self.tls().map_err(failed)).transpose()?;
+        Ok(Way { gateway: gateway.clone(), tls })
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, String> {
@@ -146,6 +184,31 @@ impl Dialler {
     }
 }
 
+impl Request<'_> {
+    pub(crate) fn bearer(&self) -> Bearer {
+        if self.token.is_some() { Bearer::Sent } else { Bearer::Absent }
+    }
+
+    /// The headers that every request of a link has: who we are.
+    pub(crate) fn headers(&self) -> Result<HeaderMap, Cause> {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Ok(id) = HeaderValue::from_str(self.session_id) {
+            headers.insert("X-Session-ID", id);
+        }
+        if let Some(token) = self.token {
+            let mut value =
+                HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| Cause::TokenRejected {
+                    gateway: self.gateway.to_string(),
+                    detail: ": it has characters that no HTTP header can carry".to_owned(),
+                })?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(headers)
+    }
+}
+
 fn upgrade_request(request: &Request<'_>, endpoint: Endpoint) -> Result<http::Request<()>, Cause> {
     let internal = |detail: String| Cause::Internal { detail };
     let mut upgrade = request
@@ -153,48 +216,11 @@ fn upgrade_request(request: &Request<'_>, endpoint: Endpoint) -> Result<http::Re
         .link_url(endpoint)
         .into_client_request()
         .map_err(|error| internal(format!("the gateway's URL makes no request: {error}")))?;
-    let headers = upgrade.headers_mut();
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    if let Ok(id) = HeaderValue::from_str(request.session_id) {
-        headers.insert("X-Session-ID", id);
-    }
-    if let Some(token) = request.token {
-        let mut value =
-            HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| Cause::TokenRejected {
-                gateway: request.gateway.to_string(),
-                detail: ": it has characters that no HTTP header can carry".to_owned(),
-            })?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
+    upgrade.headers_mut().extend(request.headers()?);
     Ok(upgrade)
 }
 
-/// TCP to the first of the gateway's addresses that answers.
-async fn connect(gateway: &GatewayAddress) -> Result<TcpStream, Cause> {
-    let addresses: Vec<SocketAddr> = match lookup_host((gateway.host(), gateway.port())).await {
-        Ok(found) => found.collect(),
-        Err(error) => {
-            let detail = error.to_string();
-            let detail = detail.strip_prefix("failed to lookup address information: ").unwrap_or(&detail).to_owned();
-            return Err(Cause::Lookup { gateway: gateway.to_string(), detail });
-        }
-    };
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
-    for address in addresses {
-        match timeout(PER_ADDRESS, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Small frames must not wait for one another; without the option all still works.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {address}")),
-        }
-    }
-    let gateway = gateway.to_string();
-    Err(match last.kind() {
-        io::ErrorKind::ConnectionRefused => Cause::Refused { gateway },
-        _ => Cause::Unreachable { gateway, detail: last.to_string() },
-    })
+pub(crate) fn overdue(gateway: &GatewayAddress) -> Cause {
+    let detail = format!("no answer within {} s", limits::DIAL_TIMEOUT.as_secs());
+    Cause::Unreachable { gateway: gateway.to_string(), detail }
 }

@@ -52,6 +52,11 @@ impl Over {
         self.told.cancel();
     }
 
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.told.is_cancelled()
+    }
+
     /// Completes at the end.
     pub(crate) async fn ended(&self) -> LinkEnd {
         self.told.cancelled().await;

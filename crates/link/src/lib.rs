@@ -10,6 +10,7 @@ pub mod dial;
 mod handed;
 pub mod queue;
 pub mod refusal;
+pub mod sse;
 pub mod tls;
 pub mod websocket;
 

@@ -1,4 +1,4 @@
-//! An HTTP answer to the WebSocket upgrade that is no upgrade, as a cause.
+//! An HTTP answer to the WebSocket upgrade that is no upgrade: as a cause, and as a sign of what is on the way.
 
 use std::time::Duration;
 
@@ -46,6 +46,34 @@ pub fn may_have_moved(response: &Response<Option<Vec<u8>>>) -> bool {
         StatusCode::FORBIDDEN => stated_reason(response).is_empty(),
         _ => false,
     }
+}
+
+/// How likely it is that something on the way lets no WebSocket pass, while other requests get through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspicion {
+    /// It failed for another reason, or the gateway itself has answered.
+    None,
+    /// It may be that the gateway is only not ready.
+    Slight,
+    /// It looks so.
+    Strong,
+}
+
+/// What `response` to an upgrade lets suspect.
+pub fn suspicion(response: &Response<Option<Vec<u8>>>) -> Suspicion {
+    match response.status() {
+        StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS => Suspicion::None,
+        // Gateways say so in JSON, proxies in HTML or without words.
+        StatusCode::FORBIDDEN if is_json(response) => Suspicion::None,
+        StatusCode::NOT_IMPLEMENTED => Suspicion::Strong,
+        status if status.is_server_error() => Suspicion::Slight,
+        _ => Suspicion::Strong,
+    }
+}
+
+fn is_json(response: &Response<Option<Vec<u8>>>) -> bool {
+    let body = response.body().as_deref().unwrap_or_default();
+    serde_json::from_slice::<serde_json::Value>(body).is_ok()
 }
 
 /// What the body says went wrong: the usual members of a JSON body, else its plain text.
@@ -100,6 +128,25 @@ mod tests {
         assert!(may_have_moved(&answer(403, "")));
         assert!(!may_have_moved(&answer(403, r#"{"detail":"Access denied"}"#)));
         assert!(!may_have_moved(&answer(401, "")));
+    }
+
+    #[test]
+    fn a_proxy_is_suspected_where_the_gateway_has_not_spoken() {
+        for (status, body, expected) in [
+            (426, "", Suspicion::Strong),
+            (400, "Bad Request", Suspicion::Strong),
+            (403, "<html>blocked</html>", Suspicion::Strong),
+            (403, "", Suspicion::Strong),
+            (302, "", Suspicion::Strong),
+            (501, "", Suspicion::Strong),
+            (502, "", Suspicion::Slight),
+            (403, r#"{"detail":"no"}"#, Suspicion::None),
+            (401, "", Suspicion::None),
+            (404, "", Suspicion::None),
+            (429, "", Suspicion::None),
+        ] {
+            assert_eq!(suspicion(&answer(status, body)), expected, "{status} {body}");
+        }
     }
 
     #[test]
