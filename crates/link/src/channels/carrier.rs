@@ -84,12 +84,23 @@ pub struct Opener {
     commands: mpsc::Sender<Command>,
 }
 
+/// A connection that is left unread while another is being tried.
+#[derive(Debug)]
+pub struct Held {
+    sender: FrameSender,
+    receiver: FrameReceiver,
+    /// How many bytes of the peer's stream have come in; the number stands still.
+    pub received: u64,
+}
+
 #[derive(Debug)]
 enum Command {
     Open(Header, oneshot::Sender<Channel>),
     Text(String),
     Detach(oneshot::Sender<u64>),
     Attach(FrameSender, FrameReceiver, u64),
+    Hold(oneshot::Sender<Held>),
+    GoOn(Held),
     Close(Option<String>, u16, &'static str),
 }
 
@@ -155,6 +166,19 @@ impl Carrier {
     /// shows as [`Ended::Violation`].
     pub async fn attach(&self, sender: FrameSender, receiver: FrameReceiver, received: u64) {
         let _ = self.commands.send(Command::Attach(sender, receiver, received)).await;
+    }
+
+    /// Takes the connection away to try another one: [`attach`](Self::attach) goes on with that, and
+    /// [`go_on`](Self::go_on) with this. `None` when there is none, which [`happens`](Self::happens) tells.
+    pub async fn hold(&mut self) -> Option<Held> {
+        let (reply, held) = oneshot::channel();
+        self.commands.send(Command::Hold(reply)).await.ok()?;
+        held.await.ok()
+    }
+
+    /// Goes on with the connection that was held.
+    pub async fn go_on(&self, held: Held) {
+        let _ = self.commands.send(Command::GoOn(held)).await;
     }
 
     /// Ends the connection after what is queued and `last`, with a close code and a reason.
@@ -387,6 +411,17 @@ impl Task {
                 self.lost = None;
                 self.number += 1;
                 let _ = reply.send(self.inbox.acknowledge());
+            }
+            Command::Hold(reply) => {
+                if let Some((sender, receiver)) = self.connection.take() {
+                    // An owner that is gone ends the session anyway.
+                    let _ = reply.send(Held { sender, receiver, received: self.inbox.received() });
+                }
+            }
+            Command::GoOn(held) => {
+                self.connection = Some((held.sender, held.receiver));
+                // An acknowledgement may have been due meanwhile.
+                self.ack_at = Some(Instant::now());
             }
             Command::Attach(sender, receiver, received) => {
                 // Collected, not sent here: both ends may have much to send again, and must read meanwhile.

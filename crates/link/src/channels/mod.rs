@@ -9,7 +9,7 @@ mod assembler;
 pub mod carrier;
 pub mod channel;
 
-pub use carrier::{Carrier, Ended, Happening, Opener, Tap, Terms};
+pub use carrier::{Carrier, Ended, Happening, Held, Opener, Tap, Terms};
 pub use channel::{Channel, ChannelEnd, LineReceiver, LineSender};
 
 #[cfg(test)]

@@ -159,6 +159,41 @@ async fn the_end_of_the_session_ends_every_channel() {
     assert!(matches!(link.client.happens().await, Some(Happening::Lost(Ended::Broken(_)))));
 }
 
+#[tokio::test]
+async fn a_connection_that_was_held_goes_on_or_is_replaced_without_a_loss() {
+    let mut link = link(usize::MAX).await;
+    let (mut here, there) = link.open().await;
+    echo(there);
+    let calls = tokio::spawn(async move {
+        for number in 0..4000 {
+            let line = Bytes::from(format!("{number}"));
+            here.sender.send(line.clone()).await.unwrap();
+            assert_eq!(here.receiver.recv().await, Some(line));
+        }
+    });
+    let mut held = 0;
+    while !calls.is_finished() {
+        let connection = link.client.hold().await.unwrap();
+        held += 1;
+        if held % 2 == 0 {
+            link.client.go_on(connection).await;
+            tokio::task::yield_now().await;
+            continue;
+        }
+        // As the gateway judges: the old connection first, then its own count.
+        let from_client = link.gateway.detach().await.unwrap();
+        let (gateway, client) = wire(usize::MAX, &link.cut);
+        let (sender, receiver) = accept(gateway, MAX_LINE).await;
+        link.gateway.attach(sender, receiver, connection.received).await;
+        let (sender, receiver) = connect(client, MAX_LINE).await;
+        link.client.attach(sender, receiver, from_client).await;
+        drop(connection);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    calls.await.unwrap();
+    assert!(held > 2, "{held}");
+}
+
 /// Every line comes back exactly once and in order, on every channel, whatever the connections do.
 async fn no_line_is_lost_or_doubled(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
