@@ -19,6 +19,10 @@ pub(crate) enum Route {
     Server(String),
     /// `/servers/{id or name}/mcp`.
     Mcp(String),
+    /// `/servers/{id or name}/sse`: the older transport's stream.
+    Sse(String),
+    /// `/servers/{id or name}/messages`: what belongs to such a stream.
+    Messages(String),
     /// `/tokens`.
     Tokens,
 }
@@ -46,9 +50,21 @@ pub(crate) fn route(path: &str, prefix: &str) -> Option<Route> {
         ["servers"] => Route::Servers,
         ["servers", server] => Route::Server(named(server)),
         ["servers", server, "mcp"] => Route::Mcp(named(server)),
+        ["servers", server, "sse"] => Route::Sse(named(server)),
+        ["servers", server, "messages"] => Route::Messages(named(server)),
         ["tokens"] => Route::Tokens,
         _ => return None,
     })
+}
+
+/// Where the client of the stream at `path` is to POST: beside it, and under the prefix that proxies may have taken off.
+pub(crate) fn messages(path: &str, prefix: &str) -> Option<String> {
+    let path = match path.strip_prefix(prefix) {
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    };
+    let beside = path.strip_suffix('/').unwrap_or(path).strip_suffix("sse")?;
+    Some(format!("{prefix}{beside}messages"))
 }
 
 /// A segment with its percent signs resolved. `None` for an empty one, for broken encoding, and for what is no text.
@@ -92,12 +108,22 @@ mod tests {
             ("/servers/git/mcp", Route::Mcp("git".into())),
             ("/servers/a%2Fb/mcp", Route::Mcp("a/b".into())),
             ("/servers/%2e%2e/mcp", Route::Mcp("..".into())),
+            ("/servers/git/sse", Route::Sse("git".into())),
+            ("/servers/git/messages", Route::Messages("git".into())),
             ("/tokens", Route::Tokens),
         ] {
             assert_eq!(super::route(path, ""), Some(route.clone()), "{path}");
             assert_eq!(super::route(&format!("/pre{path}"), "/pre"), Some(route.clone()), "{path} under a prefix");
             assert_eq!(super::route(path, "/pre"), Some(route), "{path} with the prefix taken off");
         }
+    }
+
+    #[test]
+    fn a_stream_has_its_address_beside_it_with_the_prefix() {
+        for path in ["/servers/my%20server/sse", "/pre/servers/my%20server/sse/"] {
+            assert_eq!(messages(path, "/pre").unwrap(), "/pre/servers/my%20server/messages");
+        }
+        assert_eq!(messages("/servers/a/sse", "").unwrap(), "/servers/a/messages");
     }
 
     #[test]
@@ -115,7 +141,7 @@ mod tests {
             "/servers/%zz",
             "/servers/%f",
             "/servers/%ff",
-            "/servers/git/sse",
+            "/servers/git/sse/messages",
             "/prefixed/healthz",
             "/preservers",
             "/pre",

@@ -16,7 +16,7 @@ use crate::backend::Caller;
 use crate::clock::UnixTime;
 use crate::denial::Denial;
 use crate::house::House;
-use crate::path::{Route, route};
+use crate::path::{self, Route, route};
 use crate::reply::{self, Body};
 use crate::rights::{Bearer, Narrower};
 use crate::session::{Ending, Visitor};
@@ -41,6 +41,16 @@ pub(crate) async fn answer(
         denial.into_response()
     });
     Ok(response)
+}
+
+/// By which of a server's endpoints an MCP client comes.
+enum Door {
+    /// Streamable HTTP.
+    Mcp,
+    /// The older transport's stream, with where to POST.
+    Sse(String),
+    /// What belongs to such a stream.
+    Messages,
 }
 
 /// One request's visit.
@@ -99,7 +109,16 @@ impl Visit {
             }
             Route::Mcp(server) => {
                 bearer.needs(Right::Call)?;
-                self.mcp(request, bearer, &server).await
+                self.mcp(request, bearer, &server, Door::Mcp).await
+            }
+            Route::Sse(server) => {
+                bearer.needs(Right::Call)?;
+                let messages = path::messages(request.uri().path(), &self.house.prefix).ok_or(Denial::Path)?;
+                self.mcp(request, bearer, &server, Door::Sse(messages)).await
+            }
+            Route::Messages(server) => {
+                bearer.needs(Right::Call)?;
+                self.mcp(request, bearer, &server, Door::Messages).await
             }
             Route::Tokens => {
                 takes(&request, &[Method::POST], "POST")?;
@@ -144,11 +163,22 @@ impl Visit {
         }
     }
 
-    async fn mcp(self, mut request: Request<Incoming>, bearer: Bearer, server: &str) -> Result<Response<Body>, Denial> {
+    async fn mcp(
+        self,
+        mut request: Request<Incoming>,
+        bearer: Bearer,
+        server: &str,
+        door: Door,
+    ) -> Result<Response<Body>, Denial> {
         let backend = self.house.registry.backend(&bearer, server, UnixTime::now())?;
         request.headers_mut().remove(AUTHORIZATION);
         let caller = Caller { subject: bearer.subject().as_str().to_owned() };
-        let response = self.house.front.handle(request, &backend, caller).await;
+        let front = &self.house.front;
+        let response = match door {
+            Door::Mcp => front.handle(request, &backend, caller).await,
+            Door::Sse(messages) => front.handle_sse(request, &messages, &backend, caller).await,
+            Door::Messages => front.handle_message(request, &backend, caller).await,
+        };
         Ok(watched_stream::watch(response, self.house, bearer))
     }
 

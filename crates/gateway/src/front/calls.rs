@@ -114,14 +114,42 @@ impl Calls {
         self.last_stream += 1;
         let stream = Stream::for_post(StreamId(self.last_stream), calls.len());
         self.posts.insert(stream.id, Post { stream: stream.clone(), held_until: Some(now + patience.hold) });
-        for NewCall { id, raw_id, token } in calls {
-            if let Some(token) = &token {
-                self.tokens.insert(token.clone(), id.clone());
-            }
-            let standing = Standing::Waiting { until: now + patience.call };
-            self.calls.insert(id, Call { stream: stream.clone(), raw_id, token, standing });
+        for call in calls {
+            self.enter(call, &stream, patience, now);
         }
         Ok(stream)
+    }
+
+    /// Enters a call whose answer goes to `stream`, like those of others.
+    pub(super) fn join(
+        &mut self,
+        call: NewCall,
+        stream: &Arc<Stream>,
+        patience: Patience,
+        now: Instant,
+    ) -> Result<(), Refused> {
+        if self.calls.contains_key(&call.id) {
+            return Err(Refused::Duplicate);
+        }
+        if self.calls.len() >= MAX_CALLS {
+            return Err(Refused::TooMany);
+        }
+        self.enter(call, stream, patience, now);
+        Ok(())
+    }
+
+    fn enter(&mut self, call: NewCall, stream: &Arc<Stream>, patience: Patience, now: Instant) {
+        let NewCall { id, raw_id, token } = call;
+        if let Some(token) = &token {
+            self.tokens.insert(token.clone(), id.clone());
+        }
+        let standing = Standing::Waiting { until: now + patience.call };
+        self.calls.insert(id, Call { stream: stream.clone(), raw_id, token, standing });
+    }
+
+    /// Takes a call out again: the server was never asked.
+    pub(super) fn leave(&mut self, id: &Id) {
+        self.remove(id);
     }
 
     /// Takes the calls of a POST out again: the server was never asked.

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 
 use super::post::opening;
 use super::refusal::Refusal;
-use super::session::Session;
+use super::session::{Form, Session};
 use super::{Front, headers, sse};
 use crate::backend::{Backend, Caller};
 use crate::reply::{self, Body};
@@ -44,7 +44,7 @@ pub(super) fn delete(
 /// The session that the head of a request names.
 pub(super) fn find(front: &Front, head: &Parts, backend: &Backend, caller: &Caller) -> Result<Arc<Session>, Refusal> {
     let id = headers::session(&head.headers)?.ok_or_else(Refusal::session_missing)?;
-    let session = front.sessions.find(id, caller, backend).ok_or_else(Refusal::session_unknown)?;
+    let session = front.sessions.find(id, caller, backend, Form::Streamable).ok_or_else(Refusal::session_unknown)?;
     headers::check_version(&head.headers, || session.version())?;
     Ok(session)
 }

@@ -1,5 +1,5 @@
 //! The HTTP front of one server: MCP's Streamable HTTP as revisions 2024-11-05 to 2025-11-25 have it, and in [`modern`]
-//! as 2026-07-28 does.
+//! as 2026-07-28 does; in [`one_stream`] the transport before it.
 //!
 //! A session is a conversation with the server. A POST is held until the first message for it: its answer becomes one
 //! JSON body, anything else a stream of events that ends with the answer. Progress goes to the POST that it is about;
@@ -14,6 +14,7 @@ mod calls;
 mod headers;
 mod listen;
 mod modern;
+mod one_stream;
 mod post;
 mod refusal;
 mod session;
@@ -143,7 +144,7 @@ impl Front {
         }
         // The modern revisions know neither, and no session that would need them.
         if head.method != Method::POST && modern::is_meant(&head.headers) {
-            return Err(Refusal::only_post());
+            return Err(Refusal::only("POST"));
         }
         match head.method {
             Method::GET => listen::get(self, &head, backend, &caller),

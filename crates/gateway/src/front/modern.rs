@@ -43,7 +43,7 @@ pub(super) fn is_meant(headers: &HeaderMap) -> bool {
 }
 
 /// Whether `params._meta` names a revision, as every modern request must.
-fn names_version(message: &Message<'_>) -> bool {
+pub(super) fn names_version(message: &Message<'_>) -> bool {
     era::may_have(message, "protocolVersion")
         && message.param(&["_meta", META_VERSION]).is_ok_and(|version| version.is_some())
 }

@@ -15,7 +15,7 @@ use hyper::body::Body as HttpBody;
 
 use super::calls::NewCall;
 use super::refusal::Refusal;
-use super::session::{Listener, NotSent, Session};
+use super::session::{Form, Listener, NotSent, Session};
 use super::sse::{self, Opening};
 use super::stream::First;
 use super::{Front, body, headers, listen, modern};
@@ -105,7 +105,8 @@ async fn initialize(
     caller: Caller,
 ) -> Result<Response<Body>, Refusal> {
     let call = new_call(message)?;
-    let unclaimed = Unclaimed(Some(front.sessions.begin(backend, caller, client_name(message)).await?));
+    let unclaimed =
+        Unclaimed(Some(front.sessions.begin(backend, caller, client_name(message), Form::Streamable).await?));
     let Some(session) = &unclaimed.0 else { return Err(Refusal::session_unknown()) };
     let listener = session.call(vec![call], [body.clone()]).await.map_err(|not_sent| match not_sent {
         // The tunnel ended between the look at it and the first message.
@@ -203,7 +204,7 @@ async fn batch(
     Ok(answer(front, &session, listener).await)
 }
 
-fn new_call(request: &Message<'_>) -> Result<NewCall, Refusal> {
+pub(super) fn new_call(request: &Message<'_>) -> Result<NewCall, Refusal> {
     let Shape::Request(id) = request.shape() else { return Err(Refusal::malformed(Malformed::NoKind)) };
     let token = progress::asked(request).map_err(Refusal::malformed)?;
     Ok(NewCall {

@@ -59,10 +59,21 @@ impl Refusal {
         Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "http.method", "an MCP endpoint takes POST, GET and DELETE")
     }
 
-    /// As [`method`](Self::method), to a client of a modern revision.
-    pub(super) fn only_post() -> Self {
-        let message = "in this revision of MCP an endpoint takes POST only";
-        Self { allow: "POST", ..Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "http.method", message) }
+    /// The one method that is taken here: in modern revisions of MCP, and by each end of the older HTTP+SSE transport.
+    pub(super) fn only(method: &'static str) -> Self {
+        let message = format!("here, this revision of MCP takes {method} only");
+        Self { allow: method, ..Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "http.method", &message) }
+    }
+
+    pub(super) fn address_without_session() -> Self {
+        let message = "the address names no session; use the one that the stream's first event gave";
+        Self::invalid(StatusCode::BAD_REQUEST, "session.missing", message)
+    }
+
+    /// The session of a stream is over with it.
+    pub(super) fn stream_gone() -> Self {
+        let message = "there is no such session (any more); open the stream anew";
+        Self::invalid(StatusCode::NOT_FOUND, "session.unknown", message)
     }
 
     pub(super) fn not_acceptable(missing: &str) -> Self {

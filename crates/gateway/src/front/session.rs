@@ -11,6 +11,7 @@ use culvert_protocol::message::{Id, Message};
 use culvert_protocol::rpc_error::RpcError;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::calls::{Calls, NewCall, Patience, Refused};
 use super::sessions::{SessionId, Sessions};
@@ -19,10 +20,20 @@ use super::{Counts, Limits};
 use crate::backend::{Caller, Identity};
 use crate::conversation::{Conversation, ToServer};
 
+/// How a session's client gets what the server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Streamable HTTP: answers come with their POSTs.
+    Streamable,
+    /// HTTP+SSE: all comes on one stream, and the session ends with it.
+    OneStream,
+}
+
 /// See the head of this file.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: SessionId,
+    pub(super) form: Form,
     owner: Caller,
     tunnel: Identity,
     limits: Limits,
@@ -32,6 +43,8 @@ pub(super) struct Session {
     state: Mutex<State>,
     /// The pump's timer may have to ring earlier, or the session is to end.
     wake: Notify,
+    /// Cancelled when the pump has stopped.
+    over: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -58,6 +71,7 @@ impl Session {
     /// Begins a session and its pump.
     pub(super) fn start(
         id: SessionId,
+        form: Form,
         owner: Caller,
         tunnel: Identity,
         conversation: Conversation,
@@ -67,12 +81,17 @@ impl Session {
         let limits = sessions.limits;
         let session = Arc::new(Self {
             id,
+            form,
             owner,
             tunnel,
             limits,
             counts: sessions.counts.clone(),
             to_server: conversation.to_server,
-            general: Stream::general(),
+            general: match form {
+                Form::Streamable => Stream::general(),
+                Form::OneStream => Stream::only(),
+            },
+            over: CancellationToken::new(),
             state: Mutex::new(State {
                 calls: Calls::default(),
                 version: None,
@@ -120,13 +139,35 @@ impl Session {
             self.ring_by(&mut state, now + self.limits.hold.min(self.limits.request_timeout));
             stream
         };
-        let entered = Entered { session: self, stream: stream.id, sent: false };
+        let entered = Entered { session: self, calls: Of::Post(stream.id), sent: false };
         let listening = stream.listen(None);
         for message in messages {
             self.send(message).await?;
         }
         entered.keep();
         Ok(Listener { listening, session: self.clone() })
+    }
+
+    /// Sends a call whose answer is to come on the session's one stream.
+    ///
+    /// # Errors
+    /// [`NotSent`]: then nobody will answer it.
+    pub(super) async fn ask(&self, call: NewCall, message: Bytes) -> Result<(), NotSent> {
+        let id = call.id.clone();
+        {
+            let mut state = self.state();
+            if state.ended.is_some() {
+                return Err(NotSent::Over);
+            }
+            let now = Instant::now();
+            state.used = now;
+            state.calls.join(call, &self.general, self.patience(), now).map_err(NotSent::Refused)?;
+            self.ring_by(&mut state, now + self.limits.request_timeout);
+        }
+        let entered = Entered { session: self, calls: Of::Call(id), sent: false };
+        self.send(message).await?;
+        entered.keep();
+        Ok(())
     }
 
     /// Sends a message that has no answer.
@@ -171,6 +212,11 @@ impl Session {
         Some(Listener { listening: stream.listen(Some(after)), session: self.clone() })
     }
 
+    /// Completes when the session is over and all its calls are answered.
+    pub(super) async fn ended(&self) {
+        self.over.cancelled().await;
+    }
+
     /// Why the session is over, if it is.
     pub(super) fn why_ended(&self) -> Option<RpcError> {
         self.state().ended.clone()
@@ -198,8 +244,14 @@ impl Session {
 /// Calls that are entered and may not have reached the server yet: the POST's client can go away in between.
 struct Entered<'s> {
     session: &'s Session,
-    stream: StreamId,
+    calls: Of,
     sent: bool,
+}
+
+/// Which calls.
+enum Of {
+    Post(StreamId),
+    Call(Id),
 }
 
 impl Entered<'_> {
@@ -211,7 +263,11 @@ impl Entered<'_> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         if !self.sent {
-            self.session.state().calls.withdraw(self.stream);
+            let mut state = self.session.state();
+            match &self.calls {
+                Of::Post(stream) => state.calls.withdraw(*stream),
+                Of::Call(id) => state.calls.leave(id),
+            }
         }
     }
 }
@@ -240,5 +296,8 @@ impl DerefMut for Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.session.state().used = Instant::now();
+        if self.session.form == Form::OneStream {
+            self.session.end(RpcError::tunnel("session.ended", "the client closed the session's stream"));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use culvert_protocol::rpc_error::RpcError;
 
-use super::session::Session;
+use super::session::{Form, Session};
 use super::{Counts, Limits};
 use crate::backend::{Backend, Caller, OpenError};
 
@@ -76,6 +76,7 @@ impl Sessions {
         backend: &Backend,
         caller: Caller,
         client: Option<String>,
+        form: Form,
     ) -> Result<Arc<Session>, NotBegun> {
         let id = SessionId::random().map_err(|_| NotBegun::NoRandomness)?;
         if self.len() >= self.limits.max_sessions {
@@ -88,14 +89,14 @@ impl Sessions {
             return Err(NotBegun::TooMany);
         }
         let tunnel = backend.identity();
-        let session = Session::start(id, caller, tunnel, conversation, self.clone());
+        let session = Session::start(id, form, caller, tunnel, conversation, self.clone());
         by_id.insert(id, session.clone());
         Ok(session)
     }
 
-    /// The session with this id, if it is this caller's and was opened on this very tunnel.
-    pub(super) fn find(&self, id: SessionId, caller: &Caller, backend: &Backend) -> Option<Arc<Session>> {
-        self.by_id().get(&id).filter(|session| session.belongs(caller, backend)).cloned()
+    /// The session with this id, if it is this caller's, of this form, and was opened on this very tunnel.
+    pub(super) fn find(&self, id: SessionId, caller: &Caller, backend: &Backend, form: Form) -> Option<Arc<Session>> {
+        self.by_id().get(&id).filter(|session| session.form == form && session.belongs(caller, backend)).cloned()
     }
 
     /// The session is over.

@@ -28,12 +28,14 @@ const PIECE: usize = 64 * 1024;
 pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Whether the stream begins with an empty event that only carries a number to resume from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Opening {
     /// Yes: clients of 2025-11-25 and later know what it means, and some older ones fail on it.
     Primed,
     /// No.
     Plain,
+    /// It begins with the address to POST to, as the older HTTP+SSE transport has it. Its events have no numbers.
+    Endpoint(String),
 }
 
 /// The whole response.
@@ -47,9 +49,19 @@ pub(super) fn response(listener: Listener, opening: Opening, keep_alive: Duratio
     response
 }
 
+/// By what a client can ask for the events after one.
+#[derive(Debug, Clone, Copy)]
+enum Names {
+    /// The stream and the event's number in it.
+    Numbered(StreamId),
+    /// Nothing.
+    None,
+}
+
 /// The body of such a response.
 struct Events {
     listener: Listener,
+    names: Names,
     ready: VecDeque<Bytes>,
     keep_alive: Duration,
     silence: Pin<Box<Sleep>>,
@@ -57,12 +69,21 @@ struct Events {
 
 impl Events {
     fn new(listener: Listener, opening: Opening, keep_alive: Duration) -> Self {
+        let numbered = !matches!(opening, Opening::Endpoint(_));
         let first = match opening {
+            Opening::Endpoint(address) => format!("event: endpoint\ndata: {address}\n\n"),
             Opening::Primed => format!("id: {}\ndata: \n\n", event_id(listener.stream(), listener.before())),
             // A first byte makes proxies pass the head on.
             Opening::Plain => ":\n\n".to_owned(),
         };
-        Self { listener, ready: VecDeque::from([first.into()]), keep_alive, silence: Box::pin(sleep(keep_alive)) }
+        let names = if numbered { Names::Numbered(listener.stream()) } else { Names::None };
+        Self {
+            names,
+            listener,
+            ready: VecDeque::from([first.into()]),
+            keep_alive,
+            silence: Box::pin(sleep(keep_alive)),
+        }
     }
 }
 
@@ -78,7 +99,7 @@ impl HttpBody for Events {
         let mut piece = BytesMut::new();
         while piece.len() < PIECE {
             match this.listener.poll_next(cx) {
-                Poll::Ready(Some(event)) => write(&mut piece, &mut this.ready, this.listener.stream(), event),
+                Poll::Ready(Some(event)) => write(&mut piece, &mut this.ready, this.names, event),
                 Poll::Ready(None) if piece.is_empty() => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => break,
             }
@@ -101,12 +122,17 @@ impl HttpBody for Events {
 }
 
 /// Writes an event into `piece`; of a large one only what stands before the message, the rest goes to `rest`.
-fn write(piece: &mut BytesMut, rest: &mut VecDeque<Bytes>, stream: StreamId, event: Event) {
+fn write(piece: &mut BytesMut, rest: &mut VecDeque<Bytes>, names: Names, event: Event) {
     let text = single_line(event.text);
     piece.reserve(text.len().min(COPIED) + 48);
-    piece.put_slice(b"id: ");
-    piece.put_slice(event_id(stream, event.number).as_bytes());
-    piece.put_slice(b"\ndata: ");
+    match names {
+        Names::Numbered(stream) => {
+            piece.put_slice(b"id: ");
+            piece.put_slice(event_id(stream, event.number).as_bytes());
+            piece.put_slice(b"\ndata: ");
+        }
+        Names::None => piece.put_slice(b"event: message\ndata: "),
+    }
     if text.len() <= COPIED {
         piece.put_slice(&text);
         piece.put_slice(b"\n\n");

@@ -114,6 +114,11 @@ impl Stream {
         Self::new(StreamId::GENERAL, 0, Reading::Events)
     }
 
+    /// The one stream of a session, on which answers come too and none is the last.
+    pub(super) fn only() -> Arc<Self> {
+        Self::new(StreamId::GENERAL, usize::MAX, Reading::Events)
+    }
+
     fn new(id: StreamId, owed: usize, reading: Reading) -> Arc<Self> {
         let inner = Inner {
             events: VecDeque::new(),

@@ -51,6 +51,7 @@ impl Session {
             stream.push(why.answer(&raw_id).into(), Kind::Answer);
         }
         self.general.finish();
+        self.over.cancel();
         tracing::debug!(code = why.code(), "an MCP session ended");
     }
 

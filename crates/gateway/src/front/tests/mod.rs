@@ -3,6 +3,7 @@
 mod batches;
 mod ends;
 mod modern;
+mod one_stream;
 mod posts;
 mod refusals;
 mod resuming;
@@ -125,15 +126,21 @@ impl Client {
     }
 
     async fn request(&self, method: Method, body: impl Into<Bytes>) -> Response<Body> {
+        let request = self.http(method, "/", body);
+        self.front.handle(request, &self.backend, self.caller.clone()).await
+    }
+
+    fn http(&self, method: Method, uri: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body.into()));
         *request.method_mut() = method;
+        *request.uri_mut() = uri.parse().unwrap();
         let headers = request.headers_mut();
         headers.insert(ACCEPT, "application/json, text/event-stream".parse().unwrap());
         headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
         for (name, value) in &self.headers {
             headers.insert(*name, value.parse().unwrap());
         }
-        self.front.handle(request, &self.backend, self.caller.clone()).await
+        request
     }
 
     async fn post(&self, message: Value) -> Response<Body> {
