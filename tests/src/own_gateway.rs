@@ -63,9 +63,14 @@ impl OwnGateway {
 
     /// `culvert run --json` of this server through it, under this name.
     pub fn tunnel(&self, fixture: &Fixture, name: &str, token: &str) -> CulvertCommand {
+        Self::tunnel_through(&self.url, fixture, name, token)
+    }
+
+    /// The same through something that stands before the gateway at this URL.
+    pub fn tunnel_through(url: &str, fixture: &Fixture, name: &str, token: &str) -> CulvertCommand {
         CulvertCommand::run()
             .server(fixture)
-            .args(["--server-name", name, "--gateway", &self.url, "--reconnect-delay", "0.05"])
+            .args(["--server-name", name, "--gateway", url, "--reconnect-delay", "0.05"])
             .env("REVERSE_PROXY_TOKEN", token)
     }
 

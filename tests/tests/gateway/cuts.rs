@@ -45,7 +45,7 @@ async fn every_call_is_answered_once(seed: u64) {
     let token = OwnGateway::token("me@example.com", SECRET).await;
     let cutter = Cutter::before(gateway.address(), seed, 60_000).await;
     let fixture = Fixture::default();
-    let tunnel = gateway.tunnel(&fixture, "cut", &token).args(["--gateway", &cutter.url()]).start();
+    let tunnel = OwnGateway::tunnel_through(&cutter.url(), &fixture, "cut", &token).start();
     gateway.server_becomes("cut", "online", &token).await;
     let mut sessions = Vec::new();
     for _ in 0..SESSIONS {
