@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use culvert_protocol::text;
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, MessageFormatter, Spanned, UserMessageFormatter};
 
 use crate::error::{ConfigError, Unsupported};
@@ -185,6 +185,7 @@ impl<'de> Visitor<'de> for Mapping {
 /// The next value in the shape that its key asks for; `None` for a null, which counts as left out.
 fn value<'de, A: MapAccess<'de>>(map: &mut A, shape: Shape) -> Result<Option<(Raw, Location)>, A::Error> {
     Ok(match shape {
+        Shape::TextOrList => map.next_value::<Option<Spanned<TextOrList>>>()?.map(|raw| (raw.value.0, raw.referenced)),
         Shape::Text => {
             map.next_value::<Option<Spanned<String>>>()?.map(|text| (Raw::Text(text.value), text.referenced))
         }
@@ -195,6 +196,51 @@ fn value<'de, A: MapAccess<'de>>(map: &mut A, shape: Shape) -> Result<Option<(Ra
             .next_value::<Option<Spanned<BTreeMap<String, String>>>>()?
             .map(|map| (Raw::Map(map.value), map.referenced)),
     })
+}
+
+/// A value that may be one text or several. Numbers and truth values become the text that stands for them.
+struct TextOrList(Raw);
+
+impl<'de> Deserialize<'de> for TextOrList {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self(Raw::List(Vec::new())))
+    }
+}
+
+impl<'de> Visitor<'de> for TextOrList {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self, E> {
+        Ok(Self(Raw::Text(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self, E> {
+        Ok(Self(Raw::Text(value.to_string())))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self, E> {
+        Ok(Self(Raw::Text(value.to_string())))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self, E> {
+        Ok(Self(Raw::Text(value.to_string())))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self, E> {
+        Ok(Self(Raw::Text(value.to_string())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        let mut list = Vec::new();
+        while let Some(text) = seq.next_element()? {
+            list.push(text);
+        }
+        Ok(Self(Raw::List(list)))
+    }
 }
 
 impl Seen {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use culvert_protocol::Explain;
 use culvert_protocol::address::BadAddress;
 use culvert_protocol::name::BadName;
+use culvert_tunnel::{BadHeader, BadUrl};
 use thiserror::Error;
 
 use crate::command::BadCommand;
@@ -87,6 +88,46 @@ pub enum ConfigError {
         /// What is missing.
         key: Key,
     },
+    /// A header for a local server that cannot be sent.
+    #[error("{origin}{}: {problem}", of_file(origin, *key))]
+    Header {
+        /// Who gave it.
+        origin: Origin,
+        /// Which list of headers it is in.
+        key: Key,
+        /// What is wrong with it.
+        problem: BadHeader,
+    },
+    /// A local server's address that is none.
+    #[error("{origin}{}: {problem}", of_file(origin, *key))]
+    BadServerUrl {
+        /// Who gave it.
+        origin: Origin,
+        /// Which kind of server it is for.
+        key: Key,
+        /// What is wrong with it.
+        problem: BadUrl,
+    },
+    /// A local server elsewhere without TLS.
+    #[error("{origin}{}: {url} is not encrypted and is not on this machine", of_file(origin, *key))]
+    PlaintextServer {
+        /// Who gave it.
+        origin: Origin,
+        /// Which kind of server it is.
+        key: Key,
+        /// Where it is.
+        url: String,
+    },
+    /// Two keys that do not go together.
+    #[error("{origin}{} does not go together with {other}", of_file(origin, *key))]
+    Conflict {
+        /// Who gave the first.
+        origin: Origin,
+        /// The first.
+        key: Key,
+        /// The other.
+        other: Key,
+    },
     /// A gateway's address that is none.
     #[error("{origin}{}: {problem}", of_file(origin, Key::Gateway))]
     BadUrl {
@@ -140,8 +181,14 @@ impl Explain for ConfigError {
             Self::Syntax { .. } => "config.syntax",
             Self::UnknownKey { .. } => "config.unknown_key",
             Self::Unsupported { .. } => "config.unsupported",
-            Self::Value { .. } | Self::Name { .. } | Self::Placeholder { .. } => "config.value",
+            Self::Value { .. }
+            | Self::Name { .. }
+            | Self::Placeholder { .. }
+            | Self::Header { .. }
+            | Self::BadServerUrl { .. } => "config.value",
+            Self::PlaintextServer { .. } => "config.plaintext",
             Self::Missing { .. } => "config.missing",
+            Self::Conflict { .. } => "config.conflict",
             Self::BadUrl { .. } => "gateway.bad_url",
             Self::Plaintext { .. } => "gateway.plaintext",
             Self::Command { .. } => "command.invalid",
@@ -164,13 +211,19 @@ impl Explain for ConfigError {
             }
             Self::Unsupported { what: Unsupported::InEntry(_), .. } => "Move it to the top level.",
             Self::Unsupported { .. } => "Write it into the server's entry.",
-            Self::Value { key: Key::Token, .. } => "Check where the token was copied from.",
-            Self::Value { origin, .. } | Self::Name { origin, .. } => {
+            Self::Value { key: Key::Token, problem: BadValue::NotAToken, .. } => {
+                "Check where the token was copied from."
+            }
+            Self::Value { problem: BadValue::LiteralHeader | BadValue::NotHeader, .. } => {
+                "Put the value into a variable or a file: --local-header NAME=env:VARIABLE, --local-header NAME=file:PATH."
+            }
+            Self::Conflict { .. } => "Leave one of the two out.",
+            Self::Value { origin, .. } | Self::Name { origin, .. } | Self::Header { origin, .. } => {
                 return Cow::Owned(format!("Correct the value of {}.", where_to(origin)));
             }
             Self::Placeholder { .. } => "Set the variable, or write the text out.",
             Self::Missing { key: Key::LocalStdio } => {
-                "Give --local-stdio \"COMMAND\", or write local_stdio into the file named by --config."
+                "Give --local-stdio \"COMMAND\" (or --local-streamable-http URL), or write local_stdio into the file named by --config."
             }
             Self::Missing { key: Key::Gateway } => {
                 "Give --gateway URL, set REVERSE_PROXY_GATEWAY, or write gateway into the file named by --config."
@@ -180,7 +233,11 @@ impl Explain for ConfigError {
                 "Give the bare URL, and the token with REVERSE_PROXY_TOKEN."
             }
             Self::BadUrl { .. } => "Write it as https://gateway.example.com, with a port or a path if it has one.",
-            Self::Plaintext { .. } => {
+            Self::BadServerUrl { problem: BadUrl::Credentials, .. } => {
+                "Give the bare URL, and credentials with --local-header (local_headers)."
+            }
+            Self::BadServerUrl { .. } => "Write it as http://127.0.0.1:8000/mcp.",
+            Self::Plaintext { .. } | Self::PlaintextServer { .. } => {
                 "Use https://. Only where the network itself is trusted: --allow-plaintext (allow_plaintext: true)."
             }
             Self::Command { .. } => "Write it as you would type it in a shell, with matching quotes.",

@@ -14,6 +14,14 @@ pub enum Key {
     Env,
     /// The folder that it runs in.
     Cwd,
+    /// The address of a local server that speaks Streamable HTTP.
+    LocalStreamableHttp,
+    /// The address of a local server that speaks the older HTTP with SSE.
+    LocalSse,
+    /// Headers for a local server by address.
+    LocalHeaders,
+    /// Headers of callers that a local server by address may be handed.
+    ForwardAuth,
     /// The name to register.
     ServerName,
     /// What the gateway's catalog says about it.
@@ -22,12 +30,22 @@ pub enum Key {
     Gateway,
     /// The bearer for the gateway.
     Token,
+    /// What carries the link.
+    Transport,
     /// The ceiling of the first wait between tries.
     ReconnectDelay,
     /// How many tries may fail in a row.
     MaxRetries,
     /// The heartbeat's interval.
     Keepalive,
+    /// How long a call may stay unanswered.
+    RequestTimeout,
+    /// Whether all clients share one process of the local server.
+    SingleChild,
+    /// How many clients' sessions may be open at once.
+    MaxSessions,
+    /// Whether a process is kept ready for the next session.
+    WarmSpare,
     /// The largest whole frame.
     MaxMessageSize,
     /// How long the local server may take to its first answer.
@@ -43,6 +61,8 @@ pub enum Key {
 pub enum Shape {
     /// One text, number or truth value.
     Text,
+    /// One text, or a list of them.
+    TextOrList,
     /// A list of texts.
     List,
     /// A mapping from text to text.
@@ -80,18 +100,27 @@ const fn only_in_files(name: &'static str, shape: Shape) -> About {
 
 impl Key {
     /// Every key, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 24] = [
         Self::LocalStdio,
         Self::Args,
         Self::Env,
         Self::Cwd,
+        Self::LocalStreamableHttp,
+        Self::LocalSse,
+        Self::LocalHeaders,
+        Self::ForwardAuth,
         Self::ServerName,
         Self::ServerDescription,
         Self::Gateway,
         Self::Token,
+        Self::Transport,
         Self::ReconnectDelay,
         Self::MaxRetries,
         Self::Keepalive,
+        Self::RequestTimeout,
+        Self::SingleChild,
+        Self::MaxSessions,
+        Self::WarmSpare,
         Self::MaxMessageSize,
         Self::StartTimeout,
         Self::AllowPlaintext,
@@ -106,12 +135,21 @@ impl Key {
             Self::Args => only_in_files("args", Shape::List),
             Self::Env => only_in_files("env", Shape::Map),
             Self::Cwd => only_in_files("cwd", Shape::Text),
+            Self::LocalStreamableHttp => plain("local_streamable_http", "--local-streamable-http"),
+            Self::LocalSse => plain("local_sse", "--local-sse"),
+            Self::LocalHeaders => About { shape: Shape::Map, ..plain("local_headers", "--local-header") },
+            Self::ForwardAuth => only_in_files("forward_auth", Shape::List),
             Self::ServerName => About { alias: Some("name"), ..plain("server_name", "--server-name") },
             Self::ServerDescription => {
                 About { alias: Some("description"), ..plain("server_description", "--server-description") }
             }
-            Self::Gateway => About { variable: Some("REVERSE_PROXY_GATEWAY"), ..plain("gateway", "--gateway") },
+            Self::Gateway => About {
+                variable: Some("REVERSE_PROXY_GATEWAY"),
+                shape: Shape::TextOrList,
+                ..plain("gateway", "--gateway")
+            },
             Self::Token => About { variable: Some("REVERSE_PROXY_TOKEN"), ..plain("token", "--token") },
+            Self::Transport => About { default: Some("auto"), ..plain("transport", "--transport") },
             Self::ReconnectDelay => About {
                 variable: Some("REVERSE_PROXY_RECONNECT_DELAY"),
                 default: Some("1"),
@@ -125,6 +163,14 @@ impl Key {
                 ..plain("max_retries", "--max-retries")
             },
             Self::Keepalive => About { default: Some("30"), unit: seconds, ..plain("keepalive", "--keepalive") },
+            Self::RequestTimeout => {
+                About { default: Some("300"), unit: seconds, ..plain("request_timeout", "--request-timeout") }
+            }
+            Self::SingleChild => About { default: Some("false"), ..plain("single_child", "--single-child") },
+            Self::MaxSessions => {
+                About { default: Some("8"), unit: Some("sessions"), ..plain("max_sessions", "--max-sessions") }
+            }
+            Self::WarmSpare => About { default: Some("false"), ..plain("warm_spare", "--warm-spare") },
             Self::MaxMessageSize => About {
                 default: Some("16777216"),
                 unit: Some("bytes"),
@@ -191,7 +237,9 @@ mod tests {
     fn flags_are_the_keys_with_hyphens() {
         for key in Key::ALL {
             if let Some(flag) = key.about().flag {
-                assert_eq!(flag.trim_start_matches("--").replace('-', "_"), key.name());
+                // A flag that is repeated gives one at a time.
+                let plural = if key == Key::LocalHeaders { "s" } else { "" };
+                assert_eq!(flag.trim_start_matches("--").replace('-', "_") + plural, key.name());
             }
         }
     }
@@ -206,6 +254,9 @@ mod tests {
             ("tokne", Some("token")),
             ("logLevel", Some("log_level")),
             ("local-stdio", Some("local_stdio")),
+            ("local_header", Some("local_headers")),
+            ("gateways", Some("gateway")),
+            ("maxSessions", Some("max_sessions")),
             ("arguments", None),
             ("colour", None),
         ] {

@@ -1,16 +1,17 @@
-//! A name for a server that was given none: what its command is about, and the host. The same at each start, different
+//! A name for a server that was given none: what its command or address is about, and the host. The same at each start, different
 //! on two machines.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use culvert_protocol::ServerName;
-use culvert_tunnel::StdioCommand;
+use culvert_tunnel::{LocalServer, StdioCommand};
 
 use crate::package::{Subject, subject};
 use crate::surroundings::Surroundings;
 
 /// Words that name no server in particular.
-const GENERIC: [&str; 30] = [
+const GENERIC: [&str; 33] = [
     "",
     "mcp",
     "server",
@@ -24,6 +25,9 @@ const GENERIC: [&str; 30] = [
     "start",
     "serve",
     "stdio",
+    "sse",
+    "api",
+    "v1",
     "--main--",
     "src",
     "dist",
@@ -46,20 +50,43 @@ const GENERIC: [&str; 30] = [
 /// Half of what a name may have: as much for the server as for the host, with a hyphen between them.
 const HALF: usize = ServerName::MAX / 2 - 1;
 
-/// The name made from a command and the host, such as `git-laptop-7`.
-pub fn made_name(command: &StdioCommand, surroundings: &Surroundings<'_>) -> ServerName {
-    let words: Vec<_> = std::iter::once(&command.program).chain(&command.args).cloned().collect();
-    let folder = match &command.cwd {
-        Some(cwd) => surroundings.folder.join(cwd),
-        None => surroundings.folder.clone(),
+/// The name made from a command or an address, and the host, such as `git-laptop-7`.
+pub fn made_name(server: &LocalServer, surroundings: &Surroundings<'_>) -> ServerName {
+    let server = match server {
+        LocalServer::Stdio(command) => of_command(command, surroundings),
+        LocalServer::StreamableHttp { url, .. } | LocalServer::Sse { url, .. } => of_address(&url.to_string()),
     };
-    let server = subject(&words).and_then(|subject| telling(&subject, &folder));
     let parts = [server.unwrap_or_else(|| "server".to_owned()), surroundings.short_host()];
     let parts: Vec<_> = parts.iter().filter_map(|part| ServerName::from_lossy(part)).collect();
     let cut = |name: &ServerName| name.as_str().chars().take(HALF).collect::<String>();
     ServerName::from_lossy(&parts.iter().map(cut).collect::<Vec<_>>().join("-").to_lowercase())
         .or_else(|| ServerName::from_lossy("server"))
         .unwrap_or_else(|| unreachable!("\"server\" is a server name"))
+}
+
+/// What a URL is about: the last telling part of its path, else its host, else the port that keeps two servers of one
+/// machine apart.
+fn of_address(url: &str) -> Option<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split('?').next().unwrap_or(rest);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_bare = host.starts_with('[') || host.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost");
+    // `notes.example.com` is about notes, `mcp.example.com` about example.
+    let labels: Vec<_> = if is_bare { Vec::new() } else { host.split('.').take(2).collect() };
+    last_telling(labels.into_iter().rev().chain(path.split('/'))).or_else(|| port.map(|port| format!("server-{port}")))
+}
+
+fn of_command(command: &StdioCommand, surroundings: &Surroundings<'_>) -> Option<String> {
+    let words: Vec<_> = std::iter::once(&command.program).chain(&command.args).cloned().collect();
+    let folder = match &command.cwd {
+        Some(cwd) => surroundings.folder.join(cwd),
+        None => surroundings.folder.clone(),
+    };
+    subject(&words).and_then(|subject| telling(&subject, &folder))
 }
 
 /// The most telling word of what a command is about.
@@ -149,11 +176,12 @@ mod tests {
             StdioCommand { program: words.next().unwrap_or_default(), args: words.collect(), ..Default::default() };
         let surroundings = Surroundings {
             variable: &|_| None,
+            secret_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
             host: host.to_owned(),
             folder: "/home/ann/weather".into(),
             platform: Platform::Unix,
         };
-        made_name(&command, &surroundings).as_str().to_owned()
+        made_name(&LocalServer::Stdio(command), &surroundings).as_str().to_owned()
     }
 
     #[test]
@@ -189,6 +217,23 @@ mod tests {
             ("sh -c x", "sh"),
         ] {
             assert_eq!(named(line, "h"), format!("{name}-h"), "{line}");
+        }
+    }
+
+    #[test]
+    fn addresses_say_what_they_are_about() {
+        for (url, about) in [
+            ("http://127.0.0.1:8000/mcp", Some("server-8000")),
+            ("http://localhost:3001/sse", Some("server-3001")),
+            ("http://[::1]:3001/", Some("server-3001")),
+            ("http://[::1]/mcp", None),
+            ("http://localhost", None),
+            ("http://localhost:8000/notes/mcp", Some("notes")),
+            ("https://mcp.example.com/mcp", Some("example")),
+            ("https://notes.example.com/mcp?…", Some("notes")),
+            ("http://mcp-server-git:8000/api/v1/sse", Some("git")),
+        ] {
+            assert_eq!(of_address(url).as_deref(), about, "{url}");
         }
     }
 

@@ -75,6 +75,7 @@ mod tests {
             text,
             &Surroundings {
                 variable: &|name| (name == "TEAM").then(|| "blue {hostname}".to_owned()),
+                secret_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
                 host: "Box.example".to_owned(),
                 folder: "/".into(),
                 platform: Platform::Unix,

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use culvert_protocol::{Secret, text};
+use culvert_tunnel::Transport;
 
 use crate::document::Raw;
 use crate::error::ConfigError;
+use crate::headers::LocalHeaders;
 use crate::key::Key;
 use crate::level::LogLevel;
 use crate::origin::{Origin, Sourced};
@@ -22,13 +24,22 @@ pub struct Settings {
     pub args: Option<Sourced<Vec<String>>>,
     pub env: Option<Sourced<ChildEnvironment>>,
     pub cwd: Option<Sourced<PathBuf>>,
+    pub local_streamable_http: Option<Sourced<String>>,
+    pub local_sse: Option<Sourced<String>>,
+    pub local_headers: Option<Sourced<LocalHeaders>>,
+    pub forward_auth: Option<Sourced<Vec<String>>>,
     pub server_name: Option<Sourced<String>>,
     pub server_description: Option<Sourced<String>>,
-    pub gateway: Option<Sourced<String>>,
+    pub gateway: Option<Sourced<Vec<String>>>,
     pub token: Option<Sourced<Secret>>,
+    pub transport: Option<Sourced<Transport>>,
     pub reconnect_delay: Option<Sourced<Duration>>,
     pub max_retries: Option<Sourced<u32>>,
     pub keepalive: Option<Sourced<Duration>>,
+    pub request_timeout: Option<Sourced<Duration>>,
+    pub single_child: Option<Sourced<bool>>,
+    pub max_sessions: Option<Sourced<usize>>,
+    pub warm_spare: Option<Sourced<bool>>,
     pub max_message_size: Option<Sourced<usize>>,
     pub start_timeout: Option<Sourced<Duration>>,
     pub allow_plaintext: Option<Sourced<bool>>,
@@ -48,26 +59,55 @@ impl fmt::Debug for ChildEnvironment {
 impl Settings {
     /// This layer, with `lower` showing through where it says nothing.
     ///
-    /// Arguments belong to the command that they stand beside: another command does not inherit them.
+    /// What belongs to one local server, such as a command's arguments or the headers with its secrets, stays with it:
+    /// a layer that names another one does not inherit them.
     #[must_use]
     pub fn over(self, lower: Self) -> Self {
-        let args = if self.local_stdio.is_some() { self.args } else { self.args.or(lower.args) };
+        let by_address = self.local_streamable_http.is_some() || self.local_sse.is_some();
+        let lower = match (by_address, self.local_stdio.is_some()) {
+            (true, _) => Self { env: None, cwd: None, ..lower.without_local_server() },
+            (false, true) => lower.without_local_server(),
+            (false, false) => lower,
+        };
         Self {
             local_stdio: self.local_stdio.or(lower.local_stdio),
-            args,
+            args: self.args.or(lower.args),
             env: self.env.or(lower.env),
             cwd: self.cwd.or(lower.cwd),
+            local_streamable_http: self.local_streamable_http.or(lower.local_streamable_http),
+            local_sse: self.local_sse.or(lower.local_sse),
+            local_headers: self.local_headers.or(lower.local_headers),
+            forward_auth: self.forward_auth.or(lower.forward_auth),
             server_name: self.server_name.or(lower.server_name),
             server_description: self.server_description.or(lower.server_description),
             gateway: self.gateway.or(lower.gateway),
             token: self.token.or(lower.token),
+            transport: self.transport.or(lower.transport),
             reconnect_delay: self.reconnect_delay.or(lower.reconnect_delay),
             max_retries: self.max_retries.or(lower.max_retries),
             keepalive: self.keepalive.or(lower.keepalive),
+            request_timeout: self.request_timeout.or(lower.request_timeout),
+            single_child: self.single_child.or(lower.single_child),
+            max_sessions: self.max_sessions.or(lower.max_sessions),
+            warm_spare: self.warm_spare.or(lower.warm_spare),
             max_message_size: self.max_message_size.or(lower.max_message_size),
             start_timeout: self.start_timeout.or(lower.start_timeout),
             allow_plaintext: self.allow_plaintext.or(lower.allow_plaintext),
             log_level: self.log_level.or(lower.log_level),
+        }
+    }
+
+    /// The rest, where another local server is named: neither this layer's own nor what belongs to it. Variables and
+    /// folder stay, because commands are often tried out one after another in the same.
+    fn without_local_server(self) -> Self {
+        Self {
+            local_stdio: None,
+            args: None,
+            local_streamable_http: None,
+            local_sse: None,
+            local_headers: None,
+            forward_auth: None,
+            ..self
         }
     }
 
@@ -81,13 +121,22 @@ impl Settings {
             Key::Args => of(&self.args),
             Key::Env => of(&self.env),
             Key::Cwd => of(&self.cwd),
+            Key::LocalStreamableHttp => of(&self.local_streamable_http),
+            Key::LocalSse => of(&self.local_sse),
+            Key::LocalHeaders => of(&self.local_headers),
+            Key::ForwardAuth => of(&self.forward_auth),
             Key::ServerName => of(&self.server_name),
             Key::ServerDescription => of(&self.server_description),
             Key::Gateway => of(&self.gateway),
             Key::Token => of(&self.token),
+            Key::Transport => of(&self.transport),
             Key::ReconnectDelay => of(&self.reconnect_delay),
             Key::MaxRetries => of(&self.max_retries),
             Key::Keepalive => of(&self.keepalive),
+            Key::RequestTimeout => of(&self.request_timeout),
+            Key::SingleChild => of(&self.single_child),
+            Key::MaxSessions => of(&self.max_sessions),
+            Key::WarmSpare => of(&self.warm_spare),
             Key::MaxMessageSize => of(&self.max_message_size),
             Key::StartTimeout => of(&self.start_timeout),
             Key::AllowPlaintext => of(&self.allow_plaintext),
@@ -125,10 +174,24 @@ impl Settings {
                 }
                 self.cwd = Some(Sourced::new(text.trim().into(), to()));
             }
+            (Key::LocalStreamableHttp, Raw::Text(text)) => self.local_streamable_http = Some(Sourced::new(text, to())),
+            (Key::LocalSse, Raw::Text(text)) => self.local_sse = Some(Sourced::new(text, to())),
+            (Key::LocalHeaders, Raw::Map(headers)) => {
+                let headers = headers.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+                self.local_headers = Some(Sourced::new(LocalHeaders(headers), to()));
+            }
+            (Key::ForwardAuth, Raw::List(names)) => self.forward_auth = Some(Sourced::new(names, to())),
             (Key::ServerName, Raw::Text(text)) => self.server_name = Some(Sourced::new(text, to())),
             (Key::ServerDescription, Raw::Text(text)) => self.server_description = Some(Sourced::new(text, to())),
-            (Key::Gateway, Raw::Text(text)) => self.gateway = Some(Sourced::new(text, to())),
+            (Key::Gateway, Raw::Text(text)) => self.gateway = Some(Sourced::new(value::addresses(&text), to())),
+            (Key::Gateway, Raw::List(list)) => {
+                let all = list.iter().flat_map(|text| value::addresses(text)).collect();
+                self.gateway = Some(Sourced::new(all, to()));
+            }
             (Key::Token, Raw::Text(text)) => self.token = Some(Sourced::new(Secret::new(text), to())),
+            (Key::Transport, Raw::Text(text)) => {
+                self.transport = Some(Sourced::new(value::transport(&text).map_err(bad)?, to()));
+            }
             (Key::ReconnectDelay, Raw::Text(text)) => {
                 self.reconnect_delay = Some(Sourced::new(value::seconds(&text).map_err(bad)?, to()));
             }
@@ -137,6 +200,18 @@ impl Settings {
             }
             (Key::Keepalive, Raw::Text(text)) => {
                 self.keepalive = Some(Sourced::new(value::seconds(&text).map_err(bad)?, to()));
+            }
+            (Key::RequestTimeout, Raw::Text(text)) => {
+                self.request_timeout = Some(Sourced::new(value::seconds(&text).map_err(bad)?, to()));
+            }
+            (Key::SingleChild, Raw::Text(text)) => {
+                self.single_child = Some(Sourced::new(value::boolean(&text).map_err(bad)?, to()));
+            }
+            (Key::MaxSessions, Raw::Text(text)) => {
+                self.max_sessions = Some(Sourced::new(value::sessions(&text).map_err(bad)?, to()));
+            }
+            (Key::WarmSpare, Raw::Text(text)) => {
+                self.warm_spare = Some(Sourced::new(value::boolean(&text).map_err(bad)?, to()));
             }
             (Key::MaxMessageSize, Raw::Text(text)) => {
                 self.max_message_size = Some(Sourced::new(value::bytes(&text).map_err(bad)?, to()));

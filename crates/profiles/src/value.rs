@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use culvert_protocol::limits;
+use culvert_tunnel::Transport;
 use thiserror::Error;
 
 /// The longest time that may be configured: a day. Longer ones are typing errors, and would overflow clocks.
@@ -13,6 +14,9 @@ const SHORTEST: f64 = 0.001;
 
 /// The largest whole frame that may be configured, in bytes: 1 GiB. A frame is held in memory.
 const LARGEST_MESSAGE: usize = 1 << 30;
+
+/// The most sessions that may be allowed at once: each is a process.
+const MOST_SESSIONS: usize = 1000;
 
 /// Why a text is no value for its key. The text itself is never repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -35,6 +39,12 @@ pub enum BadValue {
     /// Outside of what a frame may be.
     #[error("a message size is at least {} and at most {LARGEST_MESSAGE} bytes", limits::MAX_MESSAGE_FLOOR)]
     Size,
+    /// No number of sessions.
+    #[error("expected a whole number of sessions, from 1 to {MOST_SESSIONS}")]
+    NotSessions,
+    /// No transport.
+    #[error("expected one of auto, ws, sse")]
+    Transport,
     /// No log level.
     #[error("expected one of TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL")]
     Level,
@@ -57,11 +67,20 @@ pub enum BadValue {
     #[error("a token is made of visible ASCII characters, without blanks and without \"Bearer\" before it")]
     NotAToken,
     /// A kind of secret reference that is not read here.
-    #[error("this kind of reference to a secret is not supported; use env:NAME, or REVERSE_PROXY_TOKEN")]
+    #[error("this kind of reference to a secret is not supported; use env:NAME or file:PATH")]
     Reference,
+    /// A reference to a file that cannot be read.
+    #[error("it refers to a file that cannot be read: {0}")]
+    UnreadableFile(std::io::ErrorKind),
     /// A reference to a variable that is unset or empty.
     #[error("it refers to an environment variable that is not set")]
     UnsetVariable,
+    /// A header that is written in no form known here.
+    #[error("expected NAME=env:VARIABLE or NAME=file:PATH")]
+    NotHeader,
+    /// A header's value on the command line.
+    #[error("a value on the command line can be seen by every user of this machine")]
+    LiteralHeader,
 }
 
 /// A time in seconds, fractions allowed: from a thousandth to a day.
@@ -84,6 +103,47 @@ pub fn seconds(text: &str) -> Result<Duration, BadValue> {
 /// [`BadValue::NotRetries`].
 pub fn retries(text: &str) -> Result<u32, BadValue> {
     text.trim().parse().map_err(|_| BadValue::NotRetries)
+}
+
+/// A number of sessions: from 1 to 1000.
+///
+/// # Errors
+/// [`BadValue::NotSessions`].
+pub fn sessions(text: &str) -> Result<usize, BadValue> {
+    let sessions = text.trim().parse().ok();
+    sessions.filter(|count| (1..=MOST_SESSIONS).contains(count)).ok_or(BadValue::NotSessions)
+}
+
+/// What carries a link: `auto`, `ws` or `sse`, in any case.
+///
+/// # Errors
+/// [`BadValue::Transport`].
+pub fn transport(text: &str) -> Result<Transport, BadValue> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "auto" => Ok(Transport::Auto),
+        "ws" => Ok(Transport::WebSocket),
+        "sse" => Ok(Transport::Sse),
+        _ => Err(BadValue::Transport),
+    }
+}
+
+/// The addresses in a text: one, or several with blanks or commas between them. A comma counts only where another
+/// address follows it, because paths may have commas of their own.
+pub fn addresses(text: &str) -> Vec<String> {
+    let mut addresses: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        for (index, piece) in word.trim_matches(',').split(',').enumerate() {
+            match addresses.last_mut() {
+                Some(last) if index > 0 && !piece.contains("://") => {
+                    last.push(',');
+                    last.push_str(piece);
+                }
+                _ if piece.is_empty() => {}
+                _ => addresses.push(piece.to_owned()),
+            }
+        }
+    }
+    addresses
 }
 
 /// The size of a whole frame in bytes.
@@ -139,9 +199,33 @@ mod tests {
         assert_eq!(retries("4294967295"), Ok(u32::MAX));
         assert_eq!(retries("-1"), Err(BadValue::NotRetries));
         assert_eq!(retries("4294967296"), Err(BadValue::NotRetries));
+        assert_eq!(sessions("1"), Ok(1));
+        assert_eq!(sessions("1000"), Ok(1000));
+        for text in ["0", "1001", "-1", "1.5", "many"] {
+            assert_eq!(sessions(text), Err(BadValue::NotSessions), "{text}");
+        }
+        assert_eq!(transport("WS"), Ok(Transport::WebSocket));
+        assert_eq!(transport("sse"), Ok(Transport::Sse));
+        assert_eq!(transport("Auto"), Ok(Transport::Auto));
+        assert_eq!(transport("websocket"), Err(BadValue::Transport));
         assert_eq!(boolean("Yes"), Ok(true));
         assert_eq!(boolean("off"), Ok(false));
         assert_eq!(boolean("1"), Err(BadValue::NotBoolean));
+    }
+
+    #[test]
+    fn several_addresses_are_told_from_commas_in_one() {
+        for (text, several) in [
+            ("https://a", &["https://a"][..]),
+            (" https://a  https://b\n", &["https://a", "https://b"]),
+            ("https://a,https://b", &["https://a", "https://b"]),
+            ("https://a, https://b,", &["https://a", "https://b"]),
+            ("https://a/x,y,wss://b", &["https://a/x,y", "wss://b"]),
+            ("gw", &["gw"]),
+            (" , ", &[]),
+        ] {
+            assert_eq!(addresses(text), several, "{text:?}");
+        }
     }
 
     proptest! {

@@ -33,7 +33,8 @@ fn refused(content: &str) -> (String, &'static str) {
 
 #[test]
 fn scalars_stay_as_they_were_written() {
-    let document = read("server_name: NO\ntoken: 0123\nkeepalive: 1e3\nlog_level: 'info'\ngateway: |\n  a\n").unwrap();
+    let document =
+        read("server_name: NO\ntoken: 0123\nkeepalive: 1e3\nlog_level: 'info'\nserver_description: |\n  a\n").unwrap();
     assert_eq!(
         texts(&document),
         [
@@ -41,7 +42,7 @@ fn scalars_stay_as_they_were_written() {
             ("token", "0123", "c.yaml:2:8".to_owned()),
             ("keepalive", "1e3", "c.yaml:3:12".to_owned()),
             ("log_level", "info", "c.yaml:4:12".to_owned()),
-            ("gateway", "a\n", "c.yaml:6:3".to_owned()),
+            ("server_description", "a\n", "c.yaml:6:3".to_owned()),
         ]
     );
 }
@@ -68,6 +69,21 @@ fn lists_maps_anchors_and_nulls_are_read() {
     for nothing in ["", "# only words\n", "---\n", "{}"] {
         assert!(read(nothing).unwrap().top.is_empty(), "{nothing:?}");
     }
+}
+
+#[test]
+fn one_gateway_or_several_are_read() {
+    let gateway = |content: &str| read(content).unwrap().top.remove(0).value;
+    assert!(matches!(gateway("gateway: https://a"), Raw::Text(text) if text == "https://a"));
+    assert!(matches!(gateway("gateway: |\n  https://a\n"), Raw::Text(text) if text == "https://a\n"));
+    assert!(
+        matches!(gateway("gateway: [https://a, 'https://b']"), Raw::List(list) if list == ["https://a", "https://b"])
+    );
+    assert!(matches!(gateway("gateway:\n  - https://a\n"), Raw::List(list) if list == ["https://a"]));
+    assert!(read("gateway:\n").unwrap().top.is_empty());
+    let json = read_json(r#"{"gateway": ["https://a"]}"#).unwrap();
+    assert!(matches!(&json.top[0].value, Raw::List(list) if list == &["https://a"]));
+    assert_eq!(refused("gateway: [[https://a]]").1, "config.syntax");
 }
 
 #[test]

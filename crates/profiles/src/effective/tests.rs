@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use culvert_protocol::Explain;
 use proptest::prelude::*;
+
+use culvert_tunnel::{BadHeader, ForwardAuth, Headers, ServerUrl, StdioCommand};
 
 use super::*;
 use crate::command::Platform;
@@ -22,8 +25,13 @@ const BOTH: &[(Key, &str)] = &[(Key::LocalStdio, "uvx mcp-server-git"), (Key::Ga
 fn layer(values: &[(Key, &str)]) -> Settings {
     let mut settings = Settings::default();
     for (key, value) in values {
-        let flag = key.about().flag.unwrap();
-        settings.set(*key, Raw::Text((*value).to_owned()), Origin::Flag(flag)).unwrap();
+        let origin = Origin::Flag(key.about().flag.unwrap());
+        if *key == Key::LocalHeaders {
+            let headers = crate::LocalHeaders::from_flags([*value]).unwrap();
+            settings.local_headers = Some(Sourced::new(headers, origin));
+        } else {
+            settings.set(*key, Raw::Text((*value).to_owned()), origin).unwrap();
+        }
     }
     settings
 }
@@ -33,6 +41,11 @@ fn come_to(case: &Case<'_>) -> Result<Effective, ConfigError> {
     let file = ConfigFile::parse(case.file, Path::new("c.yaml"))?;
     let surroundings = Surroundings {
         variable: &|name| environment.get(name).map(|value| (*value).to_owned()),
+        secret_file: &|path| match path.to_str() {
+            Some("/home/ann/secret" | "/run/secret") => Ok("from a file\n".to_owned()),
+            Some("/run/token") => Ok("hunter2\n".to_owned()),
+            _ => Err(std::io::ErrorKind::NotFound.into()),
+        },
         host: "laptop-7.example".to_owned(),
         folder: "/home/ann".into(),
         platform: Platform::Unix,
@@ -41,11 +54,11 @@ fn come_to(case: &Case<'_>) -> Result<Effective, ConfigError> {
 }
 
 fn tunnel_of(case: &Case<'_>) -> TunnelConfig {
-    come_to(case).unwrap().single().unwrap().0
+    come_to(case).unwrap().of_one_server().unwrap().tunnels.remove(0)
 }
 
 fn refusal(case: &Case<'_>) -> (String, &'static str) {
-    let error = come_to(case).and_then(Effective::single).map(|_| ()).unwrap_err();
+    let error = come_to(case).and_then(Effective::of_one_server).map(|_| ()).unwrap_err();
     assert!(!error.action().is_empty());
     (error.to_string(), error.code())
 }
@@ -54,7 +67,8 @@ fn refusal(case: &Case<'_>) -> (String, &'static str) {
 fn the_defaults_hold_where_nothing_is_said() {
     let effective = come_to(&Case { flags: BOTH, ..NONE }).unwrap();
     assert!(effective.warnings.is_empty());
-    let (tunnel, level, _) = effective.single().unwrap();
+    let level = effective.log_level;
+    let [tunnel] = &effective.tunnels[..] else { panic!("not one") };
     let text = |key: Key| key.about().default.unwrap();
     assert_eq!(tunnel.name.as_str(), "git-laptop-7");
     assert_eq!(tunnel.description, None);
@@ -65,6 +79,12 @@ fn the_defaults_hold_where_nothing_is_said() {
     assert_eq!(tunnel.keepalive.as_secs().to_string(), text(Key::Keepalive));
     assert_eq!(tunnel.max_message.to_string(), text(Key::MaxMessageSize));
     assert_eq!(tunnel.start_timeout.as_secs().to_string(), text(Key::StartTimeout));
+    assert_eq!(tunnel.request_timeout.as_secs().to_string(), text(Key::RequestTimeout));
+    assert_eq!(Ok(tunnel.transport), crate::transport(text(Key::Transport)));
+    assert_eq!(tunnel.children.single.to_string(), text(Key::SingleChild));
+    assert_eq!(tunnel.children.max_sessions.to_string(), text(Key::MaxSessions));
+    assert_eq!(tunnel.children.warm_spare.to_string(), text(Key::WarmSpare));
+    assert_eq!(tunnel.forward_auth, ForwardAuth::default());
     assert_eq!(level.name(), text(Key::LogLevel));
 }
 
@@ -82,10 +102,10 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     let flags = [(Key::Gateway, "https://flag"), (Key::LocalStdio, "b")];
     let effective = come_to(&Case { flags: &flags, environment: &environment, file }).unwrap();
     assert_eq!(effective.log_level, LogLevel::Error);
-    let tunnel = effective.single().unwrap().0;
+    let [tunnel] = &effective.tunnels[..] else { panic!("not one") };
     assert_eq!(tunnel.server, LocalServer::Stdio(StdioCommand { program: "b".into(), ..Default::default() }));
     assert_eq!(tunnel.gateway.to_string(), "https://flag");
-    assert_eq!(tunnel.token.unwrap().expose(), "env");
+    assert_eq!(tunnel.token.as_ref().unwrap().expose(), "env");
     assert_eq!(tunnel.retry.first, Duration::from_secs(2));
     assert_eq!(tunnel.retry.max, Some(3), "a blank variable counts as unset");
 }
@@ -153,6 +173,7 @@ fn gateways_elsewhere_need_tls_or_leave() {
 fn commands_are_split_unless_arguments_are_given() {
     let command = |file: &str| match tunnel_of(&Case { file: &format!("gateway: https://h\n{file}"), ..NONE }).server {
         LocalServer::Stdio(command) => command,
+        server => panic!("{server:?}"),
     };
     let split = command("local_stdio: uvx mcp-server-filesystem --directory '/my files' $HOME");
     assert_eq!(split.program, "uvx");
@@ -174,7 +195,7 @@ fn arguments_stay_with_their_command() {
         environment: &[],
         file: "local_stdio: uvx\nargs: [a]\ngateway: https://h",
     };
-    let LocalServer::Stdio(command) = tunnel_of(&case).server;
+    let LocalServer::Stdio(command) = tunnel_of(&case).server else { panic!("no command") };
     assert_eq!((command.program.as_str(), command.args), ("npx", vec!["other".to_owned()]));
 }
 
@@ -213,10 +234,20 @@ fn tokens_are_literal_or_in_a_variable() {
     assert_eq!(warnings(&case), []);
     let tunnel = tunnel_of(&case);
     assert_eq!(tunnel.token.unwrap().expose(), "hunter2");
-    let LocalServer::Stdio(command) = tunnel.server;
+    let LocalServer::Stdio(command) = tunnel.server else { panic!("no command") };
     assert_eq!(command.env["GW_TOKEN"], "", "the child inherits the variable without its value");
-    for file in ["token: ''", "token: env:NOPE", "token: Bearer hunter2", "token: hunter2é", "token: keychain:hunter2"]
-    {
+    let in_file = Case { flags: BOTH, environment: &[], file: "token: file:/run/token" };
+    assert_eq!(warnings(&in_file), []);
+    assert_eq!(tunnel_of(&in_file).token.unwrap().expose(), "hunter2");
+    for file in [
+        "token: ''",
+        "token: env:NOPE",
+        "token: file:/nope",
+        "token: file:/run/secret",
+        "token: Bearer hunter2",
+        "token: hunter2é",
+        "token: keychain:hunter2",
+    ] {
         let (text, code) = refusal(&Case { flags: BOTH, environment: &[], file });
         assert_eq!(code, "config.value");
         assert!(text.starts_with("c.yaml:1:8: token: ") && !text.contains("hunter2"), "{text}");
@@ -257,6 +288,175 @@ fn several_servers_are_understood_and_one_works() {
     let (text, _) = refusal(&Case { file: one, flags: &[(Key::LocalStdio, "x")], environment: &[] });
     assert_eq!(text, "c.yaml:2:11: the file lists its servers, so --local-stdio has no server that it belongs to");
     assert_eq!(refusal(&Case { file: "cwd: /\nservers: [{command: f}]", ..NONE }).1, "config.unsupported");
+}
+
+#[test]
+fn several_gateways_are_a_tunnel_each() {
+    let gateways = |case: &Case<'_>| {
+        let tunnels = come_to(case).unwrap().of_one_server().unwrap().tunnels;
+        tunnels.iter().map(|tunnel| tunnel.gateway.to_string()).collect::<Vec<_>>()
+    };
+    let listed = "local_stdio: x\ntoken: hunter2\ngateway: [https://a, 'wss://b/reverse-proxy/ws']";
+    let effective = come_to(&Case { file: listed, ..NONE }).unwrap();
+    let [a, b] = &effective.tunnels[..] else { panic!("not two") };
+    assert_eq!((a.gateway.to_string(), b.gateway.to_string()), ("https://a".to_owned(), "https://b".to_owned()));
+    assert_eq!((&a.name, &a.server, a.token.as_ref().unwrap().expose()), (&b.name, &b.server, "hunter2"));
+    assert_eq!(b.token, a.token);
+    assert_eq!(
+        gateways(&Case { flags: &[(Key::Gateway, "https://c")], environment: &[], file: listed }),
+        ["https://c"]
+    );
+    let environment = [("REVERSE_PROXY_GATEWAY", "https://d, https://e")];
+    assert_eq!(
+        gateways(&Case { flags: &[], environment: &environment, file: "local_stdio: x" }),
+        ["https://d", "https://e"]
+    );
+    let twice = come_to(&Case { file: "local_stdio: x\ngateway: [https://a, https://a/]", ..NONE }).unwrap();
+    assert_eq!(twice.tunnels.len(), 1);
+    assert_eq!(twice.warnings, [Warning::GatewayTwice("https://a".to_owned())]);
+    for (gateway, message, code) in [
+        ("[https://a, gw]", "c.yaml:2:10: gateway: \"gw\" is not a URL", "gateway.bad_url"),
+        (
+            "[https://a, http://b]",
+            "c.yaml:2:10: gateway: http://b is not encrypted and is not on this machine",
+            "gateway.plaintext",
+        ),
+        (
+            "[]",
+            "c.yaml:2:10: gateway: expected a value, found nothing; leave it out where none is meant",
+            "config.value",
+        ),
+        ("12", "c.yaml:2:10: gateway: \"12\" is not a URL", "gateway.bad_url"),
+        ("{a: b}", "c.yaml:2:10: something else is expected here", "config.syntax"),
+    ] {
+        let file = format!("local_stdio: x\ngateway: {gateway}");
+        assert_eq!(refusal(&Case { file: &file, ..NONE }), (message.to_owned(), code), "{gateway}");
+    }
+}
+
+#[test]
+fn a_local_server_may_be_an_address() {
+    let environment = [("KEY", "from a variable")];
+    let server = |file: &str| {
+        let file = format!("gateway: https://gw\n{file}");
+        tunnel_of(&Case { flags: &[], environment: &environment, file: &file })
+    };
+    let url = ServerUrl::parse("http://127.0.0.1:8000/mcp").unwrap();
+    let file = "local_streamable_http: http://127.0.0.1:8000/mcp\nforward_auth: [X-Tenant]\n\
+                local_headers: {Authorization: env:KEY, X-Key: file:secret, X-Other: file:/run/secret}";
+    let tunnel = server(file);
+    let headers = [("authorization", "from a variable"), ("x-key", "from a file"), ("x-other", "from a file")];
+    let headers = Headers::new(headers.map(|(name, value)| (name, value.to_owned().into()))).unwrap();
+    assert_eq!(tunnel.server, LocalServer::StreamableHttp { url: url.clone(), headers });
+    assert_eq!(tunnel.forward_auth, ForwardAuth::allow(["x-tenant"]).unwrap());
+    assert_eq!(tunnel.name.as_str(), "server-8000-laptop-7");
+    let plain = server("local_sse: http://127.0.0.1:8000/mcp\nforward_auth: []");
+    assert_eq!(plain.server, LocalServer::Sse { url, headers: Headers::default() });
+    assert_eq!(plain.forward_auth, ForwardAuth::allow::<&str>([]).unwrap());
+}
+
+#[test]
+fn an_address_without_tls_is_this_machine_or_allowed() {
+    let file = "gateway: https://gw\nlocal_sse: http://notes:8000/sse?key=hunter2";
+    let (text, code) = refusal(&Case { file, ..NONE });
+    assert_eq!(text, "c.yaml:2:12: local_sse: http://notes:8000/sse?… is not encrypted and is not on this machine");
+    assert_eq!(code, "config.plaintext");
+    let allowed = come_to(&Case { file: &format!("{file}\nallow_plaintext: true"), ..NONE }).unwrap();
+    assert_eq!(allowed.warnings, [Warning::Plaintext("http://notes:8000/sse?…".to_owned())]);
+    assert_eq!(allowed.tunnels[0].name.as_str(), "notes-laptop-7");
+    for bad in ["http://u:hunter2@notes", "ws://notes", "notes?hunter2"] {
+        let (text, code) = refusal(&Case { file: &format!("gateway: https://gw\nlocal_sse: {bad}"), ..NONE });
+        assert_eq!(code, "config.value");
+        assert!(text.starts_with("c.yaml:2:12: local_sse: ") && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn what_belongs_to_another_local_server_is_not_inherited() {
+    let file =
+        "gateway: https://gw\nlocal_sse: http://127.0.0.1:1/sse\nlocal_headers: {X-Key: env:KEY}\nforward_auth: []";
+    let environment = [("KEY", "hunter2")];
+    let flags = [(Key::LocalStreamableHttp, "http://127.0.0.1:2/mcp")];
+    let tunnel = tunnel_of(&Case { flags: &flags, environment: &environment, file });
+    let url = ServerUrl::parse("http://127.0.0.1:2/mcp").unwrap();
+    assert_eq!(tunnel.server, LocalServer::StreamableHttp { url, headers: Headers::default() });
+    assert_eq!(tunnel.forward_auth, ForwardAuth::default());
+    let flags = [(Key::LocalStdio, "x")];
+    let tunnel = tunnel_of(&Case { flags: &flags, environment: &environment, file });
+    assert!(matches!(tunnel.server, LocalServer::Stdio(_)));
+    let command = "gateway: https://gw\nlocal_stdio: x\nargs: [y]\nenv: {A: b}\ncwd: /";
+    let tunnel = tunnel_of(&Case { flags: &[(Key::LocalSse, "http://127.0.0.1:2")], environment: &[], file: command });
+    assert!(matches!(tunnel.server, LocalServer::Sse { .. }));
+    let flags = [(Key::LocalHeaders, "X-Key=env:KEY")];
+    let tunnel = tunnel_of(&Case {
+        flags: &flags,
+        environment: &[("KEY", "k")],
+        file: "gateway: https://gw\nlocal_sse: http://127.0.0.1:1/sse",
+    });
+    let LocalServer::Sse { headers, .. } = tunnel.server else { panic!("no address") };
+    assert_eq!(headers, Headers::new([("x-key", "k".to_owned().into())]).unwrap());
+}
+
+#[test]
+fn keys_that_exclude_each_other_are_refused() {
+    for (file, message) in [
+        (
+            "local_stdio: x\nlocal_sse: http://127.0.0.1:1",
+            "c.yaml:3:12: local_sse does not go together with local_stdio",
+        ),
+        (
+            "local_streamable_http: http://127.0.0.1:1\nlocal_sse: http://127.0.0.1:1",
+            "c.yaml:3:12: local_sse does not go together with local_streamable_http",
+        ),
+        (
+            "local_stdio: x\nlocal_headers: {A: env:B}",
+            "c.yaml:3:16: local_headers does not go together with local_stdio",
+        ),
+        ("local_stdio: x\nforward_auth: []", "c.yaml:3:15: forward_auth does not go together with local_stdio"),
+        ("local_sse: http://127.0.0.1:1\nargs: [a]", "c.yaml:3:7: args does not go together with local_sse"),
+        ("local_sse: http://127.0.0.1:1\ncwd: /", "c.yaml:3:6: cwd does not go together with local_sse"),
+        (
+            "local_stdio: x\nsingle_child: yes\nwarm_spare: yes",
+            "c.yaml:4:13: warm_spare does not go together with single_child",
+        ),
+    ] {
+        let refused = refusal(&Case { file: &format!("gateway: https://gw\n{file}"), ..NONE });
+        assert_eq!(refused, (message.to_owned(), "config.conflict"));
+    }
+    let file = "local_stdio: x\ngateway: https://gw\nsingle_child: yes\nwarm_spare: no\nmax_sessions: 3";
+    let children = tunnel_of(&Case { file, ..NONE }).children;
+    assert_eq!(children, Children { single: true, max_sessions: 3, warm_spare: false });
+}
+
+#[test]
+fn headers_that_cannot_be_sent_are_named_without_their_values() {
+    let refused = |headers: &str| {
+        let file = format!("gateway: https://gw\nlocal_sse: http://127.0.0.1:1\nlocal_headers: {headers}");
+        refusal(&Case { flags: &[], environment: &[("KEY", "hunter2\r\nX: y")], file: &file })
+    };
+    let problem = |problem: BadHeader| format!("c.yaml:3:16: local_headers: {problem}");
+    for (headers, message) in [
+        ("{X Key: env:KEY}", problem(BadHeader::Name("X Key".to_owned()))),
+        ("{Host: env:KEY}", problem(BadHeader::Reserved("host".to_owned()))),
+        ("{X-Key: env:KEY}", problem(BadHeader::Value("x-key".to_owned()))),
+        ("{X-Key: a, x-key: b}", problem(BadHeader::Repeated("x-key".to_owned()))),
+        (
+            "{X-Key: env:NOPE}",
+            "c.yaml:3:16: local_headers \"X-Key\": it refers to an environment variable that is not set".to_owned(),
+        ),
+        (
+            "{X-Key: file:/nope}",
+            "c.yaml:3:16: local_headers \"X-Key\": it refers to a file that cannot be read: entity not found"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(refused(headers), (message, "config.value"));
+    }
+    let file = "gateway: https://gw\nlocal_sse: http://127.0.0.1:1\nlocal_headers: {X-Version: '2'}";
+    let effective = come_to(&Case { file, ..NONE }).unwrap();
+    assert!(matches!(&effective.warnings[..], [Warning::HeaderInFile(place)] if place.to_string() == "c.yaml:3:16"));
+    let names = "gateway: https://gw\nlocal_sse: http://127.0.0.1:1\nforward_auth: [Host]";
+    assert_eq!(refusal(&Case { file: names, ..NONE }).1, "config.value");
 }
 
 proptest! {

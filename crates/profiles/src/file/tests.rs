@@ -24,6 +24,15 @@ max_message_size: 1048576
 start_timeout: 60
 allow_plaintext: yes
 log_level: "debug"
+local_streamable_http: http://127.0.0.1:8000/mcp
+local_sse: http://127.0.0.1:8000/sse
+local_headers: {X-Key: "env:KEY"}
+forward_auth: [Authorization]
+transport: ws
+request_timeout: 0.5
+single_child: yes
+max_sessions: 32
+warm_spare: no
 "#;
 
 #[test]
@@ -43,6 +52,12 @@ fn every_key_is_read() {
     assert_eq!(seconds(&top.start_timeout), 60.0);
     assert_eq!(top.max_retries.as_ref().unwrap().value, 10);
     assert_eq!(top.max_message_size.as_ref().unwrap().value, 1 << 20);
+    assert_eq!(top.gateway.as_ref().unwrap().value, ["https://gateway.example.com"]);
+    assert_eq!(top.forward_auth.as_ref().unwrap().value, ["Authorization"]);
+    assert_eq!(top.transport.as_ref().unwrap().value, culvert_tunnel::Transport::WebSocket);
+    assert_eq!(seconds(&top.request_timeout), 0.5);
+    assert_eq!(top.max_sessions.as_ref().unwrap().value, 32);
+    assert!(top.single_child.as_ref().unwrap().value && !top.warm_spare.as_ref().unwrap().value);
     assert!(top.allow_plaintext.as_ref().unwrap().value);
     assert_eq!(top.log_level.as_ref().unwrap().value, LogLevel::Debug);
     assert_eq!(top.log_level.as_ref().unwrap().origin.to_string(), "c.yaml:16:12");
@@ -73,6 +88,8 @@ fn bad_values_are_named_with_their_place() {
             "log_level: loud",
             "c.yaml:1:12: log_level \"loud\": expected one of TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL",
         ),
+        ("transport: http", "c.yaml:1:12: transport \"http\": expected one of auto, ws, sse"),
+        ("max_sessions: 0", "c.yaml:1:15: max_sessions \"0\": expected a whole number of sessions, from 1 to 1000"),
         ("allow_plaintext: maybe", "c.yaml:1:18: allow_plaintext \"maybe\": expected true or false"),
         ("env: {\"A=B\": x}", "c.yaml:1:6: env: an environment variable has a name without '=' in it"),
         ("cwd: ''", "c.yaml:1:6: cwd \"\": expected a value, found nothing; leave it out where none is meant"),
@@ -104,12 +121,12 @@ fn files_that_cannot_be_read_say_why() {
     std::fs::write(&file, vec![b'#'; (1 << 20) + 1]).unwrap();
     assert!(reason(&file).contains("larger than 1024 KiB"));
     std::fs::write(&file, "gateway: https://h\n").unwrap();
-    assert_eq!(ConfigFile::read(&file).unwrap().top.gateway.unwrap().value, "https://h");
+    assert_eq!(ConfigFile::read(&file).unwrap().top.gateway.unwrap().value, ["https://h"]);
 }
 
 #[test]
 fn debug_shows_no_secret() {
-    let shown = format!("{:?}", parse("token: hunter2\nenv: {KEY: hunter3}").unwrap());
+    let shown = format!("{:?}", parse("token: hunter2\nenv: {KEY: hunter3}\nlocal_headers: {KEY: hunter4}").unwrap());
     assert!(!shown.contains("hunter"), "{shown}");
     assert!(shown.contains("KEY"));
 }
