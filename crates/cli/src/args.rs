@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use culvert_profiles::{Key, LogLevel, Origin, Settings, Sourced};
+use culvert_profiles::{ConfigError, Key, LocalHeaders, LogLevel, Origin, Settings, Sourced};
 use culvert_protocol::Secret;
+use culvert_tunnel::Transport;
 
 use crate::gateway::GatewayArgs;
 use crate::token::TokenArgs;
@@ -40,8 +41,20 @@ pub(crate) enum Command {
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct RunArgs {
     /// The command of the local MCP server, as typed in a shell
-    #[arg(long, value_name = "COMMAND", help_heading = "Local server")]
+    #[arg(long, value_name = "COMMAND", group = "local", help_heading = "Local server")]
     local_stdio: Option<String>,
+
+    /// Instead of a command: the URL of a server that runs already and speaks Streamable HTTP
+    #[arg(long, value_name = "URL", group = "local", help_heading = "Local server")]
+    local_streamable_http: Option<String>,
+
+    /// The same for the older HTTP with SSE
+    #[arg(long, value_name = "URL", group = "local", help_heading = "Local server")]
+    local_sse: Option<String>,
+
+    /// A header for that URL, as NAME=env:VARIABLE or NAME=file:PATH; may be repeated
+    #[arg(long, value_name = "HEADER", conflicts_with = "local_stdio", help_heading = "Local server")]
+    local_header: Vec<TokenText>,
 
     #[arg(long, value_name = "NAME", help_heading = "Local server", help = about(
         Key::ServerName, "The name to register; {hostname} and {env:NAME} are filled in [default: from command and host]"
@@ -56,17 +69,31 @@ pub(crate) struct RunArgs {
         help_heading = "Local server", help = about(Key::StartTimeout, "How long the server may take to its first answer"))]
     start_timeout: Option<Duration>,
 
+    /// All clients share one process, for a server that must not run twice
+    #[arg(long, help_heading = "Local server")]
+    single_child: bool,
+
+    #[arg(long, value_name = "N", value_parser = culvert_profiles::sessions, allow_negative_numbers = true,
+        help_heading = "Local server",
+        help = about(Key::MaxSessions, "How many clients may have a process of their own at once"))]
+    max_sessions: Option<usize>,
+
+    /// Keep one more process started, so that the next client need not wait
+    #[arg(long, conflicts_with = "single_child", help_heading = "Local server")]
+    warm_spare: bool,
+
     #[arg(long, value_name = "URL", help_heading = "Gateway", help = about(
-        Key::Gateway, "The gateway's address: https://gateway.example.com, or its whole wss://…/reverse-proxy/ws"
+        Key::Gateway,
+        "The gateway's address: https://gateway.example.com, or its whole wss://…/reverse-proxy/ws; may be repeated"
     ))]
-    gateway: Option<String>,
+    gateway: Vec<String>,
 
     #[arg(long, value_name = "TOKEN", help_heading = "Gateway", help = about(
-        Key::Token, "The bearer token for the gateway; the variable keeps it out of other users' sight"
+        Key::Token, "The bearer token for the gateway, or env:NAME, file:PATH; a variable keeps it out of other users' sight"
     ))]
     token: Option<TokenText>,
 
-    /// Allow an unencrypted http:// or ws:// gateway that is not on this machine
+    /// Allow a gateway, or a local server by URL, that is not on this machine and has no TLS
     #[arg(long, help_heading = "Gateway")]
     allow_plaintext: bool,
 
@@ -81,6 +108,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
         help_heading = "Connection", help = about(Key::Keepalive, "The heartbeat's interval"))]
     keepalive: Option<Duration>,
+
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
+        help_heading = "Connection", help = about(Key::RequestTimeout, "How long a call may stay unanswered"))]
+    request_timeout: Option<Duration>,
+
+    #[arg(long, value_name = "HOW", value_parser = culvert_profiles::transport, help_heading = "Connection",
+        help = about(Key::Transport, "What carries the link: ws, sse, or auto: sse where ws does not get through"))]
+    transport: Option<Transport>,
 
     #[arg(long, value_name = "BYTES", value_parser = culvert_profiles::bytes, allow_negative_numbers = true,
         help_heading = "Connection", help = about(Key::MaxMessageSize, "The largest whole message frame"))]
@@ -136,28 +171,46 @@ impl RunArgs {
     }
 
     /// The highest layer of settings: what the flags say.
-    pub(crate) fn settings(&self) -> Settings {
+    ///
+    /// # Errors
+    /// A header that does not refer to its value. The flag parser must not say so: it would repeat the secret.
+    pub(crate) fn settings(&self) -> Result<Settings, ConfigError> {
         fn given<T: Clone>(value: &Option<T>, key: Key) -> Option<Sourced<T>> {
             let flag = key.about().flag?;
             value.clone().map(|value| Sourced::new(value, Origin::Flag(flag)))
         }
-        Settings {
+        let addresses: Vec<_> = self.gateway.iter().flat_map(|text| culvert_profiles::addresses(text)).collect();
+        let headers = self.local_header.iter().map(|header| header.0.expose());
+        let headers = LocalHeaders::from_flags(headers).map_err(|problem| {
+            let (key, origin) = (Key::LocalHeaders, Origin::Flag("--local-header"));
+            ConfigError::Value { origin, key, shown: None, problem }
+        })?;
+        Ok(Settings {
             local_stdio: given(&self.local_stdio, Key::LocalStdio),
             args: None,
             env: None,
             cwd: None,
+            local_streamable_http: given(&self.local_streamable_http, Key::LocalStreamableHttp),
+            local_sse: given(&self.local_sse, Key::LocalSse),
+            local_headers: given(&(!self.local_header.is_empty()).then_some(headers), Key::LocalHeaders),
+            forward_auth: None,
             server_name: given(&self.server_name, Key::ServerName),
             server_description: given(&self.server_description, Key::ServerDescription),
-            gateway: given(&self.gateway, Key::Gateway),
+            gateway: given(&(!self.gateway.is_empty()).then_some(addresses), Key::Gateway),
             token: given(&self.token.as_ref().map(|token| token.0.clone()), Key::Token),
+            transport: given(&self.transport, Key::Transport),
             reconnect_delay: given(&self.reconnect_delay, Key::ReconnectDelay),
             max_retries: given(&self.max_retries, Key::MaxRetries),
             keepalive: given(&self.keepalive, Key::Keepalive),
+            request_timeout: given(&self.request_timeout, Key::RequestTimeout),
+            single_child: given(&self.single_child.then_some(true), Key::SingleChild),
+            max_sessions: given(&self.max_sessions, Key::MaxSessions),
+            warm_spare: given(&self.warm_spare.then_some(true), Key::WarmSpare),
             max_message_size: given(&self.max_message_size, Key::MaxMessageSize),
             start_timeout: given(&self.start_timeout, Key::StartTimeout),
             allow_plaintext: given(&self.allow_plaintext.then_some(true), Key::AllowPlaintext),
             log_level: given(&self.output.level(), Key::LogLevel),
-        }
+        })
     }
 }
 
@@ -172,6 +225,7 @@ fn about(key: Key, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use culvert_protocol::Explain as _;
 
     use super::*;
 
@@ -183,7 +237,7 @@ mod tests {
     }
 
     fn settings(line: &[&str]) -> Settings {
-        run_args(line).unwrap().settings()
+        run_args(line).unwrap().settings().unwrap()
     }
 
     fn value<T>(sourced: Option<Sourced<T>>) -> Option<T> {
@@ -203,7 +257,8 @@ mod tests {
             let Some(flag) = key.about().flag else { continue };
             let found = run.get_arguments().find(|arg| arg.get_long() == Some(flag.trim_start_matches("--")));
             let help = found.unwrap_or_else(|| panic!("{flag} is no flag")).get_help().unwrap().to_string();
-            if let Some(default) = key.about().default.filter(|_| key != Key::AllowPlaintext) {
+            // Nobody need be told that a switch is off.
+            if let Some(default) = key.about().default.filter(|default| *default != "false") {
                 assert!(help.contains(&format!("[default: {default}]")), "{flag}: {help}");
             }
             if let Some(variable) = key.about().variable {
@@ -214,18 +269,19 @@ mod tests {
 
     #[test]
     fn every_option_becomes_a_setting() {
-        let all = settings(&[
-            "--local-stdio",
-            "uvx mcp-server-filesystem --directory /path/to/files",
+        let common = [
             "--gateway=https://gateway.example.com",
             "--token",
             "your-bearer-token",
             "--server-name=git",
             "--server-description=- our repositories",
+            "--transport=ws",
             "--reconnect-delay=0.5",
             "--max-retries",
             "20",
             "--keepalive=15",
+            "--request-timeout=60",
+            "--max-sessions=32",
             "--max-message-size",
             "4096",
             "--start-timeout",
@@ -233,15 +289,58 @@ mod tests {
             "--allow-plaintext",
             "--log-level",
             "warning",
-        ]);
+        ];
+        let command = ["--local-stdio", "uvx mcp-server-filesystem --directory /path/to/files", "--warm-spare"];
+        let all = settings(&[&common[..], &command[..]].concat());
+        let by_url = |flag: &str| {
+            let server = [flag, "http://127.0.0.1:8000/mcp", "--local-header=X-Key=env:KEY", "--single-child"];
+            settings(&[&common[..], &server[..]].concat())
+        };
+        let [http, sse] = ["--local-streamable-http", "--local-sse"].map(by_url);
         for key in Key::ALL {
-            assert_eq!(all.origin(key).is_some(), key.about().flag.is_some(), "{key}");
+            let is_set = [&all, &http, &sse].iter().any(|settings| settings.origin(key).is_some());
+            assert_eq!(is_set, key.about().flag.is_some(), "{key}");
         }
         assert_eq!(value(all.reconnect_delay), Some(Duration::from_millis(500)));
         assert_eq!(value(all.max_retries), Some(20));
+        assert_eq!(value(all.transport), Some(Transport::WebSocket));
+        assert_eq!(value(all.request_timeout), Some(Duration::from_secs(60)));
+        assert_eq!(value(all.max_sessions), Some(32));
         assert_eq!(value(all.log_level), Some(LogLevel::Warning));
         assert_eq!(value(all.token).unwrap().expose(), "your-bearer-token");
         assert_eq!(value(all.server_description).unwrap(), "- our repositories");
+    }
+
+    #[test]
+    fn several_gateways_may_be_named() {
+        let several = settings(&["--gateway", "https://a", "--gateway=https://b, https://c"]);
+        assert_eq!(value(several.gateway).unwrap(), ["https://a", "https://b", "https://c"]);
+        assert_eq!(value(settings(&[]).gateway), None);
+    }
+
+    #[test]
+    fn a_header_is_never_written_out_on_the_command_line() {
+        let line = ["--local-sse=http://127.0.0.1:1/sse", "--local-header=X-Key=hunter2"];
+        let error = run_args(&line).unwrap().settings().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--local-header: a value on the command line can be seen by every user of this machine"
+        );
+        assert!(error.action().contains("--local-header NAME=env:VARIABLE"), "{}", error.action());
+    }
+
+    #[test]
+    fn flags_that_exclude_each_other_are_refused() {
+        for line in [
+            &["--local-stdio=a", "--local-sse=http://127.0.0.1:1"][..],
+            &["--local-streamable-http=http://127.0.0.1:1", "--local-sse=http://127.0.0.1:1"],
+            &["--local-stdio=a", "--local-header=A=env:A"],
+            &["--single-child", "--warm-spare"],
+        ] {
+            let error = run_args(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("cannot be used with"), "{error}");
+        }
     }
 
     #[test]
@@ -260,6 +359,8 @@ mod tests {
             (["--reconnect-delay", "soon"], "a number of seconds"),
             (["--max-retries", "-1"], "a whole number of tries"),
             (["--max-message-size", "1"], "at least 4096"),
+            (["--max-sessions", "0"], "from 1 to 1000"),
+            (["--transport", "websocket"], "auto, ws, sse"),
             (["--log-level", "loud"], "expected one of TRACE"),
             (["--gatway", "x"], "--gateway"),
         ] {
@@ -271,7 +372,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_token() {
-        let shown = format!("{:?}", run_args(&["--token", "hunter2"]).unwrap());
+        let shown = format!("{:?}", run_args(&["--token", "hunter2", "--local-header", "A=hunter2"]).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }

@@ -2,15 +2,18 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use culvert_protocol::Explain;
 use culvert_tunnel::{Notice, Status, TunnelConfig};
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::exit::Exit;
 use crate::moment;
+use crate::terminal::{Mood, Terminal};
 
 /// How long a reader of stdout may let us wait with one event.
 const SLOWEST_READER: Duration = Duration::from_secs(10);
@@ -28,6 +31,7 @@ struct Line<'a> {
 enum Body<'a> {
     Status {
         name: &'a str,
+        gateway: &'a str,
         status: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         cause: Option<Words>,
@@ -43,8 +47,15 @@ enum Body<'a> {
         url: Option<&'a str>,
         session: &'a str,
     },
+    InUse {
+        name: &'a str,
+        gateway: &'a str,
+        callers: &'a [String],
+    },
     Notice {
         name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        gateway: Option<&'a str>,
         #[serde(flatten)]
         words: Words,
     },
@@ -55,6 +66,8 @@ enum Body<'a> {
     Failed {
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        gateway: Option<&'a str>,
         #[serde(flatten)]
         words: Words,
         exit: u8,
@@ -84,9 +97,16 @@ pub(crate) fn listening(listen: SocketAddr, url: &str) -> String {
     line("listening", Body::Listening { listen, url })
 }
 
-/// The last event of a `run` that ends by itself.
-pub(crate) fn failed(name: Option<&str>, error: &dyn Explain, exit: Exit) -> String {
-    line("failed", Body::Failed { name, words: error.into(), exit: exit.code() })
+/// Something about the configuration, which is no one gateway's business.
+pub(crate) fn notice(name: &str, notice: &dyn Explain) -> String {
+    line("notice", Body::Notice { name, gateway: None, words: notice.into() })
+}
+
+/// The last event of a `run` that ends by itself; `tunnel` is the name and the gateway that it is about, if it is about
+/// one.
+pub(crate) fn failed(tunnel: Option<(&str, &str)>, error: &dyn Explain, exit: Exit) -> String {
+    let (name, gateway) = tunnel.unzip();
+    line("failed", Body::Failed { name, gateway, words: error.into(), exit: exit.code() })
 }
 
 /// Tells one tunnel's story in events.
@@ -96,6 +116,7 @@ pub(crate) struct Events {
     url: String,
     online: Option<Instant>,
     notices: Vec<Notice>,
+    callers: Vec<String>,
 }
 
 impl Events {
@@ -107,12 +128,8 @@ impl Events {
             url: config.gateway.mcp_url(config.name.as_str()),
             online: None,
             notices: Vec::new(),
+            callers: Vec::new(),
         }
-    }
-
-    /// Something about the configuration.
-    pub(crate) fn notice(&self, notice: &dyn Explain) -> String {
-        line("notice", Body::Notice { name: &self.name, words: notice.into() })
     }
 
     /// The lines that a status gives; none for what was told before.
@@ -139,9 +156,16 @@ impl Events {
             lines.push(line("online", Body::Online { name, tools: online.tools, gateway, url, session }));
         }
         for notice in online.notices.iter().filter(|notice| !self.notices.contains(notice)) {
-            lines.push(self.notice(notice));
+            let (name, gateway) = (&self.name, Some(self.gateway.as_str()));
+            lines.push(line("notice", Body::Notice { name, gateway, words: (notice as &dyn Explain).into() }));
         }
         self.notices.clone_from(&online.notices);
+        // Over a broken link sessions go on: what changed shows once it is back.
+        if self.callers != online.in_use_by {
+            self.callers.clone_from(&online.in_use_by);
+            let (name, gateway, callers) = (&self.name, &self.gateway, &self.callers);
+            lines.push(line("in_use", Body::InUse { name, gateway, callers }));
+        }
         lines
     }
 
@@ -152,13 +176,15 @@ impl Events {
         attempt: Option<u32>,
         retry_in_ms: Option<u64>,
     ) -> String {
-        line("status", Body::Status { name: &self.name, status: status.word(), cause, attempt, retry_in_ms })
+        let (name, gateway) = (&self.name, &self.gateway);
+        line("status", Body::Status { name, gateway, status: status.word(), cause, attempt, retry_in_ms })
     }
 }
 
-/// stdout, written where a slow reader keeps nobody else waiting.
+/// stdout, written where a slow reader keeps nobody else waiting. Clones share it.
+#[derive(Clone)]
 pub(crate) struct Stdout {
-    state: Reader,
+    state: Arc<Mutex<Reader>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -169,12 +195,22 @@ enum Reader {
 
 impl Stdout {
     pub(crate) fn new() -> Self {
-        Self { state: Reader::Reads }
+        Self { state: Arc::new(Mutex::new(Reader::Reads)) }
+    }
+
+    /// Writes whole lines, and says on `terminal` when nobody takes them any more.
+    pub(crate) async fn tell(&self, lines: Vec<String>, terminal: &Terminal) {
+        if let Err(error) = self.write(lines).await {
+            let text = format!("events are no longer written, stdout does not take them: {error}");
+            terminal.say(Mood::Warning, &text);
+        }
     }
 
     /// Writes whole lines. A reader that went away, or does not read, gets no more of them; the first time is an error.
-    pub(crate) async fn write(&mut self, lines: Vec<String>) -> io::Result<()> {
-        if self.state == Reader::Gone || lines.is_empty() {
+    async fn write(&self, lines: Vec<String>) -> io::Result<()> {
+        // Held while writing, so that events come in the order in which they were handed over.
+        let mut state = self.state.lock().await;
+        if *state == Reader::Gone || lines.is_empty() {
             return Ok(());
         }
         let write = tokio::task::spawn_blocking(move || print(&lines));
@@ -184,9 +220,22 @@ impl Stdout {
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         };
         if result.is_err() {
-            self.state = Reader::Gone;
+            *state = Reader::Gone;
         }
         result
+    }
+}
+
+/// Writes the last line to stdout. A reader that does not read keeps the program from its end only for a while.
+pub(crate) fn print_last(line: String) {
+    let (done, is_done) = mpsc::channel();
+    let write = move || {
+        // stderr has the words as well; a reader of stdout that went away misses nothing more.
+        let _ = print(&[line]);
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(write).is_ok() {
+        let _ = is_done.recv_timeout(SLOWEST_READER);
     }
 }
 
@@ -227,7 +276,10 @@ mod tests {
     fn each_status_is_an_event() {
         let (mut events, now) = (events(), Instant::now());
         let starting = events.status(&Status::Starting { since: now }, now);
-        assert_eq!(parsed(&starting), [json!({"event": "status", "name": "my git", "status": "starting"})]);
+        assert_eq!(
+            parsed(&starting),
+            [json!({"event": "status", "name": "my git", "gateway": "https://gw.example.com/x", "status": "starting"})]
+        );
         let waiting = Status::Waiting {
             attempt: 2,
             retry_at: now + Duration::from_millis(1500),
@@ -236,7 +288,8 @@ mod tests {
         assert_eq!(
             parsed(&events.status(&waiting, now)),
             [json!({
-                "event": "status", "name": "my git", "status": "waiting", "attempt": 2, "retry_in_ms": 1500,
+                "event": "status", "name": "my git", "gateway": "https://gw.example.com/x", "status": "waiting",
+                "attempt": 2, "retry_in_ms": 1500,
                 "cause": {
                     "code": "gateway.refused",
                     "message": "Connection refused: nothing listens at https://gw",
@@ -258,7 +311,7 @@ mod tests {
             notices: vec![],
         };
         let first = parsed(&events.status(&Status::Online(online.clone()), now));
-        assert_eq!(first[0], json!({"event": "status", "name": "my git", "status": "online"}));
+        assert_eq!((&first[0]["event"], &first[0]["status"]), (&json!("status"), &json!("online")));
         assert_eq!(
             first[1..],
             [json!({
@@ -275,6 +328,37 @@ mod tests {
         assert_eq!(again[1]["url"], Value::Null);
         assert_eq!(again[1]["tools"], Value::Null);
         assert_eq!((&again[2]["event"], &again[2]["code"]), (&json!("notice"), &json!("gateway.no_routing")));
+        assert_eq!(again[2]["gateway"], "https://gw.example.com/x");
+    }
+
+    #[test]
+    fn who_uses_it_is_told_at_each_change() {
+        let (mut events, now) = (events(), Instant::now());
+        let mut online = Online {
+            since: now,
+            session: "s1".to_owned(),
+            tools: None,
+            round_trip: None,
+            in_use_by: vec![],
+            notices: vec![],
+        };
+        let mut told = |callers: &[&str], status: fn(Online) -> Status| {
+            online.in_use_by = callers.iter().map(|caller| (*caller).to_owned()).collect();
+            let lines = parsed(&events.status(&status(online.clone()), now));
+            lines
+                .into_iter()
+                .filter(|line| line["event"] == "in_use")
+                .map(|line| line["callers"].clone())
+                .collect::<Vec<_>>()
+        };
+        let none: Vec<Value> = vec![];
+        assert_eq!(told(&[], Status::Online), none);
+        assert_eq!(told(&["claude 1.2"], Status::Online), [json!(["claude 1.2"])]);
+        assert_eq!(told(&["claude 1.2"], Status::Online), none);
+        assert_eq!(told(&["claude 1.2", "claude 1.2"], Status::Online), [json!(["claude 1.2", "claude 1.2"])]);
+        assert_eq!(told(&[], |_| Status::Connecting), none, "sessions outlive a broken link");
+        assert_eq!(told(&["claude 1.2", "claude 1.2"], Status::Online), none);
+        assert_eq!(told(&[], Status::Online), [json!([])]);
     }
 
     #[test]
@@ -288,6 +372,8 @@ mod tests {
         let error = Cause::ServerSilent { after: Duration::from_secs(120), stderr: String::new() };
         let value = parsed(&[failed(None, &error, Exit::from(&error))]);
         assert_eq!((&value[0]["event"], &value[0]["exit"]), (&json!("failed"), &json!(5)));
-        assert!(value[0].get("name").is_none());
+        assert!(value[0].get("name").is_none() && value[0].get("gateway").is_none());
+        let value = parsed(&[failed(Some(("git", "https://gw")), &error, Exit::from(&error))]);
+        assert_eq!((&value[0]["name"], &value[0]["gateway"]), (&json!("git"), &json!("https://gw")));
     }
 }

@@ -7,7 +7,7 @@ use culvert_protocol::{Cause, Explain};
 use crate::terminal::{Mood, Terminal};
 
 /// How the program ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Exit {
     /// As asked.
@@ -86,6 +86,10 @@ impl From<&ConfigError> for Exit {
     fn from(error: &ConfigError) -> Self {
         match error {
             ConfigError::Unreadable { .. }
+            | ConfigError::Conflict { .. }
+            | ConfigError::Header { .. }
+            | ConfigError::BadServerUrl { .. }
+            | ConfigError::PlaintextServer { .. }
             | ConfigError::Syntax { .. }
             | ConfigError::UnknownKey { .. }
             | ConfigError::Unsupported { .. }

@@ -91,8 +91,7 @@ impl GatewayArgs {
 }
 
 /// Serves until told to end.
-pub(crate) fn run(args: GatewayArgs) -> Exit {
-    let terminal = Terminal::stderr("culvert");
+pub(crate) fn run(args: GatewayArgs, terminal: &Terminal) -> Exit {
     let (config, level) = match (args.config(), args.level()) {
         (Ok(config), Ok(level)) => (config, level),
         (Err(NoHome(why)), _) => {
@@ -104,18 +103,18 @@ pub(crate) fn run(args: GatewayArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    logging::start(level, &terminal);
+    logging::start(level, terminal);
     terminal.set_level(level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&args, &terminal, &internal(&error), Exit::Internal),
+        Err(error) => return failed(&args, terminal, &internal(&error), Exit::Internal),
     };
-    let end = runtime.block_on(serve(config, &args, &terminal));
+    let end = runtime.block_on(serve(config, &args, terminal));
     runtime.shutdown_background();
     match end {
         Ok(exit) => exit,
-        Err(Failure::Gateway(error)) => failed(&args, &terminal, &error, Exit::from(&error)),
-        Err(Failure::Signals(error)) => failed(&args, &terminal, &internal(&error), Exit::Internal),
+        Err(Failure::Gateway(error)) => failed(&args, terminal, &error, Exit::from(&error)),
+        Err(Failure::Signals(error)) => failed(&args, terminal, &internal(&error), Exit::Internal),
     }
 }
 
@@ -126,8 +125,7 @@ fn internal(error: &std::io::Error) -> Cause {
 fn failed(args: &GatewayArgs, terminal: &Terminal, error: &dyn Explain, exit: Exit) -> Exit {
     say(terminal, error);
     if args.output.json {
-        // stderr has the words as well; a reader of stdout that went away misses nothing more.
-        let _ = events::print(&[events::failed(None, error, exit)]);
+        events::print_last(events::failed(None, error, exit));
     }
     exit
 }

@@ -11,21 +11,37 @@ mod run;
 mod sample;
 mod signals;
 mod state;
+mod story;
 mod talk;
 mod terminal;
 mod token;
+mod writer;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::args::{Cli, Command};
+use crate::exit::Exit;
+use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
-    let exit = match Cli::parse().command {
-        Command::Run(args) => run::run(*args),
-        Command::Gateway(args) => gateway::run(*args),
-        Command::Token(args) => token::run(args),
+    let command = Cli::parse().command;
+    let exit = match Terminal::stderr() {
+        Ok(terminal) => {
+            let exit = match command {
+                Command::Run(args) => run::run(*args, &terminal),
+                Command::Gateway(args) => gateway::run(*args, &terminal),
+                Command::Token(args) => token::run(args, &terminal),
+            };
+            terminal.finish();
+            exit
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "culvert: the system gives no thread: {error}");
+            Exit::Internal
+        }
     };
     ExitCode::from(exit.code())
 }

@@ -1,176 +1,171 @@
-//! `culvert run`: settings in, one engine, its story told until it ends.
+//! `culvert run`: settings in, an engine for each gateway, their story told until the last has ended.
 
-use culvert_profiles::{ConfigError, ConfigFile, LogLevel, Surroundings, Warning, effective};
+use culvert_profiles::{ConfigError, ConfigFile, Effective, Surroundings, Warning, effective};
 use culvert_protocol::{Cause, Explain};
 use culvert_tunnel::{Status, TunnelConfig};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::args::RunArgs;
 use crate::events::{self, Events, Stdout};
 use crate::exit::{Exit, explained, say};
 use crate::logging;
 use crate::signals::Signals;
-use crate::talk::Talk;
+use crate::story::Story;
+use crate::talk::{Company, Talk};
 use crate::terminal::{Mood, Terminal};
 
-/// How the story is told.
-enum Face {
-    /// To people.
-    Talk(Box<Talk>),
-    /// To programs.
-    Events(Box<Events>, Stdout),
-}
-
 /// Runs until told to end, or until only the user can help.
-pub(crate) fn run(args: RunArgs) -> Exit {
-    let terminal = Terminal::stderr("culvert");
-    let (config, level, warnings) = match configured(&args) {
+pub(crate) fn run(args: RunArgs, terminal: &Terminal) -> Exit {
+    let Effective { tunnels, log_level, warnings, .. } = match configured(&args) {
         Ok(configured) => configured,
-        Err(error) => return failed(&args, &terminal, None, &error, Exit::from(&error)),
+        Err(error) => return failed(&args, terminal, None, &error, Exit::from(&error)),
     };
-    logging::start(level, &terminal);
-    terminal.set_level(level);
+    logging::start(log_level, terminal);
+    terminal.set_level(log_level);
     for warning in &warnings {
         terminal.say(Mood::Warning, &explained(warning, "  "));
     }
-    let name = config.name.to_string();
-    match in_runtime(&args, &terminal, config, &warnings) {
+    match in_runtime(&args, terminal, tunnels, &warnings) {
         Ok(End::Asked) => Exit::Asked,
         Ok(End::Interrupted) => Exit::Interrupted,
-        Ok(End::Stopped(cause)) => failed(&args, &terminal, Some(&name), &cause, Exit::from(&cause)),
+        Ok(End::Stopped(stopped)) => ended(&args, terminal, &stopped),
         Err(error) => {
             let cause = Cause::Internal { detail: error.to_string() };
-            failed(&args, &terminal, Some(&name), &cause, Exit::Internal)
+            failed(&args, terminal, None, &cause, Exit::Internal)
         }
     }
 }
 
-fn configured(args: &RunArgs) -> Result<(TunnelConfig, LogLevel, Vec<Warning>), ConfigError> {
+fn configured(args: &RunArgs) -> Result<Effective, ConfigError> {
+    let flags = args.settings()?;
     let file = args.config.as_deref().map(ConfigFile::read).transpose()?;
-    effective(args.settings(), file, &Surroundings::of_this_process())?.single()
+    effective(flags, file, &Surroundings::of_this_process())?.of_one_server()
 }
 
-fn failed(args: &RunArgs, terminal: &Terminal, name: Option<&str>, error: &dyn Explain, exit: Exit) -> Exit {
+fn failed(args: &RunArgs, terminal: &Terminal, tunnel: Option<&Stopped>, error: &dyn Explain, exit: Exit) -> Exit {
     say(terminal, error);
     if args.json() {
-        // stderr has the words as well; a reader of stdout that went away misses nothing more.
-        let _ = events::print(&[events::failed(name, error, exit)]);
+        let tunnel = tunnel.map(|stopped| (stopped.name.as_str(), stopped.gateway.as_str()));
+        events::print_last(events::failed(tunnel, error, exit));
     }
     exit
+}
+
+/// Tells why the last tunnel stopped; those before it were told when they did. The exit code is the lowest of all.
+fn ended(args: &RunArgs, terminal: &Terminal, stopped: &[Stopped]) -> Exit {
+    let worst = stopped.iter().min_by_key(|stopped| Exit::from(&stopped.cause));
+    match (stopped, worst) {
+        ([only], _) => failed(args, terminal, Some(only), &only.cause, Exit::from(&only.cause)),
+        ([.., last], Some(worst)) => {
+            let exit = Exit::from(&worst.cause);
+            terminal.say(Mood::Error, &format!("{}: {}", last.gateway, explained(&last.cause, "  ")));
+            if args.json() {
+                let tunnel = Some((worst.name.as_str(), worst.gateway.as_str()));
+                events::print_last(events::failed(tunnel, &worst.cause, exit));
+            }
+            exit
+        }
+        _ => Exit::Asked,
+    }
 }
 
 /// How it ended.
 enum End {
     Asked,
     Interrupted,
-    Stopped(Cause),
+    Stopped(Vec<Stopped>),
 }
 
-fn in_runtime(args: &RunArgs, terminal: &Terminal, config: TunnelConfig, warnings: &[Warning]) -> std::io::Result<End> {
+/// A tunnel that only the user can help.
+struct Stopped {
+    name: String,
+    gateway: String,
+    cause: Cause,
+}
+
+fn in_runtime(
+    args: &RunArgs,
+    terminal: &Terminal,
+    tunnels: Vec<TunnelConfig>,
+    warnings: &[Warning],
+) -> std::io::Result<End> {
     // One thread: an idle tunnel stays small, and a message never changes threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let face = if args.json() {
-        Face::Events(Box::new(Events::new(&config)), Stdout::new())
-    } else {
-        Face::Talk(Box::new(Talk::new(terminal.clone(), &config, warnings.iter().map(Explain::code))))
-    };
-    let end = runtime.block_on(serve(config, face, terminal, warnings));
+    let end = runtime.block_on(serve(args, tunnels, terminal, warnings));
     // A name look-up that hangs must not keep the process from its end.
     runtime.shutdown_background();
     end
 }
 
 async fn serve(
-    config: TunnelConfig,
-    mut face: Face,
+    args: &RunArgs,
+    tunnels: Vec<TunnelConfig>,
     terminal: &Terminal,
     warnings: &[Warning],
 ) -> std::io::Result<End> {
     let mut signals = Signals::new()?;
     let stop = CancellationToken::new();
-    let (sender, receiver) = watch::channel(Status::Off);
-    if let Face::Events(events, stdout) = &mut face {
-        let lines = warnings.iter().map(|warning| events.notice(warning)).collect();
-        told(stdout.write(lines).await, terminal);
+    let stdout = Stdout::new();
+    if let (true, Some(tunnel)) = (args.json(), tunnels.first()) {
+        let notices = warnings.iter().map(|warning| events::notice(tunnel.name.as_str(), warning));
+        stdout.tell(notices.collect(), terminal).await;
     }
-    let engine = culvert_tunnel::run(config, sender, stop.clone(), fastrand::Rng::new());
-    let (heard, story) = (stop.clone(), tell(face, receiver, terminal, &stop));
-    let work = async { tokio::join!(engine, story).1 };
-    tokio::pin!(work);
+    let company = if tunnels.len() > 1 { Company::Several } else { Company::Alone };
+    let mut running = JoinSet::new();
+    for (lane, config) in tunnels.into_iter().enumerate() {
+        let terminal = terminal.in_lane(lane);
+        let story = match args.json() {
+            true => Story::Events(Events::new(&config), stdout.clone(), terminal),
+            false => Story::Talk(Talk::new(terminal, &config, company, warnings.iter().map(Explain::code))),
+        };
+        running.spawn(keep(config, company, story, stop.clone()));
+    }
+    let mut stopped = Vec::new();
     loop {
         tokio::select! {
-            cause = &mut work => return Ok(cause.map_or(End::Asked, End::Stopped)),
+            ended = running.join_next() => match ended {
+                None if stop.is_cancelled() => return Ok(End::Asked),
+                None => return Ok(End::Stopped(stopped)),
+                Some(Ok(None)) => {}
+                Some(Ok(Some(one))) => {
+                    if !running.is_empty() && !stop.is_cancelled() {
+                        let text = format!("{}: stopped: {}", one.gateway, explained(&one.cause, "  "));
+                        terminal.say(Mood::Warning, &text);
+                    }
+                    stopped.push(one);
+                }
+                Some(Err(panicked)) => return Err(std::io::Error::other(panicked)),
+            },
             () = signals.next() => {
-                if heard.is_cancelled() {
-                    // Dropping the engine kills what it started.
+                if stop.is_cancelled() {
+                    // Dropping the engines kills what they started.
+                    running.shutdown().await;
                     return Ok(End::Interrupted);
                 }
-                heard.cancel();
+                if !args.json() {
+                    terminal.say(Mood::Info, "stopping; Ctrl-C again ends at once");
+                }
+                stop.cancel();
             }
         }
     }
 }
 
-/// Why the story goes on.
-enum Woken {
-    Changed,
-    Tick,
-    Stop,
-}
-
-/// Tells every status until the last one, and returns its cause.
-async fn tell(
-    mut face: Face,
-    mut status: watch::Receiver<Status>,
-    terminal: &Terminal,
-    stop: &CancellationToken,
-) -> Option<Cause> {
-    let mut stop = std::pin::pin!(stop.cancelled());
-    let mut is_stopping = false;
-    let mut next_tick = None;
-    loop {
-        let tick = async {
-            match next_tick {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        let woken = tokio::select! {
-            // The wish to end comes before its consequences.
-            biased;
-            () = &mut stop, if !is_stopping => Woken::Stop,
-            changed = status.changed() => match changed {
-                Ok(()) => Woken::Changed,
-                // The engine has ended, and its last status was told.
-                Err(_) => return status.borrow().cause().cloned(),
-            },
-            () = tick => Woken::Tick,
-        };
-        let now = Instant::now();
-        match (&mut face, woken) {
-            (Face::Talk(talk), Woken::Changed) => {
-                let current = status.borrow_and_update().clone();
-                next_tick = talk.status(&current, now);
-            }
-            (Face::Talk(talk), Woken::Tick) => next_tick = talk.tick(now),
-            (Face::Talk(talk), Woken::Stop) => {
-                is_stopping = true;
-                talk.stopping();
-            }
-            (Face::Events(events, stdout), Woken::Changed) => {
-                let lines = events.status(&status.borrow_and_update(), now);
-                told(stdout.write(lines).await, terminal);
-            }
-            (Face::Events(..), Woken::Tick) => {}
-            (Face::Events(..), Woken::Stop) => is_stopping = true,
+/// Keeps one tunnel up and its story told; returns why it stopped, unless that was asked for.
+async fn keep(config: TunnelConfig, company: Company, story: Story, stop: CancellationToken) -> Option<Stopped> {
+    let (name, gateway) = (config.name.to_string(), config.gateway.to_string());
+    let (sender, receiver) = watch::channel(Status::Off);
+    let engine = culvert_tunnel::run(config, sender, stop, fastrand::Rng::new());
+    let cause = match company {
+        Company::Alone => tokio::join!(engine, story.tell(receiver)).1,
+        Company::Several => {
+            // Lines of the log say whose they are.
+            let span = tracing::error_span!("tunnel", %gateway);
+            tokio::join!(engine.instrument(span), story.tell(receiver)).1
         }
-    }
-}
-
-fn told(result: std::io::Result<()>, terminal: &Terminal) {
-    if let Err(error) = result {
-        terminal.say(Mood::Warning, &format!("events are no longer written, stdout does not take them: {error}"));
-    }
+    };
+    cause.map(|cause| Stopped { name, gateway, cause })
 }

@@ -3,15 +3,30 @@
 use culvert_profiles::{Key, Origin, Settings, Sourced, Surroundings, effective};
 use culvert_tunnel::TunnelConfig;
 
+fn flag<T>(key: Key, value: T) -> Option<Sourced<T>> {
+    key.about().flag.map(|flag| Sourced::new(value, Origin::Flag(flag)))
+}
+
+fn only(settings: Settings) -> TunnelConfig {
+    let surroundings = Surroundings { variable: &|_| None, ..Surroundings::of_this_process() };
+    effective(settings, None, &surroundings).unwrap().tunnels.remove(0)
+}
+
+/// The defaults, with this local server.
+pub(crate) fn by_address(url: &str) -> TunnelConfig {
+    only(Settings {
+        local_streamable_http: flag(Key::LocalStreamableHttp, url.to_owned()),
+        gateway: flag(Key::Gateway, vec!["https://gw.example.com".to_owned()]),
+        ..Settings::default()
+    })
+}
+
 /// The defaults, with this command, gateway and name.
 pub(crate) fn tunnel(command: &str, gateway: &str, name: &str) -> TunnelConfig {
-    let flag = |key: Key, value: &str| key.about().flag.map(|flag| Sourced::new(value.to_owned(), Origin::Flag(flag)));
-    let settings = Settings {
-        local_stdio: flag(Key::LocalStdio, command),
-        gateway: flag(Key::Gateway, gateway),
-        server_name: flag(Key::ServerName, name),
+    only(Settings {
+        local_stdio: flag(Key::LocalStdio, command.to_owned()),
+        gateway: flag(Key::Gateway, vec![gateway.to_owned()]),
+        server_name: flag(Key::ServerName, name.to_owned()),
         ..Settings::default()
-    };
-    let surroundings = Surroundings { variable: &|_| None, ..Surroundings::of_this_process() };
-    effective(settings, None, &surroundings).unwrap().single().unwrap().0
+    })
 }

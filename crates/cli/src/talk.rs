@@ -20,13 +20,26 @@ const REMINDERS: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(6
 /// Programs that fetch a server before they start it.
 const FETCHERS: [&str; 9] = ["uvx", "uv", "pipx", "npx", "npm", "pnpm", "bunx", "docker", "podman"];
 
+/// How long nobody must have left before it is said who is still there: many clients come back for each call.
+const STILL_THERE: Duration = Duration::from_secs(5);
+
+/// Whether there are other tunnels, so that each line must say whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// No.
+    Alone,
+    /// Yes: one for each gateway.
+    Several,
+}
+
 /// Tells one tunnel's story.
 pub(crate) struct Talk {
     terminal: Terminal,
     name: String,
     gateway: String,
     url: String,
-    program: String,
+    company: Company,
+    server: Server,
     phase: Phase,
     /// The cause that was last told: one that comes again is the same news.
     told: Option<&'static str>,
@@ -34,6 +47,18 @@ pub(crate) struct Talk {
     first_online: bool,
     online: Option<Instant>,
     lost: Option<Instant>,
+    /// Who was last said to use it.
+    users: BTreeSet<String>,
+    /// Who uses it now, where that is not said yet, and when it will be.
+    left: Option<(BTreeSet<String>, Instant)>,
+}
+
+/// The local server as the user knows it.
+enum Server {
+    /// This program is started.
+    Program(String),
+    /// Something at this address runs already.
+    Address(String),
 }
 
 /// What is being waited for.
@@ -47,21 +72,34 @@ enum Phase {
 
 impl Talk {
     /// For the tunnel of `config`. Notices with the codes `told` are known already.
-    pub(crate) fn new(terminal: Terminal, config: &TunnelConfig, told: impl IntoIterator<Item = &'static str>) -> Self {
-        let LocalServer::Stdio(command) = &config.server;
-        let program = command.program.rsplit(['/', '\\']).next().unwrap_or(&command.program);
+    pub(crate) fn new(
+        terminal: Terminal,
+        config: &TunnelConfig,
+        company: Company,
+        told: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        let server = match &config.server {
+            LocalServer::Stdio(command) => {
+                let program = command.program.rsplit(['/', '\\']).next().unwrap_or(&command.program);
+                Server::Program(culvert_protocol::text::clean(program, 40))
+            }
+            LocalServer::StreamableHttp { url, .. } | LocalServer::Sse { url, .. } => Server::Address(url.to_string()),
+        };
         Self {
             terminal,
             name: config.name.to_string(),
             gateway: config.gateway.to_string(),
             url: config.gateway.mcp_url(config.name.as_str()),
-            program: culvert_protocol::text::clean(program, 40),
+            company,
+            server,
             phase: Phase::Nothing,
             told: None,
             notices: told.into_iter().collect(),
             first_online: true,
             online: None,
             lost: None,
+            users: BTreeSet::new(),
+            left: None,
         }
     }
 
@@ -76,7 +114,7 @@ impl Talk {
             Status::Starting { since } => {
                 self.phase = Phase::Starting { since: *since, reminded: 0 };
                 if self.first_online && self.told.is_none() && self.terminal.kind() == Kind::Lines {
-                    self.terminal.say(Mood::Info, &format!("starting the local server ({})", self.program));
+                    self.say(Mood::Info, &self.starting(Verb::Begins, Duration::ZERO));
                 }
             }
             Status::Connecting | Status::Registering => self.phase = Phase::Connecting,
@@ -91,7 +129,7 @@ impl Talk {
                         false => format!("trying again in {}", moment::seconds(wait)),
                     };
                     let text = format!("{cause} [{}]; {next}\n  → {}", cause.code(), cause.action());
-                    self.terminal.say(Mood::Warning, &text);
+                    self.say(Mood::Warning, &text);
                 }
             }
             Status::Off | Status::Stopping => self.phase = Phase::Nothing,
@@ -99,7 +137,7 @@ impl Talk {
                 self.phase = Phase::Nothing;
                 // A cause is the last word of the program itself.
                 if cause.is_none() {
-                    self.terminal.say(Mood::Info, "stopped");
+                    self.say(Mood::Info, "stopped");
                 }
             }
         }
@@ -116,26 +154,62 @@ impl Talk {
             self.first_online = false;
             let tools = tools(online.tools);
             let url = if routes { format!("\n  MCP clients: {}", self.url) } else { String::new() };
-            let text = format!("online as {:?} at {}, {tools}{url}", self.name, self.gateway);
-            self.terminal.say(Mood::Info, &text);
+            let place = match self.company {
+                Company::Alone => format!(" at {}", self.gateway),
+                Company::Several => String::new(),
+            };
+            self.say(Mood::Info, &format!("online as {:?}{place}, {tools}{url}", self.name));
         } else if is_new {
             let gap = self.lost.map(|lost| format!(" after {}", moment::seconds(now.saturating_duration_since(lost))));
-            self.terminal.say(Mood::Info, &format!("online again{}", gap.unwrap_or_default()));
+            self.say(Mood::Info, &format!("online again{}", gap.unwrap_or_default()));
         }
         for notice in &online.notices {
             if self.notices.insert(notice.code()) {
-                self.terminal.say(Mood::Warning, &explained(notice, "  "));
+                self.say(Mood::Warning, &explained(notice, "  "));
             }
+        }
+        self.in_use(&online.in_use_by, now);
+    }
+
+    /// Who comes is told at once, who leaves only when nobody came back soon.
+    fn in_use(&mut self, callers: &[String], now: Instant) {
+        let users: BTreeSet<_> = callers.iter().cloned().collect();
+        if users == self.users {
+            self.left = None;
+        } else if !users.is_subset(&self.users) {
+            self.tell_users(users);
+        } else if self.left.as_ref().is_none_or(|(left, _)| *left != users) {
+            self.left = Some((users, now + STILL_THERE));
         }
     }
 
-    /// Says that the user's wish to end was heard.
-    pub(crate) fn stopping(&self) {
-        self.terminal.say(Mood::Info, "stopping; Ctrl-C again ends at once");
+    fn tell_users(&mut self, users: BTreeSet<String>) {
+        let text = match users.is_empty() {
+            true => "no longer in use".to_owned(),
+            false => format!("in use by {}", users.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        };
+        self.say(Mood::Info, &text);
+        self.users = users;
+        self.left = None;
     }
 
-    /// Brings the line of progress up to `now`, and returns when to do so again.
+    fn say(&self, mood: Mood, text: &str) {
+        match self.company {
+            Company::Alone => self.terminal.say(mood, text),
+            Company::Several => self.terminal.say(mood, &format!("{}: {text}", self.gateway)),
+        }
+    }
+
+    /// Says what is due at `now`, brings the line of progress up to it, and returns when to do so again.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
+        if let Some((users, _)) = self.left.take_if(|(_, due)| *due <= now) {
+            self.tell_users(users);
+        }
+        let due = self.left.as_ref().map(|(_, due)| *due);
+        self.progress(now).into_iter().chain(due).min()
+    }
+
+    fn progress(&mut self, now: Instant) -> Option<Instant> {
         let is_screen = matches!(self.terminal.kind(), Kind::Screen(_));
         match self.phase {
             Phase::Nothing => {
@@ -148,13 +222,13 @@ impl Talk {
                     return Some(due);
                 }
                 self.phase = Phase::Starting { since, reminded: reminded + 1 };
-                let text = self.starting("still starting", now - since);
-                self.terminal.say(Mood::Info, &text);
+                let text = self.starting(Verb::GoesOn, now - since);
+                self.say(Mood::Info, &text);
                 REMINDERS.get(reminded + 1).map(|after| since + *after)
             }
             Phase::Starting { since, .. } => {
                 let elapsed = now.saturating_duration_since(since);
-                let text = self.starting("starting", elapsed);
+                let text = self.starting(Verb::Begins, elapsed);
                 self.terminal.progress(&text);
                 // On the second, so that no number is skipped.
                 Some(since + Duration::from_secs(elapsed.as_secs() + 1))
@@ -175,14 +249,26 @@ impl Talk {
         }
     }
 
-    fn starting(&self, verb: &str, elapsed: Duration) -> String {
+    fn starting(&self, verb: Verb, elapsed: Duration) -> String {
+        let (word, server) = match &self.server {
+            Server::Program(program) => ("starting", program),
+            Server::Address(url) => ("asking", url),
+        };
+        let word = if verb == Verb::GoesOn { format!("still {word}") } else { word.to_owned() };
         if elapsed < PATIENCE {
-            return format!("{verb} the local server ({})", self.program);
+            return format!("{word} the local server ({server})");
         }
-        let fetches = FETCHERS.contains(&self.program.trim_end_matches(".exe"));
+        let fetches = FETCHERS.contains(&server.trim_end_matches(".exe"));
         let doubt = if fetches { " may be downloading…" } else { "" };
-        format!("{verb} the local server ({}{doubt}) {} s", self.program, elapsed.as_secs())
+        format!("{word} the local server ({server}{doubt}) {} s", elapsed.as_secs())
     }
+}
+
+/// How far a start is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Begins,
+    GoesOn,
 }
 
 fn tools(count: Option<usize>) -> String {
@@ -200,7 +286,7 @@ mod tests {
     use super::*;
     use crate::sample;
     use crate::terminal::Colours;
-    use crate::terminal::tests::Written;
+    use crate::writer::tests::Written;
 
     struct Story {
         talk: Talk,
@@ -210,9 +296,13 @@ mod tests {
 
     impl Story {
         fn new(kind: Kind) -> Self {
+            Self::in_company(kind, Company::Alone)
+        }
+
+        fn in_company(kind: Kind, company: Company) -> Self {
             let written = Written::default();
             let config = sample::tunnel("/usr/bin/uvx mcp-server-git", "https://gw.example.com", "git-laptop-7");
-            let talk = Talk::new(written.terminal(kind), &config, []);
+            let talk = Talk::new(written.terminal(kind), &config, company, []);
             Self { talk, written, start: Instant::now() }
         }
 
@@ -221,15 +311,20 @@ mod tests {
         }
 
         fn online(&mut self, since: u64, notices: Vec<Notice>) {
+            self.used(since, since, &[], notices);
+        }
+
+        /// Online since then, and used by these at that time.
+        fn used(&mut self, since: u64, at: u64, users: &[&str], notices: Vec<Notice>) -> Option<Instant> {
             let online = Online {
                 since: self.at(since),
                 session: "s".to_owned(),
                 tools: Some(12),
                 round_trip: None,
-                in_use_by: vec![],
+                in_use_by: users.iter().map(|user| (*user).to_owned()).collect(),
                 notices,
             };
-            self.talk.status(&Status::Online(online), self.at(since));
+            self.talk.status(&Status::Online(online), self.at(at))
         }
 
         fn refused(&mut self, at: u64, wait: u64, attempt: u32) {
@@ -277,6 +372,54 @@ mod tests {
         let text = story.written.text();
         assert_eq!(text.matches("[gateway.no_routing]").count(), 1, "{text}");
         assert!(!text.contains("/mcp"), "{text}");
+    }
+
+    #[test]
+    fn who_uses_it_is_told_quietly() {
+        let mut story = Story::new(Kind::Lines);
+        story.online(0, vec![]);
+        assert_eq!(story.used(0, 1, &["claude 1.2"], vec![]), None);
+        story.used(0, 2, &["claude 1.2", "claude 1.2"], vec![]);
+        story.used(0, 3, &["inspector", "claude 1.2"], vec![]);
+        // One that comes and goes with each call is no news.
+        assert_eq!(story.used(0, 4, &["claude 1.2"], vec![]), Some(story.at(9)));
+        assert_eq!(story.used(0, 5, &["inspector", "claude 1.2"], vec![]), None);
+        assert_eq!(story.used(0, 6, &["claude 1.2"], vec![]), Some(story.at(11)));
+        assert_eq!(story.used(0, 8, &[], vec![]), Some(story.at(13)));
+        assert_eq!(story.talk.tick(story.at(13)), None);
+        let text = story.written.text();
+        let told: Vec<_> = text.lines().skip(2).collect();
+        assert_eq!(
+            told,
+            ["culvert: in use by claude 1.2", "culvert: in use by claude 1.2, inspector", "culvert: no longer in use"]
+        );
+    }
+
+    #[test]
+    fn among_several_each_line_says_whose_it_is() {
+        let mut story = Story::in_company(Kind::Lines, Company::Several);
+        let since = story.at(0);
+        story.talk.status(&Status::Starting { since }, since);
+        story.refused(1, 4, 1);
+        story.online(6, vec![Notice::NoRouting]);
+        story.talk.status(&Status::Stopped { cause: None }, story.at(7));
+        let text = story.written.text();
+        let whose: Vec<_> = text.lines().filter(|line| line.starts_with("culvert: ")).collect();
+        assert_eq!(whose.len(), 5, "{text}");
+        for line in whose {
+            assert!(line.trim_start_matches("culvert: ").trim_start_matches("warning: ").starts_with("https://gw"));
+        }
+        assert!(text.contains("https://gw.example.com: online as \"git-laptop-7\", 12 tools\n"), "{text}");
+    }
+
+    #[test]
+    fn a_server_by_address_is_not_said_to_be_started() {
+        let written = Written::default();
+        let config = sample::by_address("http://127.0.0.1:8000/mcp");
+        let mut talk = Talk::new(written.terminal(Kind::Lines), &config, Company::Alone, []);
+        let since = Instant::now();
+        talk.status(&Status::Starting { since }, since);
+        assert_eq!(written.text(), "culvert: asking the local server (http://127.0.0.1:8000/mcp)\n");
     }
 
     #[test]

@@ -2,13 +2,17 @@
 //! never left behind.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use culvert_profiles::LogLevel;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Progress is cut here, in characters, so that it does not wrap: a wrapped line cannot be erased as one.
-const PROGRESS_WIDTH: usize = 78;
+use crate::writer::{Weight, Writer};
+
+/// How long the end of the program waits for a slow reader of stderr.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How a line of talk is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,37 +46,42 @@ pub(crate) enum Colours {
 /// Where talk and log lines go. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Terminal {
-    inner: Arc<Mutex<Inner>>,
+    writer: Writer,
+    /// The position of the level in [`LogLevel::ALL`].
+    level: Arc<AtomicU8>,
     kind: Kind,
     speaker: &'static str,
-}
-
-struct Inner {
-    out: Box<dyn Write + Send>,
-    level: LogLevel,
-    progress: String,
+    lane: usize,
 }
 
 impl Terminal {
-    /// stderr, with what the environment says about it. Each line of talk begins with `speaker`.
-    pub(crate) fn stderr(speaker: &'static str) -> Self {
+    /// stderr, with what the environment says about it. Each line of talk begins with `culvert`.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(crate) fn stderr() -> io::Result<Self> {
         let plain = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let kind = match io::stderr().is_terminal() && !plain {
             true => Kind::Screen(if no_colour { Colours::Off } else { Colours::On }),
             false => Kind::Lines,
         };
-        Self { speaker, ..Self::new(Box::new(io::stderr()), kind) }
+        Ok(Self::new(Writer::start(io::stderr())?, kind))
     }
 
-    fn new(out: Box<dyn Write + Send>, kind: Kind) -> Self {
-        let inner = Inner { out, level: LogLevel::Info, progress: String::new() };
-        Self { inner: Arc::new(Mutex::new(inner)), kind, speaker: "culvert" }
+    fn new(writer: Writer, kind: Kind) -> Self {
+        let level = Arc::new(AtomicU8::new(LogLevel::Info as u8));
+        Self { writer, level, kind, speaker: "culvert", lane: 0 }
     }
 
     /// The same, with another word before each line.
     pub(crate) fn speaking_as(&self, speaker: &'static str) -> Self {
         Self { speaker, ..self.clone() }
+    }
+
+    /// The same, with a part of the line of progress to itself.
+    pub(crate) fn in_lane(&self, lane: usize) -> Self {
+        Self { lane, ..self.clone() }
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -86,81 +95,50 @@ impl Terminal {
 
     /// From here on says only what `level` lets through; the error that ends the program always comes.
     pub(crate) fn set_level(&self, level: LogLevel) {
-        self.lock().level = level;
+        self.level.store(level as u8, Ordering::Relaxed);
+    }
+
+    fn lets_through(&self, level: LogLevel) -> bool {
+        self.level.load(Ordering::Relaxed) >= level as u8
     }
 
     /// Says something in a line of its own, or in several.
     pub(crate) fn say(&self, mood: Mood, text: &str) {
-        let mut inner = self.lock();
-        let needed = match mood {
-            Mood::Error => LogLevel::Critical,
-            Mood::Warning => LogLevel::Warning,
-            Mood::Info => LogLevel::Info,
+        let (needed, weight, colour, word) = match mood {
+            Mood::Error => (LogLevel::Critical, Weight::LastWord, "\x1b[31m", ""),
+            Mood::Warning => (LogLevel::Warning, Weight::News, "\x1b[33m", "warning: "),
+            Mood::Info => (LogLevel::Info, Weight::News, "\x1b[1m", ""),
         };
-        if inner.level < needed {
+        if !self.lets_through(needed) {
             return;
         }
-        let (colour, word) = match mood {
-            Mood::Error => ("\x1b[31m", ""),
-            Mood::Warning => ("\x1b[33m", "warning: "),
-            Mood::Info => ("\x1b[1m", ""),
-        };
         let line = match self.has_colours() {
             true => format!("{colour}{}:\x1b[0m {word}{text}\n", self.speaker),
             false => format!("{}: {word}{text}\n", self.speaker),
         };
-        inner.line(line.as_bytes());
+        self.writer.line(line.as_bytes(), weight);
     }
 
-    /// Shows `text` as the line of progress in place of the one before; an empty one erases it. Without a screen
-    /// nothing is shown.
+    /// Shows `text` as progress in place of what was shown before; an empty one erases it. Without a screen nothing is
+    /// shown.
     pub(crate) fn progress(&self, text: &str) {
-        if self.kind == Kind::Lines {
-            return;
-        }
-        let mut inner = self.lock();
-        let text: String = if inner.level < LogLevel::Info { String::new() } else { text.to_owned() };
-        if inner.progress != text {
-            inner.erase();
-            inner.progress = text.chars().take(PROGRESS_WIDTH).collect();
-            inner.draw();
+        if self.kind != Kind::Lines {
+            self.writer.progress(self.lane, if self.lets_through(LogLevel::Info) { text } else { "" });
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while writing leaves at worst half a line behind.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Writes a whole line above the progress. A closed stderr has no one to complain to.
-    fn line(&mut self, line: &[u8]) {
-        self.erase();
-        let _ = self.out.write_all(line);
-        self.draw();
-    }
-
-    fn erase(&mut self) {
-        if !self.progress.is_empty() {
-            let _ = self.out.write_all(b"\r\x1b[K");
-        }
-    }
-
-    fn draw(&mut self) {
-        if !self.progress.is_empty() {
-            let _ = self.out.write_all(self.progress.as_bytes());
-        }
-        let _ = self.out.flush();
+    /// Leaves the screen clean, with all said that was to be said, unless nobody reads it.
+    pub(crate) fn finish(&self) {
+        self.writer.finish(FAREWELL);
     }
 }
 
 /// One line of the log: the subscriber hands it over in one piece.
-pub(crate) struct LogLine<'a>(MutexGuard<'a, Inner>);
+pub(crate) struct LogLine<'a>(&'a Writer);
 
 impl Write for LogLine<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.line(line);
+        self.0.line(line, Weight::News);
         Ok(line.len())
     }
 
@@ -173,56 +151,32 @@ impl<'a> MakeWriter<'a> for Terminal {
     type Writer = LogLine<'a>;
 
     fn make_writer(&'a self) -> LogLine<'a> {
-        LogLine(self.lock())
+        LogLine(&self.writer)
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-
-    /// What was written, for tests.
-    #[derive(Clone, Default)]
-    pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
+    use crate::writer::tests::Written;
 
     impl Written {
-        pub(crate) fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-        }
-
         pub(crate) fn terminal(&self, kind: Kind) -> Terminal {
-            Terminal::new(Box::new(self.clone()), kind)
-        }
-    }
-
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+            Terminal::new(self.writer.clone(), kind)
         }
     }
 
     #[test]
-    fn progress_makes_room_for_lines_and_comes_back() {
+    fn talk_and_log_share_the_screen_with_progress() {
         let written = Written::default();
         let terminal = written.terminal(Kind::Screen(Colours::Off));
         terminal.progress("starting 1 s");
-        terminal.progress("starting 1 s");
+        assert_eq!(written.text(), "starting 1 s");
         terminal.make_writer().write_all(b"log\n").unwrap();
+        assert_eq!(written.text(), "starting 1 s\r\x1b[Klog\nstarting 1 s");
         terminal.progress("");
         terminal.say(Mood::Info, "online");
-        assert_eq!(written.text(), "starting 1 s\r\x1b[Klog\nstarting 1 s\r\x1b[Kculvert: online\n");
-    }
-
-    #[test]
-    fn progress_never_wraps() {
-        let written = Written::default();
-        written.terminal(Kind::Screen(Colours::Off)).progress(&"x".repeat(500));
-        assert_eq!(written.text().len(), PROGRESS_WIDTH);
+        assert!(written.text().ends_with("\r\x1b[Kculvert: online\n"));
     }
 
     #[test]

@@ -106,18 +106,17 @@ fn right(text: &str) -> Result<Right, &'static str> {
 }
 
 /// Does one of the token commands.
-pub(crate) fn run(args: TokenArgs) -> Exit {
-    let terminal = Terminal::stderr("culvert");
+pub(crate) fn run(args: TokenArgs, terminal: &Terminal) -> Exit {
     let done = match args.command {
-        TokenCommand::Create(args) => create(args, &terminal),
-        TokenCommand::Inspect(args) => inspect(args, &terminal),
-        TokenCommand::Revoke(args) => revoke(args, &terminal),
+        TokenCommand::Create(args) => create(args, terminal),
+        TokenCommand::Inspect(args) => inspect(args, terminal),
+        TokenCommand::Revoke(args) => revoke(args, terminal),
     };
     match done {
         Ok(exit) => exit,
-        Err(Failure::Gateway(error)) => fail(&terminal, &error),
+        Err(Failure::Gateway(error)) => fail(terminal, &error),
         Err(Failure::Token(error)) => {
-            say(&terminal, &error);
+            say(terminal, &error);
             Exit::Token
         }
         Err(Failure::Usage(text)) => {
