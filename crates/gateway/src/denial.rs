@@ -44,6 +44,12 @@ pub(crate) enum Denial {
     /// No such session, or none that this bearer may know of.
     #[error("there is no session {0:?}")]
     UnknownSession(String),
+    /// No such connection of a link, or the key is not its own, or it is somebody else's.
+    #[error("there is no connection {0:?}")]
+    UnknownConnection(String),
+    /// A POST of a link without its number.
+    #[error("the header X-Culvert-Number has no number")]
+    Numberless,
     /// The tunnel or its server ended before it answered.
     #[error("{why}")]
     Ended {
@@ -97,7 +103,9 @@ impl Denial {
         match self {
             Self::NoToken | Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Right(_) | Self::Wider(_) | Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
-            Self::UnknownServer(_) | Self::UnknownSession(_) | Self::Path => StatusCode::NOT_FOUND,
+            Self::UnknownServer(_) | Self::UnknownSession(_) | Self::UnknownConnection(_) | Self::Path => {
+                StatusCode::NOT_FOUND
+            }
             Self::Ambiguous { .. } | Self::Online => StatusCode::CONFLICT,
             Self::Ended { .. } => StatusCode::BAD_GATEWAY,
             Self::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -105,7 +113,7 @@ impl Denial {
             Self::NotWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Body(_) | Self::Numberless => StatusCode::BAD_REQUEST,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -164,6 +172,8 @@ impl Explain for Denial {
             Self::Ambiguous { .. } => "server.ambiguous",
             Self::Online => "server.online",
             Self::UnknownSession(_) => "session.unknown",
+            Self::UnknownConnection(_) => "connection.unknown",
+            Self::Numberless => "request.number",
             Self::Ended { code, .. } => code,
             Self::NoAnswer(_) => "server.silent",
             Self::Host(_) => "request.host",
@@ -189,6 +199,8 @@ impl Explain for Denial {
             Self::Ambiguous { .. } => "Use the server's id; GET /servers lists it.",
             Self::Online => "Stop its tunnel first; DELETE /reverse-proxy/sessions/{id} ends one from here.",
             Self::UnknownSession(_) => "GET /reverse-proxy/sessions lists the sessions that this token may use.",
+            Self::UnknownConnection(_) => "Open another one with GET /reverse-proxy/sse.",
+            Self::Numberless => "Number the POSTs of a connection from 0.",
             Self::Ended { .. } | Self::NoAnswer(_) => "Look at the tunnel's log, then try again.",
             Self::Host(_) => "Start the gateway with `--public-url` set to the address that clients use.",
             Self::Origin(_) => "Only pages served from the gateway's own names may call it.",

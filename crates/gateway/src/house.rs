@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::GatewayLimits;
+use crate::event_link::EventLinks;
 use crate::front::Front;
 use crate::hosts::Hosts;
 use crate::registry::Registry;
@@ -22,6 +23,8 @@ pub(crate) struct House {
     pub registry: Registry,
     /// Sessions whose connection may be replaced.
     pub resumable: Resumables,
+    /// Links over SSE + POST, whose POSTs have to find them.
+    pub event_links: EventLinks,
     /// Where MCP is spoken.
     pub front: Front,
     /// What bounds it.

@@ -13,6 +13,7 @@ pub mod conversation;
 mod denial;
 pub mod era;
 pub mod error;
+mod event_link;
 mod figures;
 pub mod front;
 mod hosts;

@@ -7,6 +7,10 @@ pub(crate) enum Route {
     Health,
     /// `/reverse-proxy/ws`: tunnels come in.
     Link,
+    /// `/reverse-proxy/sse`: tunnels come in where WebSocket does not.
+    EventLink,
+    /// `/reverse-proxy/sse/{id}`: what belongs to such a link.
+    EventLinkPost(String),
     /// `/reverse-proxy/sessions`.
     Sessions,
     /// `/reverse-proxy/sessions/{id}`.
@@ -42,6 +46,8 @@ pub(crate) fn route(path: &str, prefix: &str) -> Option<Route> {
         ["healthz" | "health"] => Route::Health,
         ["reverse-proxy", ref rest @ ..] | ["v1", "reverse-proxy", ref rest @ ..] => match *rest {
             ["ws"] => Route::Link,
+            ["sse"] => Route::EventLink,
+            ["sse", connection] => Route::EventLinkPost(named(connection)),
             ["sessions"] => Route::Sessions,
             ["sessions", id] => Route::Session(named(id)),
             ["sessions", id, "request"] => Route::SessionRequest(named(id)),
@@ -100,6 +106,8 @@ mod tests {
             ("/health", Route::Health),
             ("/reverse-proxy/ws", Route::Link),
             ("/v1/reverse-proxy/ws", Route::Link),
+            ("/reverse-proxy/sse", Route::EventLink),
+            ("/v1/reverse-proxy/sse/a", Route::EventLinkPost("a".into())),
             ("/reverse-proxy/sessions/", Route::Sessions),
             ("/reverse-proxy/sessions/a", Route::Session("a".into())),
             ("/v1/reverse-proxy/sessions/a/request", Route::SessionRequest("a".into())),

@@ -76,6 +76,7 @@ pub(crate) struct SessionView {
     url: String,
     remote: String,
     client: Option<String>,
+    transport: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -297,6 +298,7 @@ impl Rooms {
             url: base.mcp_url(&session.server.to_string()),
             remote: visitor.peer.to_string(),
             client: visitor.agent,
+            transport: visitor.carriage.to_string(),
         }
     }
 }

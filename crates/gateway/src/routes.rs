@@ -4,14 +4,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use culvert_protocol::claims::Right;
-use http::header::AUTHORIZATION;
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::backend::Caller;
 use crate::clock::UnixTime;
 use crate::denial::Denial;
@@ -19,10 +11,18 @@ use crate::house::House;
 use crate::path::{self, Route, route};
 use crate::reply::{self, Body};
 use crate::rights::{Bearer, Narrower};
+use crate::server::Place;
 use crate::session::{Ending, Visitor};
 use crate::shared::CallError;
 use crate::watched_stream;
-use crate::{body, tokens, tunnel_link, websocket};
+use crate::{body, event_link, tokens, tunnel_link, websocket};
+use culvert_link::Carriage;
+use culvert_protocol::claims::Right;
+use http::header::AUTHORIZATION;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
 
 /// The largest body of `POST /tokens`, in bytes.
 const MAX_WISH: usize = 64 * 1024;
@@ -32,7 +32,7 @@ pub(crate) async fn answer(
     house: Arc<House>,
     request: Request<Incoming>,
     peer: SocketAddr,
-    place: Arc<OwnedSemaphorePermit>,
+    place: Arc<Place>,
 ) -> Result<Response<Body>, Infallible> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = Visit { house, peer, place }.serve(request).await.unwrap_or_else(|denial| {
@@ -57,7 +57,7 @@ enum Door {
 struct Visit {
     house: Arc<House>,
     peer: SocketAddr,
-    place: Arc<OwnedSemaphorePermit>,
+    place: Arc<Place>,
 }
 
 impl Visit {
@@ -75,6 +75,17 @@ impl Visit {
                 takes(&request, &[Method::GET], "GET")?;
                 bearer.needs(Right::Tunnel)?;
                 self.link(request, bearer)
+            }
+            Route::EventLink => {
+                takes(&request, &[Method::GET], "GET")?;
+                bearer.needs(Right::Tunnel)?;
+                let visitor = self.visitor(&request, bearer, Carriage::Sse);
+                event_link::open(self.house, self.place, visitor)
+            }
+            Route::EventLinkPost(connection) => {
+                takes(&request, &[Method::POST], "POST")?;
+                bearer.needs(Right::Tunnel)?;
+                event_link::post(&self.house, request, &bearer, &connection).await
             }
             Route::Sessions => {
                 takes(&request, &[Method::GET], "GET")?;
@@ -127,9 +138,13 @@ impl Visit {
         }
     }
 
+    fn visitor(&self, request: &Request<Incoming>, bearer: Bearer, carriage: Carriage) -> Visitor {
+        Visitor { bearer, peer: self.peer, agent: websocket::agent(request.headers()), carriage }
+    }
+
     fn link(self, mut request: Request<Incoming>, bearer: Bearer) -> Result<Response<Body>, Denial> {
         let response = websocket::accept(&request)?;
-        let visitor = Visitor { bearer, peer: self.peer, agent: websocket::agent(request.headers()) };
+        let visitor = self.visitor(&request, bearer, Carriage::WebSocket);
         let upgrade = hyper::upgrade::on(&mut request);
         let Self { house, place, .. } = self;
         house.clone().tasks.spawn(async move {

@@ -22,6 +22,7 @@ use crate::catalog_file;
 use crate::clock::UnixTime;
 use crate::config::GatewayConfig;
 use crate::error::GatewayError;
+use crate::event_link::EventLinks;
 use crate::front::{Front, Limits};
 use crate::hosts::Hosts;
 use crate::house::House;
@@ -83,6 +84,7 @@ impl Gateway {
         let prefix = url::Url::parse(&base.to_string()).map(|url| url.path().trim_end_matches('/').to_owned());
         let house = House {
             resumable: Resumables::default(),
+            event_links: EventLinks::default(),
             trust,
             hosts: Hosts::new(address, config.public_url.as_ref()),
             registry: Registry::new(catalog, config.limits.servers_per_owner),
@@ -179,12 +181,26 @@ impl Gateway {
 /// Name of the catalog's file in the state folder.
 const CATALOG: &str = "catalog.json";
 
+/// A connection's place among all that are allowed at once.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    cut: CancellationToken,
+}
+
+impl Place {
+    /// Ends the connection at once, whatever is still to be sent.
+    pub(crate) fn cut(&self) {
+        self.cut.cancel();
+    }
+}
+
 /// Serves one connection to its end. An upgraded one goes on in a task of its own and takes its place along.
 async fn connection<S>(house: Arc<House>, stream: S, peer: SocketAddr, place: OwnedSemaphorePermit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let place = Arc::new(place);
+    let place = Arc::new(Place { _permit: place, cut: CancellationToken::new() });
     let service = service_fn(|request| routes::answer(house.clone(), request, peer, place.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -199,6 +215,7 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = place.cut.cancelled() => return tracing::debug!(%peer, "connection cut"),
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");

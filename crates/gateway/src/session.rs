@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use culvert_link::Carriage;
 use culvert_link::channels::{Opener, Tap};
 use culvert_protocol::ServerName;
 use tokio_util::sync::CancellationToken;
@@ -122,6 +123,8 @@ pub(crate) struct Visitor {
     pub peer: SocketAddr,
     /// Which program, in its own words, cleaned.
     pub agent: Option<String>,
+    /// What carries the link.
+    pub carriage: Carriage,
 }
 
 /// What passed over a link so far.

@@ -123,7 +123,7 @@ impl Link<'_> {
     async fn take_over(&self, carrier: &mut Carrier, takeover: Takeover) {
         let Some(received) = carrier.detach().await else { return };
         let resumed = Control::Resumed { received }.to_json();
-        tracing::info!(session = %self.id, peer = %takeover.visitor.peer, "a session goes on");
+        tracing::info!(session = %self.id, peer = %takeover.visitor.peer, over = %takeover.visitor.carriage, "a session goes on");
         // Should it be gone already, its receiving end says so.
         let _ = takeover.sender.send(resumed).await;
         carrier.attach(takeover.sender, takeover.receiver, takeover.received).await;

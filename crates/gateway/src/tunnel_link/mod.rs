@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_link::channels::Opener;
-use culvert_link::{Frame, FrameReceiver, accept};
+use culvert_link::{Carriage, Frame, FrameReceiver, FrameSender, accept};
 use culvert_protocol::channels::control::Control;
 use culvert_protocol::envelope::{Envelope, Kind, Writer};
 use culvert_protocol::rpc_error::RpcError;
@@ -41,7 +41,12 @@ const REGISTRATION: Duration = Duration::from_secs(80);
 
 /// Serves one link to its end. `stream` has just been upgraded; the bearer was checked and may register something.
 pub(crate) async fn run(house: Arc<House>, stream: impl culvert_link::activity::Io, visitor: Visitor) {
-    let (sender, mut receiver) = accept(stream, house.limits.max_message).await;
+    let (sender, receiver) = accept(stream, house.limits.max_message).await;
+    carry(house, sender, receiver, visitor).await;
+}
+
+/// Serves one link to its end, whatever carries it.
+pub(crate) async fn carry(house: Arc<House>, sender: FrameSender, mut receiver: FrameReceiver, visitor: Visitor) {
     let id = match random::id() {
         Ok(id) => SessionId(id),
         Err(error) => return tracing::error!(%error, "no link without randomness"),
@@ -57,6 +62,10 @@ pub(crate) async fn run(house: Arc<House>, stream: impl culvert_link::activity::
         }
         Ok(First::Register(registration)) if registration.offer.has_channels() => {
             return link.serve_channels(registration, sender, receiver).await.log(&visitor);
+        }
+        // The base dialect is for clients that others have written, and those know no such link.
+        Ok(First::Register(_)) if visitor.carriage == Carriage::Sse => {
+            Over::Refused("a link over SSE carries the channels dialect only".to_owned())
         }
         Ok(First::Register(registration)) => link.serve(registration, &mut receiver).await,
         Err(over) => over,
@@ -196,7 +205,7 @@ impl Link<'_> {
         self.house.registry.admit(registered.session.clone(), entry).await;
         tracing::info!(
             name = %registered.session.name, owner = %self.visitor.bearer.subject(), server = %registered.session.server,
-            session = %self.id, peer = %self.visitor.peer, tools, "server registered"
+            session = %self.id, peer = %self.visitor.peer, over = %self.visitor.carriage, tools, "server registered"
         );
         let complete = self.carrier.writer.register_complete();
         self.carrier.sender.send(complete).await.map_err(|_| Over::Gone)?;
