@@ -8,6 +8,7 @@
 mod check;
 mod children;
 mod exchange;
+mod params;
 
 use bytes::Bytes;
 use culvert_protocol::message::{Message, Shape};
@@ -71,6 +72,7 @@ pub(super) async fn post(
         return Err(Refusal::unknown_method("initialize"));
     }
     let child = front.children.of(backend, &caller, check::client_name(message)).await.map_err(refusal)?;
+    child.repeated().check(&head.headers, message, &child.child).await?;
     let exchange = Exchange::begin(child, body, message, &front.sessions.limits).await?;
     Ok(exchange.response().await)
 }

@@ -164,6 +164,11 @@ impl Shared {
         self.core.request(method, params, limit).await
     }
 
+    /// As [`request`](Self::request), with `params` exactly as given: on behalf of somebody with a `_meta` of their own.
+    pub(crate) async fn request_as(&self, method: &str, params: &str, limit: Duration) -> Result<String, CallError> {
+        self.core.request_as(method, params, limit).await
+    }
+
     /// Passes on one message of somebody who holds no conversation. A request's answer comes back with the request's
     /// own id; `None` for what has no answer. `initialize` is answered from the one handshake.
     ///

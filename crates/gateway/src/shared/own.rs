@@ -153,7 +153,16 @@ impl Core {
         limit: Duration,
     ) -> Result<String, CallError> {
         let ready = self.ready().await.map_err(CallError::Ended)?;
-        let answer = self.exchange(&wrap(method, ready.own_params(params).as_deref()), limit).await?;
+        self.ask(&wrap(method, ready.own_params(params).as_deref()), limit).await
+    }
+
+    pub(super) async fn request_as(&self, method: &str, params: &str, limit: Duration) -> Result<String, CallError> {
+        self.ask(&wrap(method, Some(params)), limit).await
+    }
+
+    /// One request of the gateway's own, and its result.
+    async fn ask(&self, request: &str, limit: Duration) -> Result<String, CallError> {
+        let answer = self.exchange(request, limit).await?;
         let text = std::str::from_utf8(&answer).unwrap_or_default();
         let answer = Message::parse(text).map_err(CallError::Malformed)?;
         match (answer.result(), answer.error()) {

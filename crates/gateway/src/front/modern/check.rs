@@ -56,7 +56,7 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// The one value of a header. Of two, one reader would take the first and another the last.
-fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+pub(super) fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::sessions::NotBegun;
 use super::super::{Counts, Limits};
+use super::params::Repeated;
 use crate::backend::{Backend, Caller, Identity, OpenError};
 use crate::era::{Era, Eras};
 use crate::shared::{LEGACY, SILENT, Shared};
@@ -28,6 +29,8 @@ struct Place {
     used: Mutex<Instant>,
     /// Held by the one who opens the next child.
     opening: tokio::sync::Mutex<()>,
+    /// What the server's list of tools asks of this principal's headers.
+    repeated: Repeated,
     counts: Arc<Counts>,
 }
 
@@ -35,7 +38,7 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) child: Arc<Shared>,
-    place: Option<Arc<Place>>,
+    place: Arc<Place>,
 }
 
 /// Why there is no child.
@@ -92,7 +95,9 @@ impl Children {
     ) -> Result<Lease, NoChild> {
         match (backend, backend.eras()) {
             (Backend::Shared(shared), _) => match shared.ready().await {
-                Ok(answer) if answer.era() == Era::Modern => Ok(Lease { child: shared.clone(), place: None }),
+                Ok(answer) if answer.era() == Era::Modern => {
+                    Ok(Lease { child: shared.clone(), place: self.place(backend, caller)? })
+                }
                 Ok(_) => Err(NoChild::Legacy),
                 Err(why) => Err(NoChild::Ended(why)),
             },
@@ -102,7 +107,7 @@ impl Children {
             (_, Some(eras)) => {
                 let place = self.place(backend, caller)?;
                 if let Some(child) = place.current() {
-                    return Ok(Lease { child, place: Some(place) });
+                    return Ok(Lease { child, place });
                 }
                 let (backend, caller) = (backend.clone(), caller.clone());
                 // On a task of its own: a client that loses patience must not undo what it waited for.
@@ -127,6 +132,7 @@ impl Children {
                     child: Mutex::default(),
                     used: Mutex::new(Instant::now()),
                     opening: tokio::sync::Mutex::default(),
+                    repeated: Repeated::default(),
                     counts: self.counts.clone(),
                 });
                 tokio::spawn(clear(Arc::downgrade(self), fresh.key().clone(), Arc::downgrade(&place)));
@@ -147,7 +153,7 @@ async fn open(
     let opening = place.opening.lock().await;
     if let Some(child) = place.current() {
         drop(opening);
-        return Ok(Lease { child, place: Some(place) });
+        return Ok(Lease { child, place });
     }
     let _asking = if eras.takes_modern().is_none() { Some(eras.asking.lock().await) } else { None };
     if eras.takes_modern() == Some(false) {
@@ -160,7 +166,7 @@ async fn open(
             eras.is_modern();
             place.take(child.clone());
             drop(opening);
-            Ok(Lease { child, place: Some(place) })
+            Ok(Lease { child, place })
         }
         Err(why) if why.code() == LEGACY => {
             eras.is_legacy();
@@ -229,10 +235,15 @@ impl Drop for Place {
     }
 }
 
+impl Lease {
+    /// What is to be repeated in headers.
+    pub(super) fn repeated(&self) -> &Repeated {
+        &self.place.repeated
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(place) = &self.place {
-            *place.used() = Instant::now();
-        }
+        *self.place.used() = Instant::now();
     }
 }

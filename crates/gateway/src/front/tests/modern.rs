@@ -387,3 +387,47 @@ async fn the_one_child_of_a_base_tunnel_may_be_modern_or_not() {
     let posted = client.post(initialize("2025-11-25")).await;
     assert_eq!(json_body(posted).await["error"]["data"]["code"], "era.modern");
 }
+
+/// A call of `tool`, as a client sends it that repeats its argument `region` in a header.
+fn call_tool(client: &Client, region: &str, header: Option<&str>) -> JoinHandle<Response<Body>> {
+    let mut message = ask(1, "tools/call", json!({}));
+    message["params"]["name"] = json!("tool");
+    message["params"]["arguments"] = json!({"region": region});
+    let client = client.modern(&message).with("mcp-name", "tool");
+    match header {
+        Some(header) => client.with("mcp-param-region", header).spawn(message),
+        None => client.spawn(message),
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_are_repeated_in_headers_must_agree() {
+    let mut scene = Scene::new();
+    let client = scene.client();
+    let schema = json!({"properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
+    let tools = json!({"tools": [{"name": "tool", "inputSchema": schema}], "resultType": "complete"});
+    let right = call_tool(&client, "eu", Some("eu"));
+    let mut server = scene.modern_server().await;
+    let asked = server.next().await;
+    assert_eq!((&asked["method"], &asked["params"]["_meta"]), (&json!("tools/list"), &meta()));
+    server.say(answer(asked["id"].clone(), tools.clone())).await;
+    let heard = server.next().await;
+    assert_eq!((&heard["method"], &heard["params"]["arguments"]["region"]), (&json!("tools/call"), &json!("eu")));
+    server.say(answer(heard["id"].clone(), 1)).await;
+    assert_eq!(json_body(right.await.unwrap()).await, answer(1, 1));
+    // The list is known now, and asked for again only before a refusal.
+    let right = call_tool(&client, "us", Some("us"));
+    let heard = server.next().await;
+    assert_eq!(heard["method"], "tools/call");
+    server.say(answer(heard["id"].clone(), 2)).await;
+    assert_eq!(json_body(right.await.unwrap()).await, answer(1, 2));
+    for header in [None, Some("us")] {
+        let wrong = call_tool(&client, "eu", header);
+        let asked = server.next().await;
+        assert_eq!(asked["method"], "tools/list");
+        server.say(answer(asked["id"].clone(), tools.clone())).await;
+        let response = wrong.await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(json_body(response).await["error"]["code"], -32020);
+    }
+}
