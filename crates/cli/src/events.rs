@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use culvert_protocol::Explain;
-use culvert_tunnel::{Notice, Status, TunnelConfig};
+use culvert_tunnel::{Carriage, Notice, Status, TunnelConfig};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -46,6 +46,12 @@ enum Body<'a> {
         gateway: &'a str,
         url: Option<&'a str>,
         session: &'a str,
+        transport: String,
+    },
+    Transport {
+        name: &'a str,
+        gateway: &'a str,
+        transport: String,
     },
     InUse {
         name: &'a str,
@@ -115,6 +121,7 @@ pub(crate) struct Events {
     gateway: String,
     url: String,
     online: Option<Instant>,
+    transport: Option<Carriage>,
     notices: Vec<Notice>,
     callers: Vec<String>,
 }
@@ -127,6 +134,7 @@ impl Events {
             gateway: config.gateway.to_string(),
             url: config.gateway.mcp_url(config.name.as_str()),
             online: None,
+            transport: None,
             notices: Vec::new(),
             callers: Vec::new(),
         }
@@ -153,8 +161,13 @@ impl Events {
             lines.push(self.status_line(status, None, None, None));
             let url = (!online.notices.contains(&Notice::NoRouting)).then_some(self.url.as_str());
             let (name, gateway, session) = (&self.name, &self.gateway, &online.session);
-            lines.push(line("online", Body::Online { name, tools: online.tools, gateway, url, session }));
+            let (tools, transport) = (online.tools, online.transport.to_string());
+            lines.push(line("online", Body::Online { name, tools, gateway, url, session, transport }));
+        } else if self.transport != Some(online.transport) {
+            let (name, gateway, transport) = (&self.name, &self.gateway, online.transport.to_string());
+            lines.push(line("transport", Body::Transport { name, gateway, transport }));
         }
+        self.transport = Some(online.transport);
         for notice in online.notices.iter().filter(|notice| !self.notices.contains(notice)) {
             let (name, gateway) = (&self.name, Some(self.gateway.as_str()));
             lines.push(line("notice", Body::Notice { name, gateway, words: (notice as &dyn Explain).into() }));
@@ -304,6 +317,7 @@ mod tests {
         let (mut events, now) = (events(), Instant::now());
         let mut online = Online {
             since: now,
+            transport: Carriage::WebSocket,
             session: "s1".to_owned(),
             tools: Some(2),
             round_trip: None,
@@ -316,11 +330,18 @@ mod tests {
             first[1..],
             [json!({
                 "event": "online", "name": "my git", "tools": 2, "gateway": "https://gw.example.com/x",
-                "url": "https://gw.example.com/x/servers/my%20git/mcp", "session": "s1"
+                "url": "https://gw.example.com/x/servers/my%20git/mcp", "session": "s1", "transport": "ws"
             })]
         );
         online.round_trip = Some(Duration::from_millis(3));
         assert!(events.status(&Status::Online(online.clone()), now).is_empty());
+        online.transport = Carriage::Sse;
+        assert_eq!(
+            parsed(&events.status(&Status::Online(online.clone()), now)),
+            [
+                json!({"event": "transport", "name": "my git", "gateway": "https://gw.example.com/x", "transport": "sse"})
+            ]
+        );
         events.status(&Status::Connecting, now);
         online.notices.push(Notice::NoRouting);
         online.tools = None;
@@ -336,6 +357,7 @@ mod tests {
         let (mut events, now) = (events(), Instant::now());
         let mut online = Online {
             since: now,
+            transport: Carriage::WebSocket,
             session: "s1".to_owned(),
             tools: None,
             round_trip: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use culvert_protocol::Explain as _;
-use culvert_tunnel::{LocalServer, Notice, Online, Status, TunnelConfig};
+use culvert_tunnel::{Carriage, LocalServer, Notice, Online, Status, TunnelConfig};
 use tokio::time::Instant;
 
 use crate::exit::explained;
@@ -46,6 +46,7 @@ pub(crate) struct Talk {
     notices: BTreeSet<&'static str>,
     first_online: bool,
     online: Option<Instant>,
+    transport: Option<Carriage>,
     lost: Option<Instant>,
     /// Who was last said to use it.
     users: BTreeSet<String>,
@@ -97,6 +98,7 @@ impl Talk {
             notices: told.into_iter().collect(),
             first_online: true,
             online: None,
+            transport: None,
             lost: None,
             users: BTreeSet::new(),
             left: None,
@@ -158,11 +160,18 @@ impl Talk {
                 Company::Alone => format!(" at {}", self.gateway),
                 Company::Several => String::new(),
             };
-            self.say(Mood::Info, &format!("online as {:?}{place}, {tools}{url}", self.name));
+            self.say(Mood::Info, &format!("online as {:?}{place}{}, {tools}{url}", self.name, over(online.transport)));
         } else if is_new {
             let gap = self.lost.map(|lost| format!(" after {}", moment::seconds(now.saturating_duration_since(lost))));
-            self.say(Mood::Info, &format!("online again{}", gap.unwrap_or_default()));
+            self.say(Mood::Info, &format!("online again{}{}", over(online.transport), gap.unwrap_or_default()));
+        } else if self.transport != Some(online.transport) {
+            let text = match online.transport {
+                Carriage::WebSocket => "the link is on WebSocket again",
+                Carriage::Sse => "the link goes over SSE now",
+            };
+            self.say(Mood::Info, text);
         }
+        self.transport = Some(online.transport);
         for notice in &online.notices {
             if self.notices.insert(notice.code()) {
                 self.say(Mood::Warning, &explained(notice, "  "));
@@ -271,6 +280,14 @@ enum Verb {
     GoesOn,
 }
 
+/// How the link is carried, where that is not as usual.
+fn over(transport: Carriage) -> &'static str {
+    match transport {
+        Carriage::WebSocket => "",
+        Carriage::Sse => " over SSE",
+    }
+}
+
 fn tools(count: Option<usize>) -> String {
     match count {
         None => "no tools".to_owned(),
@@ -292,6 +309,7 @@ mod tests {
         talk: Talk,
         written: Written,
         start: Instant,
+        transport: Carriage,
     }
 
     impl Story {
@@ -303,7 +321,7 @@ mod tests {
             let written = Written::default();
             let config = sample::tunnel("/usr/bin/uvx mcp-server-git", "https://gw.example.com", "git-laptop-7");
             let talk = Talk::new(written.terminal(kind), &config, company, []);
-            Self { talk, written, start: Instant::now() }
+            Self { talk, written, start: Instant::now(), transport: Carriage::WebSocket }
         }
 
         fn at(&self, seconds: u64) -> Instant {
@@ -318,6 +336,7 @@ mod tests {
         fn used(&mut self, since: u64, at: u64, users: &[&str], notices: Vec<Notice>) -> Option<Instant> {
             let online = Online {
                 since: self.at(since),
+                transport: self.transport,
                 session: "s".to_owned(),
                 tools: Some(12),
                 round_trip: None,
@@ -362,6 +381,26 @@ mod tests {
                  culvert: online again after 12 s\n"
             )
         );
+    }
+
+    #[test]
+    fn a_link_over_sse_is_said_so_until_it_is_on_websocket_again() {
+        let mut story = Story::new(Kind::Lines);
+        story.transport = Carriage::Sse;
+        story.online(1, vec![]);
+        story.refused(5, 1, 1);
+        story.online(8, vec![]);
+        story.transport = Carriage::WebSocket;
+        story.online(8, vec![]);
+        story.online(8, vec![]);
+        let text = story.written.text();
+        assert!(
+            text.starts_with("culvert: online as \"git-laptop-7\" at https://gw.example.com over SSE, 12 tools"),
+            "{text}"
+        );
+        assert!(text.contains("culvert: online again over SSE after 3 s\n"), "{text}");
+        assert!(text.ends_with("culvert: the link is on WebSocket again\n"), "{text}");
+        assert_eq!(text.matches("WebSocket").count(), 1, "{text}");
     }
 
     #[test]

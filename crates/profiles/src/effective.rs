@@ -161,6 +161,7 @@ fn tunnels_of(
             first,
             cap: default.cap.max(first),
             max: settings.max_retries.as_ref().map(|given| given.value).filter(|tries| *tries > 0),
+            ..default
         },
         keepalive,
         request_timeout: value(&settings.request_timeout, limits::REQUEST_TIMEOUT_DEFAULT),

@@ -41,6 +41,9 @@ pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
 /// The longest wait between two tries to reach a gateway.
 pub const RETRY_CAP: Duration = Duration::from_secs(60);
 
+/// How long a client that found WebSocket blocked stays on SSE before it tries WebSocket again.
+pub const WEBSOCKET_AGAIN: Duration = Duration::from_secs(3600);
+
 /// Our gateway acknowledges heartbeats of one link at most this often: some clients answer an acknowledgement with a
 /// heartbeat, and would loop.
 pub const HEARTBEAT_ACK_INTERVAL: Duration = Duration::from_secs(5);

@@ -137,10 +137,12 @@ pub struct Retry {
     pub cap: Duration,
     /// How many tries may fail in a row; `None`: any number.
     pub max: Option<u32>,
+    /// How long a network that lets no WebSocket pass is believed to stay so.
+    pub websocket: Duration,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { first: Duration::from_secs(1), cap: limits::RETRY_CAP, max: None }
+        Self { first: Duration::from_secs(1), cap: limits::RETRY_CAP, max: None, websocket: limits::WEBSOCKET_AGAIN }
     }
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use culvert_link::LinkEnd;
 use culvert_link::dial::{Dialled, Dialler};
+use culvert_link::{Carriage, LinkEnd};
 use culvert_protocol::address::Endpoint;
 use culvert_protocol::backoff::Backoff;
 use culvert_protocol::{Cause, Explain as _, Remedy};
@@ -16,6 +16,7 @@ use tracing::{debug, warn};
 
 use crate::base::{self, Progress, Served};
 use crate::channels;
+use crate::choice::Choice;
 use crate::config::TunnelConfig;
 use crate::door::Door;
 use crate::end::End;
@@ -26,7 +27,7 @@ use crate::local_answer;
 use crate::output::Output;
 use crate::pending::Pending;
 use crate::register::{self, Acknowledged, Dialect, Unacknowledged};
-use crate::registration::Refusals;
+use crate::registration::{Refusal, Refusals};
 use crate::report::Report;
 use crate::status::Status;
 
@@ -54,6 +55,7 @@ pub async fn run(config: TunnelConfig, status: watch::Sender<Status>, stop: Canc
     let launcher = Arc::new(Launcher::new(&config, session_ids.fork()));
     let mut engine = Engine {
         launcher,
+        choice: Choice::new(&config),
         backoff: Backoff::new(config.retry.first, config.retry.cap, random),
         session_ids,
         config,
@@ -78,6 +80,7 @@ struct Engine {
     config: TunnelConfig,
     launcher: Arc<Launcher>,
     dialler: Dialler,
+    choice: Choice,
     report: Report,
     stop: CancellationToken,
     backoff: Backoff,
@@ -109,7 +112,8 @@ impl Engine {
                 biased;
                 () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep(wait) => {}
-                () = mind(&mut self.served) => {}
+                // Woken: what was so may be so no more.
+                () = mind(&mut self.served) => self.choice.forget(),
             }
         }
     }
@@ -141,6 +145,12 @@ impl Engine {
         let began = Instant::now();
         let Acknowledged { session_id, dialect } = acknowledged;
         let end = match dialect {
+            // Base gateways have no such links, and ours grants channels: somebody passes words on that are not its.
+            Dialect::Base | Dialect::Mute if link.carriage == Carriage::Sse => {
+                self.served = Some(served);
+                let detail = "it does not speak the channels dialect".to_owned();
+                return Some(Cause::NoSse { gateway: self.config.gateway.to_string(), detail });
+            }
             Dialect::Base | Dialect::Mute => {
                 let progress = if matches!(dialect, Dialect::Base) { Progress::Processing } else { Progress::Mute };
                 let end = base::serve(link, &mut served, &self.config, session_id, progress, &self.report, &stop).await;
@@ -148,17 +158,19 @@ impl Engine {
                 end
             }
             Dialect::Channels(grant) => {
+                let backoff = Backoff::new(self.config.retry.first, RESUME_CAP, self.session_ids.fork());
                 let session = channels::Session {
                     config: &self.config,
                     launcher: &self.launcher,
-                    door: Door { dialler: &self.dialler, config: &self.config, endpoint: self.endpoint },
+                    door: self.door(),
                     report: &self.report,
                     stop: &stop,
                     id: session_id,
                     grant,
-                    backoff: Backoff::new(self.config.retry.first, RESUME_CAP, self.session_ids.fork()),
+                    backoff,
                     attempts: 0,
                     resumed: None,
+                    carriage: link.carriage,
                 };
                 // The session takes the server over, and leaves none behind.
                 session.serve(link, served).await
@@ -179,7 +191,19 @@ impl Engine {
         let mut link = self.get_ready(session_id).await?;
         self.endpoint = Some(link.endpoint);
         self.report.set(Status::Registering);
-        match register::register(&mut link, &self.config, session_id).await {
+        let registered = register::register(&mut link, &self.config, session_id).await;
+        match (&registered, link.carriage) {
+            (Ok(_), Carriage::WebSocket) => self.choice.forget(),
+            (
+                Err(
+                    Unacknowledged::Link(LinkEnd::Lost(_) | LinkEnd::Silent(_))
+                    | Unacknowledged::Refused(Refusal::Overdue),
+                ),
+                Carriage::WebSocket,
+            ) => self.choice.mute(),
+            _ => {}
+        }
+        match registered {
             Ok(acknowledged) => Ok((link, acknowledged)),
             Err(Unacknowledged::Refused(refusal)) => Err(self.refusals.cause(refusal)),
             Err(Unacknowledged::Link(end)) => Err(link_cause(end, false, || self.config.gateway.to_string())),
@@ -231,7 +255,11 @@ impl Engine {
     }
 
     async fn dial(&self, session_id: &str) -> Result<Dialled, Cause> {
-        Door { dialler: &self.dialler, config: &self.config, endpoint: self.endpoint }.dial(session_id).await
+        self.door().dial(session_id).await
+    }
+
+    fn door(&self) -> Door<'_> {
+        Door { dialler: &self.dialler, config: &self.config, endpoint: self.endpoint, choice: &self.choice }
     }
 
     /// What an ended session means for the next try.

@@ -3,6 +3,7 @@
 mod base;
 mod channels;
 mod child;
+mod choice;
 mod command;
 pub mod config;
 mod door;
@@ -22,6 +23,7 @@ mod report;
 pub mod status;
 
 pub use config::{Children, LocalServer, Retry, StdioCommand, Transport, TunnelConfig};
+pub use culvert_link::Carriage;
 pub use engine::run;
 pub use http::headers::{BadHeader, ForwardAuth, Headers};
 pub use http::url::{BadUrl, ServerUrl};

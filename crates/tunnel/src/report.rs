@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use culvert_link::Carriage;
 use culvert_protocol::Cause;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -27,9 +28,17 @@ impl Report {
         });
     }
 
-    pub(crate) fn online(&self, session: String, tools: Option<usize>, notices: Vec<Notice>) {
-        let (round_trip, in_use_by) = (None, Vec::new());
-        self.set(Status::Online(Online { since: Instant::now(), session, tools, round_trip, in_use_by, notices }));
+    pub(crate) fn online(&self, transport: Carriage, session: String, tools: Option<usize>, notices: Vec<Notice>) {
+        let (since, round_trip, in_use_by) = (Instant::now(), None, Vec::new());
+        self.set(Status::Online(Online { since, transport, session, tools, round_trip, in_use_by, notices }));
+    }
+
+    /// What carries the link now.
+    pub(crate) fn carried(&self, transport: Carriage) {
+        self.status.send_if_modified(|now| {
+            let Status::Online(online) = now else { return false };
+            std::mem::replace(&mut online.transport, transport) != transport
+        });
     }
 
     /// Who has a session now.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use culvert_link::Carriage;
 use culvert_protocol::{Cause, Explain};
 use tokio::time::Instant;
 
@@ -69,6 +70,8 @@ impl Status {
 pub struct Online {
     /// Since when.
     pub since: Instant,
+    /// What carries the link; may change while it is online.
+    pub transport: Carriage,
     /// The session's id as the gateway has it.
     pub session: String,
     /// How many tools the local server listed; none when it has no tools at all.

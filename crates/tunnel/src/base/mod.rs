@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use culvert_link::{Dialled, FrameReceiver, FrameSender};
+use culvert_link::{Carriage, Dialled, FrameReceiver, FrameSender};
 use culvert_protocol::envelope::Writer;
 use culvert_protocol::limits;
 use culvert_protocol::message::Id;
@@ -126,7 +126,7 @@ impl<'a> Session<'a> {
         }
         let mut shared = self.lock();
         shared.registered = Some(Instant::now());
-        self.report.online(shared.session_id.clone(), self.greeting.tools, notices);
+        self.report.online(Carriage::WebSocket, shared.session_id.clone(), self.greeting.tools, notices);
     }
 
     /// Heartbeats, and the end of a registration that takes too long.

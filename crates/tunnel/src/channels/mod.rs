@@ -2,6 +2,7 @@
 
 mod bridge;
 mod children;
+mod moving;
 mod own;
 mod resume;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_link::channels::{Carrier, Ended, Happening, Terms};
-use culvert_link::{Dialled, LinkEnd};
+use culvert_link::{Carriage, Dialled, LinkEnd};
 use culvert_protocol::backoff::Backoff;
 use culvert_protocol::channels::Side;
 use culvert_protocol::channels::control::{Control, Grant};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use self::children::Children;
+use self::moving::Moving;
 use crate::base::Served;
 use crate::config::TunnelConfig;
 use crate::door::Door;
@@ -48,9 +50,11 @@ pub(crate) struct Session<'a> {
     pub(crate) attempts: u64,
     /// When the session was last resumed.
     pub(crate) resumed: Option<Instant>,
+    /// What carries the link now.
+    pub(crate) carriage: Carriage,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// Serves the gateway's channels until it lets go of the session or `stop` is cancelled. `served` works behind the
     /// gateway's own channel. No child is left afterwards.
     pub(crate) async fn serve(mut self, link: Dialled, served: Served) -> End {
@@ -78,6 +82,7 @@ impl Session<'_> {
         tokio::pin!(overdue);
         let (mut registered, mut beat_sent, mut said): (Option<Instant>, Option<Instant>, Option<String>) =
             (None, None, None);
+        let mut moving = Moving::new();
         loop {
             tokio::select! {
                 biased;
@@ -98,6 +103,7 @@ impl Session<'_> {
                             return end;
                         }
                         self.report.set(status);
+                        self.report.carried(self.carriage);
                         beat_sent = None;
                     }
                     Some(Happening::Text(text)) => {
@@ -112,7 +118,7 @@ impl Session<'_> {
                                     return End::Refused(Refusal::of(envelope.message.as_deref().unwrap_or_default()));
                                 }
                                 registered = Some(Instant::now());
-                                self.report.online(self.id.clone(), tools, self.notices());
+                                self.report.online(self.carriage, self.id.clone(), tools, self.notices());
                             }
                             Kind::Heartbeat => {
                                 if let Some(sent) = beat_sent.take() {
@@ -132,6 +138,10 @@ impl Session<'_> {
                     beat_sent = Some(Instant::now());
                     carrier.send_text(writer.heartbeat()).await;
                 }
+                dialled = moving.dialled(self), if registered.is_some() => match dialled {
+                    Some(link) => self.move_over(carrier, link).await,
+                    None => self.door.choice.blocked(),
+                },
                 () = &mut overdue, if registered.is_none() => return End::Refused(Refusal::Overdue),
             }
         }

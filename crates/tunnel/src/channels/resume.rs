@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use culvert_link::channels::Carrier;
-use culvert_link::{Dialled, Frame, LinkEnd};
+use culvert_link::{Carriage, Dialled, Frame, LinkEnd};
 use culvert_protocol::channels::control::Control;
 use culvert_protocol::{Cause, Explain as _, Remedy, limits};
 use tokio::time::{Instant, timeout};
@@ -81,11 +81,37 @@ impl Session<'_> {
         }
     }
 
-    async fn try_resume(&self, carrier: &Carrier, received: u64) -> Try {
+    async fn try_resume(&mut self, carrier: &Carrier, received: u64) -> Try {
         let mut link = match self.door.dial(&self.id).await {
             Ok(link) => link,
             Err(cause) => return Try::Failed(cause),
         };
+        let judged = self.ask_to_resume(&mut link, received, limits::DIAL_TIMEOUT).await;
+        if link.carriage == Carriage::WebSocket && matches!(judged, None | Some(Err(LinkEnd::Lost(_)))) {
+            self.door.choice.mute();
+        }
+        match judged {
+            Some(Ok(Control::Resumed { received })) => {
+                self.carriage = link.carriage;
+                carrier.attach(link.sender, link.receiver, received).await;
+                Try::Resumed
+            }
+            Some(Ok(Control::ResumeRefused { reason })) => Try::Refused(culvert_protocol::text::clean(&reason, 100)),
+            Some(Ok(Control::Close { code })) => Try::Over(super::spoken(LinkEnd::Silent(Duration::ZERO), Some(code))),
+            Some(Ok(_)) => Try::Refused("an answer that makes no sense".to_owned()),
+            Some(Err(end @ LinkEnd::Closed { code: 4000.., .. })) => Try::Over(end),
+            Some(Err(end)) => Try::Failed(Cause::LinkLost { detail: end.to_string() }),
+            None => Try::Failed(Cause::LinkSilent { after: limits::DIAL_TIMEOUT }),
+        }
+    }
+
+    /// The gateway's answer to `resume`, or how the link ended before it. `None`: neither came in time.
+    pub(super) async fn ask_to_resume(
+        &self,
+        link: &mut Dialled,
+        received: u64,
+        within: Duration,
+    ) -> Option<Result<Control, LinkEnd>> {
         let resume = Control::Resume {
             session_id: self.id.clone(),
             key: self.grant.resume_key.clone(),
@@ -93,18 +119,7 @@ impl Session<'_> {
             attempt: self.attempts,
         };
         let _ = link.sender.send(resume.to_json()).await;
-        match timeout(limits::DIAL_TIMEOUT, judgement(&mut link)).await {
-            Ok(Ok(Control::Resumed { received })) => {
-                carrier.attach(link.sender, link.receiver, received).await;
-                Try::Resumed
-            }
-            Ok(Ok(Control::ResumeRefused { reason })) => Try::Refused(culvert_protocol::text::clean(&reason, 100)),
-            Ok(Ok(Control::Close { code })) => Try::Over(super::spoken(LinkEnd::Silent(Duration::ZERO), Some(code))),
-            Ok(Ok(_)) => Try::Refused("an answer that makes no sense".to_owned()),
-            Ok(Err(end @ LinkEnd::Closed { code: 4000.., .. })) => Try::Over(end),
-            Ok(Err(end)) => Try::Failed(Cause::LinkLost { detail: end.to_string() }),
-            Err(_) => Try::Failed(Cause::LinkSilent { after: limits::DIAL_TIMEOUT }),
-        }
+        timeout(within, judgement(link)).await.ok()
     }
 }
 
