@@ -82,7 +82,14 @@ impl Launcher {
     }
 
     fn place(&self, url: &ServerUrl, headers: &Headers) -> Place {
-        Place { url: url.clone(), headers: headers.clone(), max_message: self.max_message, roots: self.roots.clone() }
+        Place {
+            url: url.clone(),
+            headers: headers.clone(),
+            max_message: self.max_message,
+            roots: self.roots.clone(),
+            #[cfg(test)]
+            memory: None,
+        }
     }
 }
 

@@ -131,7 +131,7 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Outgoing>, Trouble> {
-        let stream = connect(&self.place.url, &self.place.roots).await?;
+        let stream = connect(&self.place).await?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| Trouble::Broken(because(&error)))?;
         // It ends by itself when its sender and the body of its last answer are gone.

@@ -9,6 +9,7 @@ use culvert_link::tls::{self, ClientConfig};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
+use super::Place;
 use super::trouble::Trouble;
 use super::url::ServerUrl;
 
@@ -43,11 +44,16 @@ impl Roots {
     }
 }
 
-/// A fresh connection to `url`'s origin.
-pub(super) async fn connect(url: &ServerUrl, roots: &Roots) -> Result<Box<dyn Io>, Trouble> {
+/// A fresh connection to a server.
+pub(super) async fn connect(place: &Place) -> Result<Box<dyn Io>, Trouble> {
+    #[cfg(test)]
+    if let Some(memory) = &place.memory {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        return memory.send(theirs).map(|()| Box::new(ours) as Box<dyn Io>).map_err(|_| Trouble::Refused);
+    }
     let mut waits = REFUSED_WAITS.into_iter();
     loop {
-        let tried = match timeout(CONNECT, try_connect(url, roots)).await {
+        let tried = match timeout(CONNECT, try_connect(&place.url, &place.roots)).await {
             Ok(tried) => tried,
             Err(_) => Err(Trouble::Unreachable(format!("no answer within {} s", CONNECT.as_secs()))),
         };

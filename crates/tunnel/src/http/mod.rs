@@ -57,6 +57,9 @@ pub(crate) struct Place {
     /// Messages over this many bytes are not kept.
     pub(crate) max_message: usize,
     pub(crate) roots: Roots,
+    /// In place of the network, where time is paused.
+    #[cfg(test)]
+    pub(crate) memory: Option<mpsc::UnboundedSender<tokio::io::DuplexStream>>,
 }
 
 /// One conversation. Dropped without [`end`](Self::end), it ends as well, and nobody waits for it.
