@@ -22,6 +22,7 @@ use tracing::{debug, warn};
 
 use self::children::Children;
 use self::moving::Moving;
+use self::resume::Resumed;
 use crate::base::Served;
 use crate::config::TunnelConfig;
 use crate::door::Door;
@@ -48,8 +49,8 @@ pub(crate) struct Session<'a> {
     pub(crate) backoff: Backoff,
     /// How many tries to resume there were.
     pub(crate) attempts: u64,
-    /// When the session was last resumed.
-    pub(crate) resumed: Option<Instant>,
+    /// When and where the session was last resumed.
+    pub(crate) resumed: Option<Resumed>,
     /// What carries the link now.
     pub(crate) carriage: Carriage,
 }

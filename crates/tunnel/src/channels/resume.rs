@@ -18,6 +18,14 @@ const EXTRA_GRACE: Duration = Duration::from_secs(30);
 /// A link that held for so long after a resume was steady.
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 
+/// The last resume.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    at: Instant,
+    /// What had come in of the gateway's stream by then.
+    received: u64,
+}
+
 /// What became of one try.
 enum Try {
     Resumed,
@@ -39,8 +47,10 @@ impl Session<'_> {
         let Some(received) = carrier.detach().await else {
             return Err(End::Cause(Cause::Internal { detail: "the carrier of a link is gone".to_owned() }));
         };
-        // Most links break for a moment only, so the first try is made at once; but not after one that just went well.
-        let mut wait = match self.resumed.is_none_or(|resumed| resumed.elapsed() >= STEADY_AFTER) {
+        // Most links break for a moment only, so the first try is made at once; but not again and again on connections
+        // that bring nothing before they break.
+        let was_of_use = |last: &Resumed| received > last.received || last.at.elapsed() >= STEADY_AFTER;
+        let mut wait = match self.resumed.as_ref().is_none_or(was_of_use) {
             true => {
                 self.backoff.reset();
                 Duration::ZERO
@@ -62,7 +72,7 @@ impl Session<'_> {
             };
             match tried {
                 Try::Resumed => {
-                    self.resumed = Some(Instant::now());
+                    self.resumed = Some(Resumed { at: Instant::now(), received });
                     return Ok(());
                 }
                 Try::Over(end) => return Err(End::Link(end, None)),
