@@ -34,7 +34,7 @@ def wrong(all_compared: list[Compared]) -> list[str]:
     for one in all_compared:
         name = one.suite.name
         if one.direct.passed() < one.suite.least:
-            found.append(f"{name}: only {one.direct.passed()} of the scored scenarios pass directly, not {one.suite.least}")
+            found.append(f"{name}: only {one.direct.passed()} scored scenarios pass directly, not {one.suite.least}")
         if list(one.direct.outcomes) != list(one.through.outcomes):
             found.append(f"{name}: not the same scenarios were run directly and through Culvert")
             continue

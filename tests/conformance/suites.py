@@ -93,5 +93,5 @@ def _outcome(path: Path | None) -> Outcome:
 
 
 def _told(checks: list[dict], status: str) -> tuple[str, ...]:
-    told = (f"{check['id']}: {check.get('errorMessage') or 'no reason given'}" for check in checks if check["status"] == status)
-    return tuple(dict.fromkeys(told))
+    so = (check for check in checks if check["status"] == status)
+    return tuple(dict.fromkeys(f"{check['id']}: {check.get('errorMessage') or 'no reason given'}" for check in so))

@@ -7,7 +7,6 @@ use culvert_tests::built;
 use culvert_tests::peers::{self, peer};
 
 #[test]
-#[ignore = "the gateway does not serve revision 2026-07-28 yet"]
 fn what_passes_directly_passes_through_culvert() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let run = Command::new(peer("MCP2_PYTHON"))
