@@ -201,3 +201,61 @@ pub(crate) fn repeat(greeting: &Greeting, raw_id: &str) -> String {
     };
     format!(r#"{{"jsonrpc":"2.0","id":{raw_id},"{member}":{}}}"#, greeting.result.get())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::child::Child;
+    use crate::config::StdioCommand;
+
+    /// Greets a shell script that answers each line it knows by its method, `initialize` as told.
+    async fn greeted(initialize: &str, discover: &str) -> Result<Greeting, NoGreeting> {
+        let script = format!(
+            r#"say() {{ printf '{{"jsonrpc":"2.0","id":"%s",%s}}\n' "$1" "$2"; }}
+            while read -r line; do case $line in
+                *'"initialize"'*) say culvert-initialize '{initialize}' ;;
+                *'"server/discover"'*) say culvert-discover '{discover}' ;;
+                *'"tools/list"'*protocolVersion*) say culvert-tools-0 '"result":{{"tools":[{{}},{{}}]}}' ;;
+                *'"tools/list"'*) say culvert-tools-0 '"result":{{"tools":[{{}}]}}' ;;
+            esac; done"#
+        );
+        let command = StdioCommand {
+            program: "sh".to_owned(),
+            args: vec!["-c".to_owned(), script],
+            env: BTreeMap::new(),
+            cwd: None,
+        };
+        let mut child = Local::Process(Child::spawn(&command, "t", 1 << 20).unwrap());
+        let greeting = greet(&mut child, Duration::from_secs(30)).await;
+        child.end().await;
+        greeting
+    }
+
+    const REFUSED: &str = r#""error":{"code":-32022,"message":"modern only"}"#;
+
+    #[tokio::test]
+    async fn a_server_that_takes_initialize_is_not_asked_anything_else() {
+        let result = r#""result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}"#;
+        let greeting = greeted(result, r#""result":{"supportedVersions":["2026-07-28"]}"#).await.unwrap();
+        assert_eq!((greeting.era, greeting.tools), (Era::Legacy, Some(1)));
+        assert_eq!(repeat(&greeting, "7"), format!(r#"{{"jsonrpc":"2.0","id":7,{result}}}"#));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_knows_no_initialize_is_found_by_what_it_discovers() {
+        let found = r#""result":{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
+        let greeting = greeted(REFUSED, found).await.unwrap();
+        assert_eq!((greeting.era, greeting.tools), (Era::Modern, Some(2)));
+        assert_eq!(repeat(&greeting, "7"), format!(r#"{{"jsonrpc":"2.0","id":7,{REFUSED}}}"#));
+    }
+
+    #[tokio::test]
+    async fn one_that_takes_neither_is_reported_by_what_it_said_first() {
+        for other in [r#""error":{"code":-32601,"message":"x"}"#, r#""result":{}"#] {
+            let Err(NoGreeting::Wrong(why)) = greeted(REFUSED, other).await else { panic!("greeted: {other}") };
+            assert!(why.contains("modern only"), "{why}");
+        }
+    }
+}
