@@ -202,7 +202,8 @@ pub(crate) fn repeat(greeting: &Greeting, raw_id: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{raw_id},"{member}":{}}}"#, greeting.result.get())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::collections::BTreeMap;
 
