@@ -78,11 +78,13 @@ pub(crate) fn open(house: Arc<House>, place: Arc<Place>, visitor: Visitor) -> Re
     let (connection, key) = (random::id().map_err(no_randomness)?, random::id().map_err(no_randomness)?);
     let key = Secret::new(key);
     let Accepted { sender, receiver, stream, intake, hung_up } = accept(&connection, &key);
-    let open = Open { key: hash(&key), subject: visitor.bearer.subject().clone(), intake };
+    let open = Open { key: hash(&key), subject: visitor.bearer.subject().clone(), intake: intake.clone() };
     house.event_links.open().insert(connection.clone(), open);
     let entered = Entered { house: house.clone(), connection };
     house.clone().tasks.spawn(async move {
+        // Done at once where the connection is handed to a session that goes on over it.
         tunnel_link::carry(house, sender, receiver, visitor).await;
+        intake.ended().await;
         drop(entered);
         // A client that does not read would keep its connection, and what waits on it, for ever.
         if timeout(DRAIN, hung_up.cancelled()).await.is_err() {

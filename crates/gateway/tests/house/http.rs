@@ -27,6 +27,15 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The message in it, be it JSON or a stream of events, in chunks or not.
+    pub(crate) fn message(&self) -> Value {
+        let is_stream = self.header("content-type").is_some_and(|content| content.starts_with("text/event-stream"));
+        let whole = || self.body.lines().find(|line| line.starts_with('{')).unwrap_or(&self.body);
+        let events = || self.body.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
+        let text = if is_stream { events().rfind(|data| !data.is_empty()).unwrap_or_default() } else { whole() };
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
     /// The code of a denial.
     pub(crate) fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()

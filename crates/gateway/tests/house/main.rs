@@ -4,8 +4,12 @@
 
 mod base_client;
 mod denials;
+mod event_links;
 mod gateway;
 mod http;
 mod links;
+mod narrow_proxy;
 mod sessions;
 mod tokens;
+mod tunnel;
+mod without_websocket;

@@ -52,8 +52,8 @@ pub fn accept(connection: &str, key: &Secret) -> Accepted {
         state: State::Running,
     };
     let heard = Mutex::new(Instant::now());
-    let intake = Arc::new(Intake { order: tokio::sync::Mutex::default(), frames, heard, over });
-    tokio::spawn(watch_for_silence(intake.clone(), unwanted));
+    let intake = Arc::new(Intake { order: tokio::sync::Mutex::default(), frames, heard, over, unwanted });
+    tokio::spawn(watch_for_silence(intake.clone()));
     Accepted { sender, receiver: receiver.into(), stream, intake, hung_up }
 }
 
@@ -138,6 +138,7 @@ pub struct Intake {
     frames: queue::Sender<Frame>,
     heard: Mutex<Instant>,
     over: Over,
+    unwanted: CancellationToken,
 }
 
 /// Why a POST was not taken.
@@ -196,6 +197,15 @@ impl Intake {
         Ok(())
     }
 
+    /// Completes when the connection is over: it ended, or nobody receives any more. Until then its POSTs must find it,
+    /// whoever has it by now.
+    pub async fn ended(&self) {
+        tokio::select! {
+            () = self.unwanted.cancelled() => {}
+            _ = self.over.ended() => {}
+        }
+    }
+
     async fn hand_over(&self, frame: Frame) -> Result<(), Rejected> {
         tokio::select! {
             sent = self.frames.send(frame) => sent.map_err(|_| Rejected::Over),
@@ -214,12 +224,11 @@ impl Intake {
 }
 
 /// Ends a connection whose client has said nothing for too long.
-async fn watch_for_silence(intake: Arc<Intake>, unwanted: CancellationToken) {
+async fn watch_for_silence(intake: Arc<Intake>) {
     loop {
         let silent = intake.silent_from();
         tokio::select! {
-            () = unwanted.cancelled() => return,
-            _ = intake.over.ended() => return,
+            () = intake.ended() => return,
             () = sleep_until(silent) => {
                 if intake.silent_from() <= Instant::now() {
                     return intake.over.end(LinkEnd::Silent(DEAD));
