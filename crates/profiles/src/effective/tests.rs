@@ -115,7 +115,10 @@ fn a_file_alone_suffices() {
     let file = "local_stdio: \"uvx mcp-server-git\"\ngateway: \"https://gateway.example.com\"\ntoken: \"t\"\n\
                 reconnect_delay: 2\nmax_retries: 0\nkeepalive: 30\nlog_level: \"INFO\"\n";
     let tunnel = tunnel_of(&Case { file, ..NONE });
-    assert_eq!(tunnel.retry, Retry { first: Duration::from_secs(2), cap: limits::RETRY_CAP, max: None, ..Retry::default() });
+    assert_eq!(
+        tunnel.retry,
+        Retry { first: Duration::from_secs(2), cap: limits::RETRY_CAP, max: None, ..Retry::default() }
+    );
     assert_eq!(tunnel.token.unwrap().expose(), "t");
 }
 

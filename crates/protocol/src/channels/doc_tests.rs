@@ -12,12 +12,12 @@ use super::mux::{Event, Mux, Side};
 use super::resume::{Inbox, Outbox};
 use crate::envelope::{Envelope, Kind, ServerInfo, Writer};
 use crate::message::{Message, Shape};
-use crate::{Secret, ServerName, limits};
+use crate::{Secret, ServerName, limits, sse};
 
 const PAGE: &str = include_str!("../../../../docs/protocol.md");
 
 /// The fenced blocks that open with this word: what stands behind it, and the lines.
-fn blocks(word: &str) -> Vec<(&'static str, Vec<&'static str>)> {
+pub(crate) fn blocks(word: &str) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut found = Vec::new();
     let mut lines = PAGE.lines();
     while let Some(line) = lines.next() {
@@ -32,7 +32,7 @@ fn blocks(word: &str) -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 /// The rows below every table head that begins so, as cells without their code marks.
-fn rows(head: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(head: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut lines = PAGE.lines();
     while let Some(line) = lines.next() {
@@ -48,7 +48,7 @@ fn rows(head: &str) -> Vec<Vec<String>> {
 }
 
 /// Hex digits, and texts between quotes with `\n`, maybe repeated: `0001 'text' 'x'*3`.
-fn bytes(notation: &str) -> Bytes {
+pub(crate) fn bytes(notation: &str) -> Bytes {
     let mut bytes = Vec::new();
     let mut rest = notation.trim_start();
     while !rest.is_empty() {
@@ -388,6 +388,9 @@ fn the_limits_are_the_codes() {
         ("outbox, bytes", super::OUTBOX),
         ("message of a link unless set, bytes", limits::MAX_MESSAGE_DEFAULT),
         ("message to a strict base gateway, bytes", limits::MAX_MESSAGE_STRICT),
+        ("message over SSE + POST, bytes", sse::MAX_MESSAGE),
+        ("body of a POST, bytes", sse::MAX_BODY),
+        ("POSTs under way", sse::AHEAD as usize),
         ("JSON text of a request id, bytes", limits::MAX_ID),
         ("silence before a ping, seconds", seconds(limits::SILENCE_BEFORE_PING)),
         ("silence after a ping, seconds", seconds(limits::SILENCE_AFTER_PING)),
@@ -396,6 +399,7 @@ fn the_limits_are_the_codes() {
         ("heartbeat interval unless set, seconds", seconds(limits::KEEPALIVE_DEFAULT)),
         ("least time between heartbeat acknowledgements, seconds", seconds(limits::HEARTBEAT_ACK_INTERVAL)),
         ("longest wait between tries, seconds", seconds(limits::RETRY_CAP)),
+        ("SSE before WebSocket is tried again, seconds", seconds(limits::WEBSOCKET_AGAIN)),
     ];
     let expected: Vec<_> = limits.into_iter().map(|(what, value)| vec![what.to_owned(), value.to_string()]).collect();
     assert_eq!(rows("| what | value |"), expected);

@@ -6,7 +6,7 @@
 
 pub mod control;
 #[cfg(test)]
-mod doc_tests;
+pub(crate) mod doc_tests;
 pub mod frame;
 mod lane;
 pub mod mux;

@@ -1,6 +1,8 @@
 //! A link over SSE + POST, for networks that let no WebSocket pass: an event stream from the gateway ([`event`]), and
 //! numbered POSTs from the client ([`record`]), which [`order`] puts back in their order.
 
+#[cfg(test)]
+mod doc_tests;
 pub mod event;
 pub mod order;
 pub mod record;
