@@ -215,7 +215,7 @@ impl RunArgs {
 }
 
 /// A flag's help: what it is, its default and its variable.
-fn about(key: Key, what: &str) -> String {
+pub(crate) fn about(key: Key, what: &str) -> String {
     let about = key.about();
     let default = about.default.map_or_else(String::new, |default| format!(" [default: {default}]"));
     let variable = about.variable.map_or_else(String::new, |variable| format!(" [env: {variable}]"));

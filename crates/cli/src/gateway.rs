@@ -2,21 +2,23 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use culvert_gateway::config::{Auth, Plaintext, TlsFiles};
+use culvert_gateway::config::{Auth, GatewayLimits, Plaintext, TlsFiles};
 use culvert_gateway::{Gateway, GatewayConfig, GatewayError};
 use culvert_profiles::{BadValue, Key, LogLevel};
 use culvert_protocol::address::BadAddress;
 use culvert_protocol::{Cause, Explain, GatewayAddress};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::OutputArgs;
+use crate::args::{OutputArgs, about};
 use crate::events;
 use crate::exit::{Exit, say};
-use crate::logging;
+use crate::logging::{self, Engine};
 use crate::signals::Signals;
 use crate::state::{NoHome, StateArgs};
+use crate::stdout::{self, Stdout};
 use crate::terminal::{Mood, Terminal};
 
 /// Host a gateway: take tunnels in and serve them to MCP clients.
@@ -41,6 +43,15 @@ pub(crate) struct GatewayArgs {
     /// Listen beyond this machine without TLS, as behind a proxy that has it
     #[arg(long, help_heading = "Protection")]
     allow_plaintext: bool,
+
+    #[arg(long, value_name = "BYTES", value_parser = culvert_profiles::bytes, allow_negative_numbers = true,
+        help_heading = "Limits", help = about(Key::MaxMessageSize, "The largest frame of a tunnel, and HTTP body"))]
+    max_message_size: Option<usize>,
+
+    /// How long a tunnel whose connection broke may take to come back; its calls wait as long [default: 120]
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
+        help_heading = "Limits")]
+    grace: Option<Duration>,
 
     /// Ask nobody for a token; on loopback only
     #[arg(long, help_heading = "Protection")]
@@ -68,7 +79,11 @@ fn public_url(text: &str) -> Result<GatewayAddress, BadAddress> {
 impl GatewayArgs {
     fn config(&self) -> Result<GatewayConfig, NoHome> {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
+        let mut limits = GatewayLimits::default();
+        limits.max_message = self.max_message_size.unwrap_or(limits.max_message);
+        limits.grace = self.grace.unwrap_or(limits.grace);
         Ok(GatewayConfig {
+            limits,
             listen: self.listen,
             auth: if self.no_auth { Auth::Open } else { Auth::Bearers(self.state.secret_source()) },
             tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
@@ -103,7 +118,7 @@ pub(crate) fn run(args: GatewayArgs, terminal: &Terminal) -> Exit {
             return Exit::Usage;
         }
     };
-    logging::start(level, terminal);
+    logging::start(level, Engine::Heard, terminal);
     terminal.set_level(level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -125,7 +140,7 @@ fn internal(error: &std::io::Error) -> Cause {
 fn failed(args: &GatewayArgs, terminal: &Terminal, error: &dyn Explain, exit: Exit) -> Exit {
     say(terminal, error);
     if args.output.json {
-        events::print_last(events::failed(None, error, exit));
+        Stdout::new().last(events::failed(None, error, exit));
     }
     exit
 }
@@ -165,7 +180,7 @@ fn announce(gateway: &Gateway, args: &GatewayArgs, terminal: &Terminal) {
     let url = gateway.url().to_string();
     if args.output.json {
         // Whoever started us learns the port from this line; without a reader nobody waits for it.
-        let _ = events::print(&[events::listening(gateway.local_address(), &url)]);
+        let _ = stdout::print(&[events::listening(gateway.local_address(), &url)]);
     } else {
         terminal.say(Mood::Info, &format!("listening on {url}"));
     }
@@ -206,6 +221,10 @@ mod tests {
         let plain = config(&[]);
         assert_eq!(plain.listen.to_string(), "127.0.0.1:4444");
         assert_eq!(plain.state_dir, PathBuf::from("/s"));
+        let limits = GatewayLimits::default();
+        assert_eq!((plain.limits.max_message, plain.limits.grace), (limits.max_message, limits.grace));
+        assert_eq!(limits.grace.as_secs(), 120, "as the help says");
+        assert_eq!(limits.max_message.to_string(), Key::MaxMessageSize.about().default.unwrap());
         assert!(matches!(plain.auth, Auth::Bearers(_)) && plain.tls.is_none() && plain.public_url.is_none());
         let all = config(&[
             "--listen=localhost:0",
@@ -214,7 +233,10 @@ mod tests {
             "--tls-key=k.pem",
             "--allow-plaintext",
             "--public-url=https://gw.example.com/culvert",
+            "--max-message-size=1048576",
+            "--grace=0.5",
         ]);
+        assert_eq!((all.limits.max_message, all.limits.grace), (1 << 20, Duration::from_millis(500)));
         assert_eq!(all.listen.to_string(), "127.0.0.1:0");
         assert!(matches!(all.auth, Auth::Open));
         assert_eq!(all.tls.unwrap().key, PathBuf::from("k.pem"));
@@ -224,9 +246,14 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for line in
-            [&["--listen", "here"][..], &["--tls-cert", "c.pem"], &["--public-url", "gw"], &["--listen", "4444"]]
-        {
+        for line in [
+            &["--listen", "here"][..],
+            &["--grace", "0"],
+            &["--max-message-size", "1"],
+            &["--tls-cert", "c.pem"],
+            &["--public-url", "gw"],
+            &["--listen", "4444"],
+        ] {
             assert_eq!(args(line).unwrap_err().exit_code(), 2, "{line:?}");
         }
     }

@@ -12,21 +12,33 @@ use crate::terminal::Terminal;
 /// What begins the names of our own crates.
 const OURS: &str = "culvert";
 
+/// What begins the names of the engine.
+const ENGINE: &str = "culvert_tunnel";
+
 /// The name under which the engine passes on what a local server writes to its stderr.
 const LOCAL_SERVER: &str = "server";
 
+/// Whether what the engine does is told elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// In words, beside the log, so that the log need not repeat it.
+    Told,
+    /// Not on stderr.
+    Heard,
+}
+
 /// Starts the log. To be called once.
-pub(crate) fn start(level: LogLevel, terminal: &Terminal) {
+pub(crate) fn start(level: LogLevel, engine: Engine, terminal: &Terminal) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(terminal.clone())
         .with_ansi(terminal.has_colours())
         // Who says it matters to those who look into the program.
         .with_target(level >= LogLevel::Debug);
     // A second start is a second start of the whole program: the first log stays.
-    let _ = tracing_subscriber::registry().with(lines).with(filter(level)).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(filter(level, engine)).try_init();
 }
 
-fn filter(level: LogLevel) -> Targets {
+fn filter(level: LogLevel, engine: Engine) -> Targets {
     let level = match level {
         LogLevel::Critical => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
@@ -35,7 +47,16 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(OURS, level).with_target(LOCAL_SERVER, level)
+    let engine = match (engine, level) {
+        // Whoever looks closer wants both.
+        (Engine::Told, LevelFilter::INFO) => LevelFilter::WARN,
+        _ => level,
+    };
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(OURS, level)
+        .with_target(ENGINE, engine)
+        .with_target(LOCAL_SERVER, level)
 }
 
 #[cfg(test)]
@@ -46,14 +67,23 @@ mod tests {
 
     #[test]
     fn our_crates_follow_the_level_and_others_do_not() {
-        let debug = filter(LogLevel::Debug);
+        let debug = filter(LogLevel::Debug, Engine::Told);
         assert!(debug.would_enable("culvert_tunnel::engine", &Level::DEBUG));
         assert!(debug.would_enable("server", &Level::INFO));
         assert!(!debug.would_enable("culvert_link", &Level::TRACE));
         assert!(!debug.would_enable("rustls", &Level::INFO));
         assert!(debug.would_enable("rustls", &Level::WARN));
-        let quiet = filter(LogLevel::Critical);
+        let quiet = filter(LogLevel::Critical, Engine::Heard);
         assert!(!quiet.would_enable("culvert_link", &Level::ERROR));
         assert!(!quiet.would_enable("rustls", &Level::ERROR));
+    }
+
+    #[test]
+    fn the_log_does_not_repeat_what_is_told() {
+        let told = filter(LogLevel::Info, Engine::Told);
+        assert!(!told.would_enable("culvert_tunnel::channels", &Level::INFO));
+        assert!(told.would_enable("culvert_tunnel::channels", &Level::WARN));
+        assert!(told.would_enable("server", &Level::INFO));
+        assert!(filter(LogLevel::Info, Engine::Heard).would_enable("culvert_tunnel::channels", &Level::INFO));
     }
 }

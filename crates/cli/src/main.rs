@@ -11,6 +11,7 @@ mod run;
 mod sample;
 mod signals;
 mod state;
+mod stdout;
 mod story;
 mod talk;
 mod terminal;

@@ -9,32 +9,35 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::args::RunArgs;
-use crate::events::{self, Events, Stdout};
+use crate::events::{self, Events};
 use crate::exit::{Exit, explained, say};
-use crate::logging;
+use crate::logging::{self, Engine};
 use crate::signals::Signals;
+use crate::stdout::Stdout;
 use crate::story::Story;
 use crate::talk::{Company, Talk};
 use crate::terminal::{Mood, Terminal};
 
 /// Runs until told to end, or until only the user can help.
 pub(crate) fn run(args: RunArgs, terminal: &Terminal) -> Exit {
+    let told = if args.json() { Told::InEvents(Stdout::new()) } else { Told::InWords };
     let Effective { tunnels, log_level, warnings, .. } = match configured(&args) {
         Ok(configured) => configured,
-        Err(error) => return failed(&args, terminal, None, &error, Exit::from(&error)),
+        Err(error) => return failed(&told, terminal, None, &error, Exit::from(&error)),
     };
-    logging::start(log_level, terminal);
+    let engine = if args.json() { Engine::Heard } else { Engine::Told };
+    logging::start(log_level, engine, terminal);
     terminal.set_level(log_level);
     for warning in &warnings {
         terminal.say(Mood::Warning, &explained(warning, "  "));
     }
-    match in_runtime(&args, terminal, tunnels, &warnings) {
+    match in_runtime(&told, terminal, tunnels, &warnings) {
         Ok(End::Asked) => Exit::Asked,
         Ok(End::Interrupted) => Exit::Interrupted,
-        Ok(End::Stopped(stopped)) => ended(&args, terminal, &stopped),
+        Ok(End::Stopped(stopped)) => ended(&told, terminal, &stopped),
         Err(error) => {
             let cause = Cause::Internal { detail: error.to_string() };
-            failed(&args, terminal, None, &cause, Exit::Internal)
+            failed(&told, terminal, None, &cause, Exit::Internal)
         }
     }
 }
@@ -45,28 +48,35 @@ fn configured(args: &RunArgs) -> Result<Effective, ConfigError> {
     effective(flags, file, &Surroundings::of_this_process())?.of_one_server()
 }
 
-fn failed(args: &RunArgs, terminal: &Terminal, tunnel: Option<&Stopped>, error: &dyn Explain, exit: Exit) -> Exit {
+/// Who hears what happens.
+enum Told {
+    /// People.
+    InWords,
+    /// Programs; people hear only why it ends.
+    InEvents(Stdout),
+}
+
+fn failed(told: &Told, terminal: &Terminal, tunnel: Option<&Stopped>, error: &dyn Explain, exit: Exit) -> Exit {
     say(terminal, error);
-    if args.json() {
+    last_event(told, tunnel, error, exit)
+}
+
+fn last_event(told: &Told, tunnel: Option<&Stopped>, error: &dyn Explain, exit: Exit) -> Exit {
+    if let Told::InEvents(stdout) = told {
         let tunnel = tunnel.map(|stopped| (stopped.name.as_str(), stopped.gateway.as_str()));
-        events::print_last(events::failed(tunnel, error, exit));
+        stdout.last(events::failed(tunnel, error, exit));
     }
     exit
 }
 
 /// Tells why the last tunnel stopped; those before it were told when they did. The exit code is the lowest of all.
-fn ended(args: &RunArgs, terminal: &Terminal, stopped: &[Stopped]) -> Exit {
+fn ended(told: &Told, terminal: &Terminal, stopped: &[Stopped]) -> Exit {
     let worst = stopped.iter().min_by_key(|stopped| Exit::from(&stopped.cause));
     match (stopped, worst) {
-        ([only], _) => failed(args, terminal, Some(only), &only.cause, Exit::from(&only.cause)),
+        ([only], _) => failed(told, terminal, Some(only), &only.cause, Exit::from(&only.cause)),
         ([.., last], Some(worst)) => {
-            let exit = Exit::from(&worst.cause);
             terminal.say(Mood::Error, &format!("{}: {}", last.gateway, explained(&last.cause, "  ")));
-            if args.json() {
-                let tunnel = Some((worst.name.as_str(), worst.gateway.as_str()));
-                events::print_last(events::failed(tunnel, &worst.cause, exit));
-            }
-            exit
+            last_event(told, Some(worst), &worst.cause, Exit::from(&worst.cause))
         }
         _ => Exit::Asked,
     }
@@ -87,29 +97,32 @@ struct Stopped {
 }
 
 fn in_runtime(
-    args: &RunArgs,
+    told: &Told,
     terminal: &Terminal,
     tunnels: Vec<TunnelConfig>,
     warnings: &[Warning],
 ) -> std::io::Result<End> {
     // One thread: an idle tunnel stays small, and a message never changes threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let end = runtime.block_on(serve(args, tunnels, terminal, warnings));
+    let end = runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        serve(told, tunnels, terminal, warnings, async || signals.next().await).await
+    });
     // A name look-up that hangs must not keep the process from its end.
     runtime.shutdown_background();
     end
 }
 
+/// Keeps all tunnels up until the last has stopped. `asked` completes each time that the user wants it to end.
 async fn serve(
-    args: &RunArgs,
+    told: &Told,
     tunnels: Vec<TunnelConfig>,
     terminal: &Terminal,
     warnings: &[Warning],
+    mut asked: impl AsyncFnMut(),
 ) -> std::io::Result<End> {
-    let mut signals = Signals::new()?;
     let stop = CancellationToken::new();
-    let stdout = Stdout::new();
-    if let (true, Some(tunnel)) = (args.json(), tunnels.first()) {
+    if let (Told::InEvents(stdout), Some(tunnel)) = (told, tunnels.first()) {
         let notices = warnings.iter().map(|warning| events::notice(tunnel.name.as_str(), warning));
         stdout.tell(notices.collect(), terminal).await;
     }
@@ -117,9 +130,9 @@ async fn serve(
     let mut running = JoinSet::new();
     for (lane, config) in tunnels.into_iter().enumerate() {
         let terminal = terminal.in_lane(lane);
-        let story = match args.json() {
-            true => Story::Events(Events::new(&config), stdout.clone(), terminal),
-            false => Story::Talk(Talk::new(terminal, &config, company, warnings.iter().map(Explain::code))),
+        let story = match told {
+            Told::InEvents(stdout) => Story::Events(Events::new(&config), stdout.clone(), terminal),
+            Told::InWords => Story::Talk(Talk::new(terminal, &config, company, warnings.iter().map(Explain::code))),
         };
         running.spawn(keep(config, company, story, stop.clone()));
     }
@@ -139,13 +152,13 @@ async fn serve(
                 }
                 Some(Err(panicked)) => return Err(std::io::Error::other(panicked)),
             },
-            () = signals.next() => {
+            () = asked() => {
                 if stop.is_cancelled() {
                     // Dropping the engines kills what they started.
                     running.shutdown().await;
                     return Ok(End::Interrupted);
                 }
-                if !args.json() {
+                if matches!(told, Told::InWords) {
                     terminal.say(Mood::Info, "stopping; Ctrl-C again ends at once");
                 }
                 stop.cancel();
@@ -169,3 +182,6 @@ async fn keep(config: TunnelConfig, company: Company, story: Story, stop: Cancel
     };
     cause.map(|cause| Stopped { name, gateway, cause })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ use culvert_tunnel::Status;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::events::{Events, Stdout};
+use crate::events::Events;
+use crate::stdout::Stdout;
 use crate::talk::Talk;
 use crate::terminal::Terminal;
 

@@ -171,7 +171,7 @@ fn create(args: CreateArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         servers: some(args.server),
     };
     let token = tokens::create(&secret, &new, UnixTime::now())?;
-    crate::events::print(&[token.expose().to_owned()])?;
+    crate::stdout::print(&[token.expose().to_owned()])?;
     if args.exp == 0 {
         terminal.say(Mood::Warning, "this token is good until it is revoked (culvert token revoke)");
     }
@@ -198,7 +198,7 @@ fn inspect(args: InspectArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         None => (claims, None),
     };
     let shown = if args.json { json(&claims, verdict.as_ref()) } else { told(&claims, verdict.as_ref()) };
-    crate::events::print(&shown)?;
+    crate::stdout::print(&shown)?;
     match verdict {
         Some(Verdict::Bad(why)) => {
             say(terminal, &why);

@@ -7,9 +7,10 @@ use crate::{ConfigFile, Key, Surroundings, effective};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md"));
 
-/// The cells of the table's rows.
+/// The cells of the rows of the keys' table.
 fn rows() -> Vec<Vec<&'static str>> {
-    let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
+    let keys = PAGE.split("\n## ").find(|part| part.starts_with("Keys\n")).unwrap();
+    let rows = keys.lines().filter(|line| line.starts_with("| `"));
     rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
 }
 

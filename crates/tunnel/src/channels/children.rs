@@ -73,7 +73,7 @@ impl Children {
         let max = if self.config.children.single { 0 } else { self.config.children.max_sessions };
         if self.clients.len() >= max {
             let words = format!("this server takes at most {max} sessions at once");
-            info!(name = %self.config.name, caller, "refused: {words}");
+            warn!(name = %self.config.name, caller, "refused: {words}");
             return bridge.channel.sender.reset(ResetReason::TooMany, &words);
         }
         let child = match self.spare.take().map_or_else(|| self.spawn(), Ok) {

@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use culvert_gateway::config::Auth;
+use culvert_gateway::{Gateway, GatewayConfig};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::sample;
+use crate::terminal::Kind;
+use crate::writer::tests::Written;
+
+fn stopped(gateway: &str, cause: Cause) -> Stopped {
+    Stopped { name: "git".to_owned(), gateway: gateway.to_owned(), cause }
+}
+
+#[test]
+fn the_exit_code_is_the_lowest_and_the_last_word_the_last_to_stop() {
+    let written = Written::default();
+    let refused = Cause::TokenMissing { gateway: "https://a".to_owned() };
+    let unreached = Cause::RetriesExhausted { tries: 3, last: Box::new(Cause::FrameTooLarge) };
+    let both = [stopped("https://a", refused.clone()), stopped("https://b", unreached)];
+    assert_eq!(ended(&Told::InWords, &written.terminal(Kind::Lines), &both), Exit::Token);
+    assert!(written.text().starts_with("culvert: https://b: Max retries exceeded"), "{}", written.text());
+    let written = Written::default();
+    let only = [stopped("https://a", refused.clone())];
+    assert_eq!(ended(&Told::InWords, &written.terminal(Kind::Lines), &only), Exit::Token);
+    assert!(written.text().starts_with(&format!("culvert: {refused}")), "{}", written.text());
+}
+
+#[tokio::test]
+async fn what_stops_everywhere_ends_the_run() {
+    let written = Written::default();
+    let tunnels = ["http://127.0.0.1:9", "http://127.0.0.1:7"].map(|gateway| sample::tunnel("no/such", gateway, "x"));
+    let end = serve(&Told::InWords, tunnels.into(), &written.terminal(Kind::Lines), &[], std::future::pending).await;
+    let End::Stopped(stopped) = end.unwrap() else { panic!("it was not asked to end") };
+    assert_eq!(stopped.len(), 2);
+    let text = written.text();
+    let told: Vec<_> = text.lines().filter(|line| line.contains(": stopped: ")).collect();
+    assert_eq!(told.len(), 1, "the last one is told at the end: {text}");
+    assert!(told[0].contains(&stopped[0].gateway) && told[0].contains("[command."), "{text}");
+}
+
+/// An MCP server in a line of shell: it answers every request with the result of `initialize`.
+#[cfg(unix)]
+const SERVER: &str = r#"sh -c 'while read -r line; do
+    id=$(printf %s "$line" | sed -n "s/.*\"id\": *\([^,}]*\).*/\1/p")
+    [ -z "$id" ] || printf "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}}\n" "$id"
+done'"#;
+
+#[cfg(unix)]
+#[tokio::test]
+async fn losing_one_gateway_does_not_touch_the_other() {
+    let written = Written::default();
+    let terminal = written.terminal(Kind::Lines);
+    let (mut tunnels, mut running) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let state = tempfile::tempdir().unwrap();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let config = GatewayConfig { listen, auth: Auth::Open, ..GatewayConfig::new(state.path()) };
+        let gateway = Gateway::bind(config).await.unwrap();
+        tunnels.push(sample::tunnel(SERVER, &gateway.url().to_string(), "twice"));
+        let stop = CancellationToken::new();
+        running.push((gateway.url().to_string(), stop.clone(), tokio::spawn(gateway.run(stop)), state));
+    }
+    let (ask, mut asked) = mpsc::channel(1);
+    let run = serve(&Told::InWords, tunnels, &terminal, &[], async || {
+        asked.recv().await;
+    });
+    let story = async {
+        let told = async |what: String| {
+            let seen = async {
+                while !written.text().contains(&what) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            let in_time = tokio::time::timeout(Duration::from_secs(60), seen).await;
+            in_time.unwrap_or_else(|_| panic!("{what:?} is not in {}", written.text()));
+        };
+        for (url, ..) in &running {
+            told(format!("culvert: {url}: online as \"twice\"")).await;
+        }
+        let (lost, kept) = (&running[1], &running[0]);
+        lost.1.cancel();
+        told(format!("culvert: warning: {}: ", lost.0)).await;
+        assert!(!kept.2.is_finished());
+        ask.send(()).await.unwrap();
+        kept.0.clone()
+    };
+    let (end, kept) = tokio::join!(run, story);
+    assert!(matches!(end.unwrap(), End::Asked));
+    let text = written.text();
+    assert!(!text.contains(&format!("warning: {kept}")), "{text}");
+    assert!(text.contains(&format!("culvert: {kept}: stopped\n")), "{text}");
+    for (_, stop, gateway, _) in running {
+        stop.cancel();
+        gateway.await.unwrap();
+    }
+}
