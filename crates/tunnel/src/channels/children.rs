@@ -31,7 +31,8 @@ pub(super) struct Children {
     tasks: JoinSet<ChannelId>,
     /// The clients' channels, with who is behind them.
     clients: BTreeMap<ChannelId, String>,
-    told: usize,
+    /// Whether they are others now than [`changed`](Self::changed) told last.
+    untold: bool,
     stop: CancellationToken,
 }
 
@@ -46,7 +47,7 @@ impl Children {
             own: None,
             tasks: JoinSet::new(),
             clients: BTreeMap::new(),
-            told: 0,
+            untold: false,
             stop: CancellationToken::new(),
         };
         children.fill_spare();
@@ -82,6 +83,7 @@ impl Children {
         };
         info!(name = %self.config.name, caller, "a session begins");
         self.clients.insert(id, caller);
+        self.untold = true;
         self.fill_spare();
         self.tasks.spawn(async move {
             let finish = bridge.run(child).await;
@@ -95,14 +97,14 @@ impl Children {
     /// Completes when sessions have begun or ended, with those who have one now. Cancel safe.
     pub(super) async fn changed(&mut self) -> Vec<String> {
         loop {
-            if self.told != self.clients.len() {
-                self.told = self.clients.len();
+            if std::mem::take(&mut self.untold) {
                 return self.clients.values().cloned().collect();
             }
             match self.tasks.join_next().await {
                 Some(Ok(id)) => {
                     self.own.take_if(|own| *own == id);
                     if self.clients.remove(&id).is_some() {
+                        self.untold = true;
                         debug!(%id, "a session has ended");
                     }
                 }
