@@ -32,6 +32,7 @@ pub use key::{About, Key, Shape};
 pub use level::LogLevel;
 pub use naming::made_name;
 pub use origin::{Origin, Place, Sourced};
+pub use secret::{BadReference, SecretRef};
 pub use settings::{ChildEnvironment, Settings};
 pub use surroundings::Surroundings;
 pub use value::{BadValue, addresses, bytes, retries, seconds, sessions, transport};

@@ -1,5 +1,7 @@
 //! References to secrets, `env:NAME` and `file:PATH`, and what they refer to.
 
+mod reference;
+
 use std::io;
 use std::path::Path;
 
@@ -7,6 +9,8 @@ use culvert_protocol::Secret;
 
 use crate::surroundings::Surroundings;
 use crate::value::BadValue;
+
+pub use reference::{BadReference, SecretRef};
 
 /// What a configured secret stands for.
 pub(crate) enum Meant {
