@@ -10,6 +10,7 @@ pub mod cause;
 pub mod channels;
 pub mod claims;
 pub mod envelope;
+pub mod glance;
 pub mod limits;
 pub mod message;
 pub mod name;

@@ -1,0 +1,266 @@
+//! A glance at the head of a request: its id, its method and the one member of `params` that says what it is about.
+//!
+//! It allocates nothing, stops as soon as it knows enough, and jumps over texts, so that it can be had for every message
+//! that passes. It judges nothing: what it says of a text that is no JSON is of no meaning. Use
+//! [`Message`](crate::message::Message) where it matters whether a message is one.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+/// What a glance tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Glance<'a> {
+    /// The id as JSON text.
+    pub id: Option<&'a str>,
+    /// The method. None: it is an answer, or nothing that is known here.
+    pub method: Option<Cow<'a, str>>,
+    /// The text in the member of `params` that was asked for.
+    pub about: Option<Cow<'a, str>>,
+}
+
+/// Looks at one JSON object. `member_for` says which member of `params` is of interest for a method. Should a member be
+/// there twice, one of them counts. `None`: it is no object.
+pub fn glance(line: &[u8], member_for: impl Fn(&str) -> Option<&'static str>) -> Option<Glance<'_>> {
+    let mut scan = Scan { text: line, at: 0 };
+    scan.blanks();
+    scan.take(b'{').then(|| {
+        let mut found = Glance::default();
+        // Cut off or no JSON: what was found until then stands.
+        let _ = look(&mut scan, &mut found, member_for);
+        found
+    })
+}
+
+fn look<'a>(
+    scan: &mut Scan<'a>,
+    found: &mut Glance<'a>,
+    member_for: impl Fn(&str) -> Option<&'static str>,
+) -> Option<()> {
+    let (mut params, mut searched) = (None, false);
+    while let Some(key) = scan.key() {
+        let start = scan.at;
+        match key {
+            b"\"result\"" | b"\"error\"" => {
+                found.method = None;
+                return None;
+            }
+            b"\"id\"" => {
+                scan.skip()?;
+                found.id = std::str::from_utf8(&scan.text[start..scan.at]).ok().map(str::trim_end);
+            }
+            b"\"method\"" => {
+                let raw = scan.string()?;
+                found.method = unescaped(raw);
+            }
+            b"\"params\"" => {
+                params = Some(start);
+                let is_enough = found.id.is_some() && found.method.is_some();
+                if !is_enough {
+                    scan.skip()?;
+                }
+            }
+            _ => scan.skip()?,
+        }
+        let Some(method) = &found.method else { continue };
+        let member = member_for(method);
+        // Each `params` is searched once, lest many members make it many times.
+        if let (Some(member), Some(start)) = (member, params.take()) {
+            found.about = Scan { text: scan.text, at: start }.text_of(member);
+            searched = true;
+        }
+        if found.id.is_some() && (searched || member.is_none()) {
+            return None;
+        }
+    }
+    None
+}
+
+/// A place in a JSON text.
+struct Scan<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    /// Within an object: the next key, quotes included; then it stands before the value.
+    fn key(&mut self) -> Option<&'a [u8]> {
+        self.blanks();
+        if self.take(b',') {
+            self.blanks();
+        }
+        let key = self.string()?;
+        self.blanks();
+        if !self.take(b':') {
+            return None;
+        }
+        self.blanks();
+        Some(key)
+    }
+
+    /// A text, quotes included.
+    fn string(&mut self) -> Option<&'a [u8]> {
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let start = self.at;
+        let mut at = self.at + 1;
+        loop {
+            at += memchr2(b'"', b'\\', self.text.get(at..)?)?;
+            if self.text[at] == b'"' {
+                self.at = at + 1;
+                return Some(&self.text[start..self.at]);
+            }
+            at += 2;
+        }
+    }
+
+    /// Skips a value.
+    fn skip(&mut self) -> Option<()> {
+        let mut depth = 0_u32;
+        loop {
+            match self.peek()? {
+                b'"' => _ = self.string()?,
+                b'{' | b'[' => {
+                    depth = depth.saturating_add(1);
+                    self.at += 1;
+                }
+                b'}' | b']' if depth > 0 => {
+                    depth -= 1;
+                    self.at += 1;
+                }
+                b'}' | b']' | b',' if depth == 0 => return Some(()),
+                _ => {
+                    self.at += 1;
+                    continue;
+                }
+            }
+            if depth == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    /// The text under `member` of the object here.
+    fn text_of(mut self, member: &str) -> Option<Cow<'a, str>> {
+        if !self.take(b'{') {
+            return None;
+        }
+        while let Some(key) = self.key() {
+            if key.len() == member.len() + 2 && &key[1..key.len() - 1] == member.as_bytes() {
+                return self.string().and_then(unescaped);
+            }
+            self.skip()?;
+        }
+        None
+    }
+}
+
+/// What a quoted text says. `None`: it is none.
+fn unescaped(quoted: &[u8]) -> Option<Cow<'_, str>> {
+    if quoted.contains(&b'\\') {
+        return serde_json::from_slice(quoted).ok().map(Cow::Owned);
+    }
+    std::str::from_utf8(quoted.get(1..quoted.len() - 1)?).ok().map(Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Message, Shape};
+    use proptest::prelude::*;
+
+    fn look_at(text: &str) -> Option<Glance<'_>> {
+        glance(text.as_bytes(), |method| match method {
+            "tools/call" => Some("name"),
+            "resources/read" => Some("uri"),
+            _ => None,
+        })
+    }
+
+    fn told(text: &str) -> (Option<&str>, Option<String>, Option<String>) {
+        let glance = look_at(text).unwrap();
+        (glance.id, glance.method.map(Cow::into_owned), glance.about.map(Cow::into_owned))
+    }
+
+    #[test]
+    fn the_head_is_found_in_whatever_order_it_stands() {
+        let all = |id, method: &str, about: &str| (Some(id), Some(method.to_owned()), Some(about.to_owned()));
+        for text in [
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"name":"no"}}}"#,
+            r#"{"method":"tools/call","params":{"arguments":{"name":"no","x":["]"]},"name":"echo"},"jsonrpc":"2.0","id":7}"#,
+            r#" { "params" : {"name" : "echo"} , "id" : 7 , "method" : "tools/call" } "#,
+            r#"{"id":7,"params":{"name":"\u0065cho"},"method":"tools\/call"}"#,
+        ] {
+            assert_eq!(told(text), all("7", "tools/call", "echo"), "{text}");
+        }
+        assert_eq!(
+            told(r#"{"id":"a\"}","method":"resources/read","params":{"uri":"file:///x"}}"#),
+            all(r#""a\"}""#, "resources/read", "file:///x")
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_told() {
+        let none = |id, method: Option<&str>| (id, method.map(str::to_owned), None);
+        assert_eq!(told(r#"{"id":1,"method":"ping","params":{"name":"x"}}"#), none(Some("1"), Some("ping")));
+        assert_eq!(told(r#"{"method":"notifications/x"}"#), none(None, Some("notifications/x")));
+        assert_eq!(told(r#"{"id":1,"method":"tools/call","params":{"name":5}}"#), none(Some("1"), Some("tools/call")));
+        assert_eq!(told(r#"{"id":1,"method":"tools/call","params":["name"]}"#), none(Some("1"), Some("tools/call")));
+        assert_eq!(told(r#"{"id":1,"result":{"method":"x"}}"#), none(Some("1"), None));
+        assert_eq!(told(r#"{"method":"x","error":{},"id":1}"#).1, None);
+        assert_eq!(look_at(r#"[{"id":1,"method":"ping"}]"#), None);
+        assert_eq!(look_at("Listening on :80"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_the_parser(
+            members in Just(vec![0, 1, 2, 3]).prop_shuffle(),
+            id in "-?[0-9]{1,6}|\"[a-z\\\\\"{}:,]{0,6}\"",
+            name in "\\PC{0,12}",
+            noise in "\\PC{0,12}",
+            blank in " ?",
+        ) {
+            let (name, noise) = (serde_json::Value::from(name), serde_json::Value::from(noise));
+            let parts = [
+                format!(r#""jsonrpc"{blank}:{blank}"2.0""#),
+                format!(r#""id"{blank}:{id}{blank}"#),
+                r#""method":"tools/call""#.to_owned(),
+                format!(r#""params":{blank}{{"a":[{noise},{{"name":1}}],{noise}:-1.5e3,"name"{blank}:{name}}}"#),
+            ];
+            let text = format!("{{{}}}", members.into_iter().map(|at| parts[at].as_str()).collect::<Vec<_>>().join(","));
+            // Such a key would be the member itself.
+            prop_assume!(noise != "name");
+            if let Ok(message) = Message::parse(&text) && matches!(message.shape(), Shape::Request(_)) {
+                let glance = look_at(&text).unwrap();
+                prop_assert_eq!(glance.id, message.raw_id());
+                prop_assert_eq!(glance.method.as_deref(), Some("tools/call"));
+                prop_assert_eq!(glance.about.as_deref(), name.as_str());
+            }
+        }
+
+        #[test]
+        fn no_bytes_upset_it(bytes: Vec<u8>, noise in "[\\[\\]{}:,\"\\\\a1 ]{0,30}") {
+            glance(&bytes, |_| Some("name"));
+            glance(noise.as_bytes(), |_| Some("name"));
+            glance(format!("{{\"method\":\"x\",\"params\":{noise}").as_bytes(), |_| Some("name"));
+        }
+    }
+}
