@@ -1,11 +1,19 @@
 //! The figures of one start and of one load, and how those of several runs become one.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::load::Outcome;
-use crate::procfs::Usage;
+use crate::procfs::{self, Usage};
+
+/// What a load that was answered whole looked like.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// From handing a call over to its answer, ascending.
+    pub(crate) latencies: Vec<Duration>,
+    pub(crate) elapsed: Duration,
+}
 
 /// Milliseconds from the spawn of the peer, and its memory a second after registration.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -41,6 +49,13 @@ pub(crate) struct Clocks {
     pub(crate) peer: Usage,
     pub(crate) driver: Duration,
     pub(crate) machine: Duration,
+}
+
+impl Clocks {
+    /// Reads them now; `peer` are the processes that the peer began with.
+    pub(crate) fn read(peer: &[u32], echo: &Path) -> Self {
+        Self { peer: procfs::usage(peer, echo), driver: procfs::own_cpu(), machine: procfs::machine_cpu() }
+    }
 }
 
 impl Figures {

@@ -1,5 +1,6 @@
 //! Where and when figures were taken: what a reader needs to judge them.
 
+use std::fmt;
 use std::fs;
 use std::process::Command;
 
@@ -37,6 +38,13 @@ impl Machine {
             memory_gib: kib.unwrap_or(0_u64) / (1024 * 1024),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { date, commit, cores, cpu, memory_gib, kernel } = self;
+        write!(f, "{date}, commit {commit}. {cpu}, {cores} cores, {memory_gib} GiB, Linux {kernel}.")
     }
 }
 

@@ -2,12 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::gateway::TOKEN;
-
-/// The name that peers register the echo server under.
-const SERVER_NAME: &str = "bench-echo";
-
-/// A tunnel client. The command's words may hold the placeholders that [`Filled`] fills.
+/// A program that is measured, or one of several that are measured as one. The words of
+/// its command may hold placeholders, which the suite fills.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) name: String,
@@ -17,21 +13,11 @@ pub(crate) struct Peer {
     remedy: &'static str,
 }
 
-/// What the placeholders stand for in one run.
-pub(crate) struct Filled<'a> {
-    /// `{gateway}`: the base URL.
-    pub(crate) gateway: &'a str,
-    /// `{server}`: path of the echo server.
-    pub(crate) server: &'a Path,
-    /// `{config}`: an `mcpServers` file that names the echo server.
-    pub(crate) config: &'a Path,
-}
-
 /// Why a peer cannot be started at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PeerError {
-    #[error("no peer is called {0}; there are: culvert, mcp-reverse-proxy-client, contextforge")]
-    Unknown(String),
+    #[error("no peer is called {0}; there are: {1}")]
+    Unknown(String, String),
     #[error("--cmd {0:?}: {1}")]
     Command(String, &'static str),
     #[error("{name}: {program} is missing\n  → {remedy}")]
@@ -39,43 +25,21 @@ pub(crate) enum PeerError {
 }
 
 impl Peer {
-    /// The peers that come with the benchmark. `programs` is the folder of this build's
-    /// binaries, `installed` the one that setup.sh fills.
-    pub(crate) fn known(programs: &Path, installed: &Path) -> Vec<Self> {
-        let words = |program: PathBuf, rest: &str| {
-            let rest = rest.split_ascii_whitespace().map(str::to_owned);
-            std::iter::once(program.display().to_string()).chain(rest).collect()
-        };
-        vec![
-            Self {
-                name: "culvert".into(),
-                command: words(
-                    programs.join("culvert"),
-                    "run --gateway {gateway} --token {token} --server-name {name} --local-stdio {server}",
-                ),
-                env: Vec::new(),
-                remedy: "cargo build --release -p culvert-cli",
-            },
-            Self {
-                name: "mcp-reverse-proxy-client".into(),
-                command: words(
-                    installed.join("reverse-proxy-client/bin/mcp-reverse-proxy-client"),
-                    "--gateway-url {gateway} --token {token} --config {config} --log-level ERROR",
-                ),
-                env: Vec::new(),
-                remedy: "bench/setup.sh",
-            },
-            Self {
-                name: "contextforge".into(),
-                command: words(
-                    installed.join("contextforge-client/bin/python"),
-                    "-m mcpgateway.reverse_proxy --gateway {gateway} --token {token} --local-stdio {server} --log-level ERROR",
-                ),
-                // Its settings refuse to load without one; no token is signed with it.
-                env: vec![("JWT_SECRET_KEY", "bench-only-not-a-secret-0123456789")],
-                remedy: "bench/setup.sh",
-            },
-        ]
+    /// A program of this build; `rest` is split at spaces.
+    pub(crate) fn built(name: &str, program: PathBuf, rest: &str) -> Self {
+        let remedy = "cargo build --release -p culvert-cli";
+        Self { name: name.to_owned(), command: words(&program, rest), env: Vec::new(), remedy }
+    }
+
+    /// A program that bench/setup.sh installs; `rest` is split at spaces.
+    pub(crate) fn installed(name: &str, program: PathBuf, rest: &str) -> Self {
+        Self { name: name.to_owned(), command: words(&program, rest), env: Vec::new(), remedy: "bench/setup.sh" }
+    }
+
+    /// The same with a variable in its environment.
+    pub(crate) fn with_env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, value));
+        self
     }
 
     /// A peer from the command line: `NAME=COMMAND`, or a command alone, named after its
@@ -102,17 +66,9 @@ impl Peer {
         there.then_some(()).ok_or(PeerError::Missing { name: name.clone(), program, remedy })
     }
 
-    /// The command line with its placeholders filled, after splitting: paths may hold spaces.
-    pub(crate) fn command(&self, filled: &Filled<'_>) -> Vec<String> {
-        let Filled { gateway, server, config } = filled;
-        let (server, config) = (server.display().to_string(), config.display().to_string());
-        let values = [
-            ("{gateway}", *gateway),
-            ("{token}", TOKEN),
-            ("{name}", SERVER_NAME),
-            ("{server}", &server),
-            ("{config}", &config),
-        ];
+    /// The command line with each placeholder replaced by its value, after splitting:
+    /// values may hold spaces.
+    pub(crate) fn command(&self, values: &[(&str, &str)]) -> Vec<String> {
         let fill = |word: &String| values.iter().fold(word.clone(), |word, (key, value)| word.replace(key, value));
         self.command.iter().map(fill).collect()
     }
@@ -122,9 +78,36 @@ impl Peer {
     }
 }
 
-/// The content of the `{config}` file.
-pub(crate) fn config_file(server: &Path) -> serde_json::Value {
-    serde_json::json!({ "mcpServers": { SERVER_NAME: { "command": server, "args": [] } } })
+fn words(program: &Path, rest: &str) -> Vec<String> {
+    let rest = rest.split_ascii_whitespace().map(str::to_owned);
+    std::iter::once(program.display().to_string()).chain(rest).collect()
+}
+
+/// Where the installed peers are.
+pub(crate) fn folder() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))).unwrap_or_default();
+    cache.join("culvert/peers")
+}
+
+/// Those of the known that are named, then the free commands; all the known if neither
+/// is given.
+pub(crate) fn chosen<P: Clone>(
+    known: &[P],
+    name_of: impl Fn(&P) -> &str,
+    names: &[String],
+    free: impl Iterator<Item = Result<P, PeerError>>,
+) -> Result<Vec<P>, PeerError> {
+    let mut peers = Vec::new();
+    for name in names {
+        let peer = known.iter().find(|peer| name_of(peer) == name);
+        let all = || known.iter().map(&name_of).collect::<Vec<_>>().join(", ");
+        peers.push(peer.cloned().ok_or_else(|| PeerError::Unknown(name.clone(), all()))?);
+    }
+    for peer in free {
+        peers.push(peer?);
+    }
+    Ok(if peers.is_empty() { known.to_vec() } else { peers })
 }
 
 #[cfg(test)]
@@ -133,22 +116,12 @@ mod tests {
 
     #[test]
     fn fills_placeholders_after_splitting() {
-        let peer = Peer::free("mine=env A=b '/opt/my client' --to {gateway}/x --child {server} --as {name}").unwrap();
+        let peer = Peer::free("mine=env A=b '/opt/my client' --to {gateway}/x --child {server}").unwrap();
         assert_eq!(peer.name, "mine");
-        let filled = Filled { gateway: "http://127.0.0.1:1", server: Path::new("/a b/echo"), config: Path::new("/c") };
+        let values = [("{gateway}", "http://127.0.0.1:1"), ("{server}", "/a b/echo")];
         assert_eq!(
-            peer.command(&filled),
-            [
-                "env",
-                "A=b",
-                "/opt/my client",
-                "--to",
-                "http://127.0.0.1:1/x",
-                "--child",
-                "/a b/echo",
-                "--as",
-                "bench-echo"
-            ]
+            peer.command(&values),
+            ["env", "A=b", "/opt/my client", "--to", "http://127.0.0.1:1/x", "--child", "/a b/echo"]
         );
     }
 
@@ -161,11 +134,23 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_told_with_its_remedy() {
-        let nowhere = Path::new("/nowhere");
-        for peer in Peer::known(nowhere, nowhere) {
+        let nowhere = PathBuf::from("/nowhere/program");
+        for peer in [Peer::built("own", nowhere.clone(), ""), Peer::installed("other", nowhere, "")] {
             let said = peer.check().unwrap_err().to_string();
             assert!(said.contains(&peer.name) && said.contains("→ "), "{said}");
         }
         assert!(Peer::free("sh -c true").unwrap().check().is_ok());
+    }
+
+    #[test]
+    fn the_named_are_chosen_and_else_all() {
+        let known = ["a", "b", "c"];
+        let chosen = |names: &[&str], free: &[&'static str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            chosen(&known, |name| name, &names, free.iter().map(|free| Ok(*free)))
+        };
+        assert_eq!(chosen(&[], &[]).unwrap(), ["a", "b", "c"]);
+        assert_eq!(chosen(&["c"], &["mine"]).unwrap(), ["c", "mine"]);
+        assert_eq!(chosen(&["d"], &[]).unwrap_err().to_string(), "no peer is called d; there are: a, b, c");
     }
 }

@@ -2,8 +2,9 @@
 //! descends from it.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Stdio;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -12,8 +13,6 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::gateway::Failure;
-use crate::peers::{Filled, Peer, config_file};
 use crate::procfs::{self, Process};
 
 /// How long a peer has to end after SIGTERM.
@@ -26,20 +25,33 @@ pub(crate) struct PeerProcess {
     child: Child,
     pid: u32,
     pub(crate) spawned: Instant,
-    /// Working folder, with the peer's output and configuration; removed on drop.
-    folder: TempDir,
+    /// What it writes, to either stream.
+    output: PathBuf,
+    /// Holds the working folder; the last process that has it removes it.
+    _folder: Rc<TempDir>,
+}
+
+/// A peer that ended by itself, and what it said last.
+#[derive(Debug, thiserror::Error)]
+#[error("the peer ended ({status}){said}")]
+pub(crate) struct Ended {
+    status: String,
+    said: String,
+}
+
+/// A folder for the processes that are measured together.
+pub(crate) fn folder() -> io::Result<Rc<TempDir>> {
+    tempfile::Builder::new().prefix("culvert-bench-").tempdir().map(Rc::new)
 }
 
 impl PeerProcess {
-    pub(crate) fn start(peer: &Peer, gateway: &str, server: &Path) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("culvert-bench-").tempdir()?;
-        let config = folder.path().join("mcp-servers.json");
-        std::fs::write(&config, config_file(server).to_string())?;
-        let output = std::fs::File::create(folder.path().join("output"))?;
-        let words = peer.command(&Filled { gateway, server, config: &config });
+    /// Starts the program that `words` begins with in `folder`.
+    pub(crate) fn start(words: Vec<String>, env: &[(&str, &str)], folder: &Rc<TempDir>) -> io::Result<Self> {
+        let output = tempfile::Builder::new().prefix("output-").tempfile_in(folder.path())?;
+        let (output, path) = output.keep().map_err(|failed| failed.error)?;
         let mut words = words.into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words).envs(peer.env().iter().copied()).current_dir(folder.path());
+        command.args(words).envs(env.iter().copied()).current_dir(folder.path());
         // What the caller's shell holds for tunnels and proxies must not steer a peer.
         for (name, _) in std::env::vars_os() {
             let lower = name.to_string_lossy().to_ascii_lowercase();
@@ -51,7 +63,7 @@ impl PeerProcess {
         let spawned = Instant::now();
         let child = command.spawn()?;
         let pid = child.id().ok_or_else(|| io::Error::other("the peer has no pid"))?;
-        Ok(Self { child, pid, spawned, folder })
+        Ok(Self { child, pid, spawned, output: path, _folder: Rc::clone(folder) })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -59,16 +71,15 @@ impl PeerProcess {
     }
 
     /// Waits for the peer's own end, which before [`Self::stop`] is a failure.
-    pub(crate) async fn ended(&mut self) -> Failure {
-        match self.child.wait().await {
-            Ok(status) => Failure::Ended { status: status.to_string(), said: self.said() },
-            Err(error) => error.into(),
-        }
+    pub(crate) async fn ended(&mut self) -> Ended {
+        let status = self.child.wait().await;
+        let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        Ended { status, said: self.said() }
     }
 
     /// The last line that the peer wrote, as the end of a sentence.
     pub(crate) fn said(&self) -> String {
-        let output = std::fs::read(self.folder.path().join("output")).unwrap_or_default();
+        let output = std::fs::read(&self.output).unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
         let last = output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         let last: String = last.chars().filter(|c| !c.is_control()).take(200).collect();
@@ -102,12 +113,16 @@ impl PeerProcess {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::Peer;
+
+    fn start(command: &str) -> PeerProcess {
+        PeerProcess::start(Peer::free(command).unwrap().command(&[]), &[], &folder().unwrap()).unwrap()
+    }
 
     #[tokio::test]
     async fn ends_what_outlives_the_peer() {
-        let peer = Peer::free(r#"stubborn=sh -c 'sh -c "trap : TERM; echo up >up; while :; do sleep 1; done" & wait'"#);
-        let peer = PeerProcess::start(&peer.unwrap(), "http://127.0.0.1:1", Path::new("/bin/true")).unwrap();
-        let up = peer.folder.path().join("up");
+        let peer = start(r#"sh -c 'sh -c "trap : TERM; echo up >up; while :; do sleep 1; done" & wait'"#);
+        let up = peer.output.with_file_name("up");
         let until = Instant::now() + Duration::from_secs(10);
         while !up.exists() && Instant::now() < until {
             sleep(Duration::from_millis(5)).await;
@@ -124,8 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn tells_what_a_failing_peer_said_last() {
-        let peer = Peer::free("sh -c 'echo no such gateway >&2; exit 7'").unwrap();
-        let mut peer = PeerProcess::start(&peer, "http://127.0.0.1:1", Path::new("/bin/true")).unwrap();
+        let mut peer = start("sh -c 'echo no such gateway >&2; exit 7'");
         let said = peer.ended().await.to_string();
         assert!(said.contains("exit status: 7") && said.ends_with(": no such gateway"), "{said}");
     }

@@ -68,10 +68,10 @@ pub(crate) struct Usage {
     pub(crate) peak: u64,
 }
 
-/// Sums over `root` and its descendants; those that run `echo` are kept apart.
-pub(crate) fn usage(root: u32, echo: &Path) -> Usage {
+/// Sums over `roots` and all their descendants; those that run `echo` are kept apart.
+pub(crate) fn usage(roots: &[u32], echo: &Path) -> Usage {
     let mut sum = Usage::default();
-    for process in tree(root) {
+    for process in roots.iter().flat_map(|root| tree(*root)) {
         let cpu = TICK * process.ticks;
         if fs::read_link(format!("/proc/{}/exe", process.pid)).is_ok_and(|exe| exe == echo) {
             sum.echo_cpu += cpu;
@@ -139,8 +139,8 @@ mod tests {
         let mine = tree(std::process::id());
         let grandchild = *mine.iter().find(|process| process.pid == sleep).unwrap();
         assert!(grandchild.runs());
-        let whole = usage(shell.id(), Path::new("/nowhere")).resident;
-        let apart = usage(shell.id(), &exe(sleep)).resident;
+        let whole = usage(&[shell.id()], Path::new("/nowhere")).resident;
+        let apart = usage(&[shell.id()], &exe(sleep)).resident;
         assert!(0 < apart && apart < whole, "{apart} of {whole}");
 
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(sleep), nix::sys::signal::Signal::SIGKILL).unwrap();

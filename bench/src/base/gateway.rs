@@ -16,7 +16,8 @@ use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::wire::{self, Frame, Id};
+use crate::base::wire::{self, Frame, Id};
+use crate::process::Ended;
 
 /// The bearer token that peers are given and must show.
 pub(crate) const TOKEN: &str = "bench-token";
@@ -46,8 +47,8 @@ pub(crate) enum Failure {
     Unanswered { calls: usize, of: usize, patience: Duration },
     #[error("not registered after {} s{said}", .patience.as_secs())]
     NotRegistered { patience: Duration, said: String },
-    #[error("the peer ended ({status}){said}")]
-    Ended { status: String, said: String },
+    #[error(transparent)]
+    Ended(#[from] Ended),
 }
 
 /// Listens for one peer.

@@ -1,18 +1,28 @@
 //! The suite `base`: one tunnel client at a time, measured from the gateway's side.
 
+mod clients;
+mod floors;
+pub(crate) mod gateway;
+mod load;
+mod report;
+mod wire;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
+use crate::answer::body;
+use crate::base::clients::Filled;
+use crate::base::gateway::{Failure, Gateway, Tunnel};
+use crate::base::load::{Load, Until};
+pub(crate) use crate::base::report::Report;
 use crate::figures::{Clocks, Figures, Startup, mib, ms};
-use crate::gateway::{Failure, Gateway, Tunnel};
-use crate::load::{Load, Until};
-use crate::peers::Peer;
-use crate::process::PeerProcess;
+use crate::peers::{self, Peer, PeerError};
+use crate::process::{self, PeerProcess};
 use crate::procfs;
 
 /// How long a peer has from its spawn to the end of its registration.
@@ -78,9 +88,18 @@ struct Bench<'a> {
     echo: &'a Path,
 }
 
+/// The clients that `args` asks for, all of which are there.
+pub(crate) fn chosen(args: &BaseArgs, programs: &Path) -> Result<Vec<Peer>, PeerError> {
+    let known = clients::known(programs, &peers::folder());
+    let free = args.commands.iter().map(|command| Peer::free(command));
+    let peers = peers::chosen(&known, |peer| &peer.name, &args.peers, free)?;
+    peers.iter().try_for_each(Peer::check)?;
+    Ok(peers)
+}
+
 /// Measures each peer at each size in turn, and all of that `runs` times: what disturbs
 /// the machine for a while then disturbs all peers alike.
-pub(crate) async fn run(args: &BaseArgs, peers: &[Peer], echo: &PathBuf) -> io::Result<Measured> {
+pub(crate) async fn run(args: &BaseArgs, peers: &[Peer], echo: &Path) -> io::Result<Measured> {
     let bench = Bench { args, echo };
     let mut measured = Measured::default();
     for run in 1..=args.runs {
@@ -98,7 +117,7 @@ impl Bench<'_> {
     /// One process of one peer, one size, every concurrency.
     async fn sit(&self, peer: &Peer, size: usize, label: &str, measured: &mut Measured) -> io::Result<()> {
         let gateway = Gateway::bind().await?;
-        let mut process = PeerProcess::start(peer, &gateway.url()?, self.echo)?;
+        let mut process = self.spawn(peer, &gateway.url()?)?;
         let mut failed = None;
         let mut tunnel = match self.start(gateway, &mut process).await {
             Ok((tunnel, startup)) => {
@@ -134,6 +153,14 @@ impl Bench<'_> {
         Ok(())
     }
 
+    fn spawn(&self, peer: &Peer, gateway: &str) -> io::Result<PeerProcess> {
+        let folder = process::folder()?;
+        let config = folder.path().join("mcp-servers.json");
+        std::fs::write(&config, clients::config_file(self.echo).to_string())?;
+        let words = Filled { gateway, server: self.echo, config: &config }.command(peer);
+        PeerProcess::start(words, peer.env(), &folder)
+    }
+
     async fn start(&self, gateway: Gateway, process: &mut PeerProcess) -> Result<(Tunnel, Startup), Failure> {
         let (spawned, pid) = (process.spawned, process.pid());
         let registering = async {
@@ -146,7 +173,7 @@ impl Bench<'_> {
         };
         let outcome = tokio::select! {
             outcome = timeout(REGISTRATION, registering) => outcome.ok(),
-            failure = process.ended() => return Err(failure),
+            ended = process.ended() => return Err(ended.into()),
         };
         let Some(outcome) = outcome else {
             return Err(Failure::NotRegistered { patience: REGISTRATION, said: process.said() });
@@ -157,7 +184,7 @@ impl Bench<'_> {
             connect_ms: ms(connected - spawned),
             register_ms: ms(registered - spawned),
             ready_ms: ms(ready - spawned),
-            idle_mib: mib(procfs::usage(pid, self.echo).resident),
+            idle_mib: mib(procfs::usage(&[pid], self.echo).resident),
         };
         Ok((tunnel, startup))
     }
@@ -182,11 +209,7 @@ impl Bench<'_> {
         let until = Until::Elapsed(Duration::from_secs(self.args.seconds));
         let measured = Load { concurrency, until, ..warm_up };
         let pid = process.pid();
-        let clocks = || Clocks {
-            peer: procfs::usage(pid, self.echo),
-            driver: procfs::own_cpu(),
-            machine: procfs::machine_cpu(),
-        };
+        let clocks = || Clocks::read(&[pid], self.echo);
         let both = async {
             warm_up.run(tunnel).await?;
             let before = clocks();
@@ -202,10 +225,4 @@ impl Bench<'_> {
         let last = timeout(SETTLE, process.ended()).await;
         Err(last.map_or_else(|_| format!("{failure}{}", process.said()), |ended| ended.to_string()))
     }
-}
-
-/// Letters and digits, the same for the same size.
-fn body(size: usize) -> String {
-    let mut random = fastrand::Rng::with_seed(size as u64);
-    std::iter::repeat_with(|| random.alphanumeric()).take(size).collect()
 }

@@ -6,6 +6,8 @@ use std::fmt::Write;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::answer::Answer;
+
 /// The session that the gateway puts into each frame.
 const SESSION: &str = "7b1f0c52d9e84a6f8d3a90c1e5b2f764";
 
@@ -40,35 +42,6 @@ struct Envelope<'a> {
     payload: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    result: Option<&'a RawValue>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-}
-
-/// The outcome of a request, still as it was written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer<'a> {
-    pub(crate) result: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct CallResult<'a> {
-    #[serde(borrow)]
-    content: Vec<Content<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Content<'a> {
-    #[serde(borrow)]
-    text: Cow<'a, str>,
-}
-
 impl<'a> Frame<'a> {
     /// Judged by the payload, not by the label: the old clients call anything with an
     /// id a `response`.
@@ -80,27 +53,12 @@ impl<'a> Frame<'a> {
             _ => {}
         }
         let Some(payload) = envelope.payload else { return Ok(Self::Other) };
-        let head: Head<'a> = serde_json::from_str(payload.get())?;
-        let id = head.id.and_then(|id| Id::parse(id.get().trim_matches('"')));
-        let answer = Answer { result: head.result, error: head.error };
+        let answer: Answer<'a> = serde_json::from_str(payload.get())?;
+        let id = answer.id.and_then(|id| Id::parse(id.get().trim_matches('"')));
         Ok(match id {
-            Some(id) if answer.result.or(answer.error).is_some() => Self::Response(id, answer),
+            Some(id) if answer.is_one() => Self::Response(id, answer),
             _ => Self::Other,
         })
-    }
-}
-
-impl Answer<'_> {
-    /// Whether this is the tool result with exactly `body` as its one text.
-    pub(crate) fn echoes(&self, body: &str) -> bool {
-        let result = self.result.and_then(|result| serde_json::from_str::<CallResult>(result.get()).ok());
-        result.is_some_and(|result| matches!(result.content.as_slice(), [only] if only.text == body))
-    }
-
-    /// The beginning of what was answered, for an error message.
-    pub(crate) fn excerpt(&self) -> String {
-        let text = self.error.or(self.result).map(RawValue::get).unwrap_or_default();
-        text.chars().filter(|c| !c.is_control()).take(160).collect()
     }
 }
 
@@ -170,23 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn only_the_very_same_text_is_an_echo() {
+    fn a_response_is_known_by_its_id() {
         let id = format!("{:032x}", ID.0);
-        for (content, good) in [
-            (r#"[{"type":"text","text":"hello"}]"#, true),
-            (r#"[{"type":"text","text":"h\u0065llo"}]"#, true),
-            (r#"[{"type":"text","text":"hell"}]"#, false),
-            (r#"[{"type":"text","text":"hello"},{"type":"text","text":"hello"}]"#, false),
-            ("[]", false),
-        ] {
-            let text = response(&format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"content":{content}}}}}"#));
-            let Frame::Response(from, answer) = Frame::parse(&text).unwrap() else { panic!("{text}") };
-            assert_eq!((from, answer.echoes("hello")), (ID, good), "{text}");
-        }
-        let text = response(&format!(r#"{{"id":"{id}","error":{{"code":-32000,"message":"gone"}}}}"#));
-        let Frame::Response(_, answer) = Frame::parse(&text).unwrap() else { panic!("{text}") };
-        assert!(!answer.echoes("hello"));
-        assert!(answer.excerpt().contains("gone"));
+        let text = response(&format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"content":[]}}}}"#));
+        let Frame::Response(from, answer) = Frame::parse(&text).unwrap() else { panic!("{text}") };
+        assert_eq!((from, answer.echoes("hello")), (ID, false), "{text}");
     }
 
     #[test]

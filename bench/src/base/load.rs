@@ -9,8 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::gateway::{Acks, Failure, Tunnel, text};
-use crate::wire::{self, EchoCall, Frame, Id};
+use crate::base::gateway::{Acks, Failure, Tunnel, text};
+use crate::base::wire::{self, EchoCall, Frame, Id};
+use crate::figures::Outcome;
 
 /// When a load sends no further calls.
 #[derive(Clone, Copy, Debug)]
@@ -32,14 +33,6 @@ pub(crate) struct Load<'a> {
     /// Least time between two calls: how fast a gateway hands them out decides how many
     /// a client finds waiting at once, and so what each costs it.
     pub(crate) spacing: Duration,
-}
-
-/// What a load that was answered whole looked like.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    /// From handing a call to the socket to its answer, ascending.
-    pub(crate) latencies: Vec<Duration>,
-    pub(crate) elapsed: Duration,
 }
 
 /// A call in flight, and in its id: the slot in the low 16 bits, its number above.

@@ -1,6 +1,7 @@
 //! What Culvert has promised to reach, held against what was measured.
 
-use crate::report::{Report, Summary};
+use crate::base::Report;
+use crate::report::{DRIVER_FULL, Summary, verdict as line};
 
 const CULVERT: &str = "culvert";
 
@@ -16,15 +17,9 @@ const CPU_GOAL_US: f64 = 10.0;
 const MEMORY_MIB: f64 = 12.0;
 const MEMORY_GOAL_MIB: f64 = 8.0;
 
-/// A driver this busy limits the calls per second by itself.
-const DRIVER_FULL: f64 = 0.9;
-
 /// One line per promise that the figures allow to judge: none without Culvert.
 pub(crate) fn judge(report: &Report<'_>) -> Vec<String> {
-    let figures = |peer: &str, concurrency| match report.summary(peer, SMALL, concurrency)? {
-        Summary::Median(figures) => Some(figures),
-        Summary::Failed(_) => None,
-    };
+    let figures = |peer: &str, concurrency| report.summary(peer, SMALL, concurrency)?.figures();
     let mut lines = Vec::new();
     // The same client costs less per call the closer together the calls come, so a
     // verdict on CPU holds for its spacing only.
@@ -68,10 +63,6 @@ pub(crate) fn judge(report: &Report<'_>) -> Vec<String> {
         }
     }
     lines
-}
-
-fn line(held: bool, promise: &str) -> String {
-    format!("{} {promise}", if held { "✓" } else { "✗" })
 }
 
 #[cfg(test)]
