@@ -18,8 +18,8 @@ help: ## list these targets
 setup: ## install what the demo and the tests need (about a second when it is there)
 	@sh tests/setup/setup.sh test
 
-setup-all: ## setup, and the peers that only the benchmark needs
-	@sh tests/setup/setup.sh all
+setup-all: setup ## setup, and the peers that only the benchmark needs
+	@sh bench/setup.sh
 
 build: ## build the headless part: the program `culvert`
 	@cargo build -p culvert-cli

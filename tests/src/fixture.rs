@@ -10,6 +10,9 @@ use tempfile::TempDir;
 use crate::built;
 use crate::watched::PATIENCE;
 
+/// How many tools the server lists.
+pub const TOOLS: usize = 12;
+
 /// One local server to be: how it shall behave and where it writes down what it saw. Clones are the same one.
 #[derive(Debug, Clone)]
 pub struct Fixture {

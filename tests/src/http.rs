@@ -23,6 +23,15 @@ impl Response {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("no JSON: {error}: {self:?}"))
     }
 
+    /// The messages in the body, as they came: one of JSON, or those of the events in a stream.
+    pub fn messages(&self) -> Vec<String> {
+        if !self.header("content-type").is_some_and(|form| form.starts_with("text/event-stream")) {
+            return Some(self.body.clone()).filter(|body| !body.is_empty()).into_iter().collect();
+        }
+        let data = self.body.split('\n').filter_map(|line| line.strip_prefix("data: "));
+        data.map(|data| data.trim_end_matches('\r').to_owned()).filter(|data| !data.is_empty()).collect()
+    }
+
     /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -63,8 +72,14 @@ impl Request {
 
     /// With a JSON body.
     #[must_use]
-    pub fn json(mut self, body: &Value) -> Self {
-        self.body = body.to_string();
+    pub fn json(self, body: &Value) -> Self {
+        self.json_text(body.to_string())
+    }
+
+    /// With a JSON body that is already written.
+    #[must_use]
+    pub fn json_text(mut self, body: String) -> Self {
+        self.body = body;
         self.header("content-type", "application/json")
     }
 
@@ -88,8 +103,8 @@ impl Request {
 }
 
 fn parse(answer: &[u8]) -> Option<Response> {
-    let text = String::from_utf8_lossy(answer);
-    let (head, body) = text.split_once("\r\n\r\n")?;
+    let end = find(answer, b"\r\n\r\n")?;
+    let (head, body) = (std::str::from_utf8(&answer[..end]).ok()?, &answer[end + 4..]);
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let headers: Vec<(String, String)> = lines
@@ -98,18 +113,21 @@ fn parse(answer: &[u8]) -> Option<Response> {
         .collect();
     let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     let body = if is_chunked { unchunk(body) } else { body.to_owned() };
-    Some(Response { status, headers, body })
+    Some(Response { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
-fn unchunk(mut body: &str) -> String {
-    let mut whole = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let Ok(size) = usize::from_str_radix(size.trim(), 16) else { break };
-        if size == 0 || size > rest.len() {
-            break;
-        }
-        whole += &rest[..size];
-        body = rest[size..].trim_start_matches("\r\n");
+fn unchunk(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = find(body, b"\r\n") {
+        let size = std::str::from_utf8(&body[..end]).ok().and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let rest = &body[end + 2..];
+        let Some(size @ 1..) = size.filter(|size| *size <= rest.len()) else { break };
+        whole.extend_from_slice(&rest[..size]);
+        body = rest[size..].strip_prefix(b"\r\n").unwrap_or(&rest[size..]);
     }
     whole
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }

@@ -11,6 +11,7 @@ pub mod cutter;
 pub mod fixture;
 pub mod gateway;
 pub mod http;
+pub mod mcp;
 pub mod own_gateway;
 pub mod peers;
 pub mod processes;

@@ -64,6 +64,11 @@ impl Tap {
             .await
     }
 
+    /// All messages so far, in the order in which they passed.
+    pub fn passed(&self) -> Vec<Passed> {
+        self.passed.look().clone()
+    }
+
     /// How many messages of one type one side has sent.
     pub fn count(&self, from: Sender, kind: &str) -> usize {
         count(&self.passed.look(), from, kind)

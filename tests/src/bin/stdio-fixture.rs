@@ -153,12 +153,13 @@ impl Server {
             ),
             "ping" => self.respond(id, json!({})),
             "tools/list" => self.respond(id, json!({"tools": TOOLS.map(tool)})),
-            "tools/call" => self.call(id, params["name"].as_str().unwrap_or_default(), &params["arguments"]),
+            "tools/call" => self.call(id, params["name"].as_str().unwrap_or_default(), params),
             _ => self.refuse(id, -32601, "method not found"),
         }
     }
 
-    fn call(&self, id: &Value, tool: &str, arguments: &Value) {
+    fn call(&self, id: &Value, tool: &str, params: &Value) {
+        let arguments = &params["arguments"];
         let text = |name: &str| arguments[name].as_str().unwrap_or_default();
         match tool {
             "echo" => self.respond(id, text_result(text("text"))),
@@ -207,6 +208,23 @@ impl Server {
                     write_line(&json!({"jsonrpc": "2.0", "id": id, "result": text_result("slow")}).to_string());
                 });
             }
+            // Tells its progress step by step, then says its text, all while other calls run.
+            "steps" => {
+                let (id, token) = (id.clone(), params["_meta"]["progressToken"].clone());
+                let (text, steps) = (text("text").to_owned(), arguments["steps"].as_u64().unwrap_or(3));
+                let wait = Duration::from_millis(arguments["ms"].as_u64().unwrap_or(5));
+                thread::spawn(move || {
+                    for step in (1..=steps).take_while(|_| !token.is_null()) {
+                        thread::sleep(wait);
+                        let params = json!({"progressToken": token, "progress": step, "total": steps, "message": text});
+                        write_line(
+                            &json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+                                .to_string(),
+                        );
+                    }
+                    write_line(&json!({"jsonrpc": "2.0", "id": id, "result": text_result(&text)}).to_string());
+                });
+            }
             "hang" => {}
             "exit" => {
                 eprintln!("{}", text("stderr"));
@@ -231,8 +249,8 @@ impl Server {
     }
 }
 
-const TOOLS: [&str; 11] =
-    ["echo", "environment", "large", "raw", "ask", "flood", "slow", "hang", "exit", "abort", "deaf"];
+const TOOLS: [&str; 12] =
+    ["echo", "environment", "large", "raw", "ask", "flood", "slow", "steps", "hang", "exit", "abort", "deaf"];
 
 fn tool(name: &str) -> Value {
     json!({"name": name, "description": name, "inputSchema": {"type": "object"}})

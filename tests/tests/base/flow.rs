@@ -15,7 +15,7 @@ async fn a_tunnel_comes_up_carries_calls_and_says_goodbye() {
 
     let online = culvert.online().await;
     assert_eq!(online["name"], "fixture");
-    assert_eq!(online["tools"], 11);
+    assert_eq!(online["tools"], culvert_tests::fixture::TOOLS);
     assert_eq!(online["gateway"], gateway.url());
 
     let link = gateway.registered().await;

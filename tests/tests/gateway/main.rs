@@ -5,6 +5,7 @@
 
 mod base_clients;
 mod cuts;
+mod existing_clients;
 mod serving;
 mod starting;
 mod tokens;

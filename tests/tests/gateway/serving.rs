@@ -23,7 +23,7 @@ async fn a_server_appears_by_itself_is_offline_when_gone_and_can_be_forgotten() 
     let online = tunnel.online().await;
     assert_eq!(online["url"], format!("{}/servers/my%20fixture/mcp", gateway.url));
     let entry = gateway.server_becomes("my fixture", "online", &token).await;
-    assert_eq!((&entry["owner"], &entry["tools"]), (&json!("me@example.com"), &json!(11)));
+    assert_eq!((&entry["owner"], &entry["tools"]), (&json!("me@example.com"), &json!(culvert_tests::fixture::TOOLS)));
     let by_id = format!("/servers/{}", entry["id"].as_str().unwrap());
 
     let kept = gateway.request("DELETE", &by_id, &token).send().await;
