@@ -1,9 +1,8 @@
 #!/bin/sh
-# Installs what Culvert is built, shown and tested with: setup.sh demo | test | all
+# Installs what Culvert is built, shown and tested with: setup.sh demo | test
 #
 #   demo   a Rust new enough, the crates, mcp-server-time, the Python MCP client
 #   test   demo, and cargo-nextest, cargo-deny, every peer that the tests talk to
-#   all    test, and the peers that only the benchmark talks to
 #
 # Nothing is assumed but a POSIX shell and Rust. What is already there is left
 # alone, so a second run takes about a second. All of it goes to
@@ -12,8 +11,8 @@
 set -eu
 
 part="${1:-test}"
-case "$part" in demo | test | all) ;; *)
-    echo "usage: setup.sh demo | test | all" >&2
+case "$part" in demo | test) ;; *)
+    echo "usage: setup.sh demo | test" >&2
     exit 2
     ;;
 esac
@@ -47,11 +46,9 @@ if [ "$part" != demo ]; then
     cargo_tool deny "$DENY_PIN"
     venv mcp1
     venv contextforge
-    venv node
-    npm_packages
-fi
-if [ "$part" = all ]; then
     venv contextforge-client
     venv reverse-proxy-client
+    venv node
+    npm_packages
 fi
 write_env
