@@ -106,6 +106,13 @@ impl Figures {
     }
 }
 
+impl Figures {
+    /// Resident memory in MB (10⁶ bytes).
+    pub(crate) fn resident_mb(&self) -> f64 {
+        self.resident_mib * 1.048_576
+    }
+}
+
 impl Startup {
     /// The median of each figure by itself; None without runs.
     pub(crate) fn median(runs: &[Self]) -> Option<Self> {
@@ -134,7 +141,7 @@ fn quantile_ms(ascending: &[Duration], share: f64) -> f64 {
 }
 
 /// Between the two middle values where their number is even.
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2)?;

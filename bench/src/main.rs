@@ -3,6 +3,7 @@
 
 mod answer;
 mod base;
+mod channels;
 mod figures;
 mod machine;
 mod peers;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::base::BaseArgs;
+use crate::channels::ChannelsArgs;
 use crate::machine::Machine;
 
 #[derive(Parser)]
@@ -33,6 +35,8 @@ struct Cli {
 enum Suite {
     /// Tunnel clients on a base gateway: calls, latency, CPU, memory, startup
     Base(BaseArgs),
+    /// Bridges from HTTP to a stdio server, whole: calls, latency, CPU, memory
+    Channels(ChannelsArgs),
 }
 
 #[derive(Args)]
@@ -75,6 +79,12 @@ async fn run(Cli { suite, output }: &Cli) -> Result<(), Box<dyn Error>> {
             let measured = base::run(args, &base::chosen(args, &programs)?, &echo).await?;
             let report = base::Report { machine, options: args, measured };
             output.put("base", &report.markdown(), &report)
+        }
+        Suite::Channels(args) => {
+            let between = channels::chosen(args, &programs)?;
+            let measured = channels::run(args, &between, &echo).await;
+            let report = channels::Report { machine, options: args, measured };
+            output.put("channels", &report.markdown(), &report)
         }
     }
 }

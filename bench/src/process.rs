@@ -77,6 +77,12 @@ impl PeerProcess {
         Ended { status, said: self.said() }
     }
 
+    /// The peer's own end, if it came already.
+    pub(crate) fn ended_already(&mut self) -> Option<Ended> {
+        let status = self.child.try_wait().ok()??;
+        Some(Ended { status: status.to_string(), said: self.said() })
+    }
+
     /// The last line that the peer wrote, as the end of a sentence.
     pub(crate) fn said(&self) -> String {
         let output = std::fs::read(&self.output).unwrap_or_default();
