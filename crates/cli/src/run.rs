@@ -1,5 +1,7 @@
 //! `culvert run`: settings in, an engine for each gateway, their story told until the last has ended.
 
+use std::sync::Arc;
+
 use culvert_profiles::{ConfigError, ConfigFile, Effective, Surroundings, Warning, effective};
 use culvert_protocol::{Cause, Explain};
 use culvert_tunnel::{Status, TunnelConfig};
@@ -171,7 +173,7 @@ async fn serve(
 async fn keep(config: TunnelConfig, company: Company, story: Story, stop: CancellationToken) -> Option<Stopped> {
     let (name, gateway) = (config.name.to_string(), config.gateway.to_string());
     let (sender, receiver) = watch::channel(Status::Off);
-    let engine = culvert_tunnel::run(config, sender, stop, fastrand::Rng::new());
+    let engine = culvert_tunnel::run(config, sender, Arc::default(), stop, fastrand::Rng::new());
     let cause = match company {
         Company::Alone => tokio::join!(engine, story.tell(receiver)).1,
         Company::Several => {

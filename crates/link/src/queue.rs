@@ -1,6 +1,6 @@
 //! A queue bounded by bytes, not by items: ten small messages and one large one should not count the same.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -39,6 +39,25 @@ pub struct Queued<T> {
     /// The item itself.
     pub item: T,
     _share: OwnedSemaphorePermit,
+}
+
+/// A look at how much waits in a queue; it does not keep the queue.
+#[derive(Debug, Clone)]
+pub struct Gauge {
+    budget: Weak<Semaphore>,
+    size: usize,
+}
+
+impl Gauge {
+    /// For a queue that holds up to `size` bytes, with what is left of them in `budget`.
+    pub(crate) fn new(budget: &Arc<Semaphore>, size: usize) -> Self {
+        Self { budget: Arc::downgrade(budget), size }
+    }
+
+    /// The bytes that wait, bookkeeping included. `None`: the queue is gone.
+    pub fn used(&self) -> Option<usize> {
+        self.budget.upgrade().map(|budget| self.size.saturating_sub(budget.available_permits()))
+    }
 }
 
 /// The receiving end is gone.
@@ -106,6 +125,11 @@ impl<T: Weight> Sender<T> {
     /// The bytes that wait, bookkeeping included.
     pub fn used(&self) -> usize {
         self.size.saturating_sub(self.budget.available_permits())
+    }
+
+    /// A look at the bytes that wait, for who must not keep the queue.
+    pub fn gauge(&self) -> Gauge {
+        Gauge::new(&self.budget, self.size)
     }
 
     fn cost(&self, item: &T) -> u32 {

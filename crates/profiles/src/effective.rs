@@ -169,6 +169,10 @@ fn tunnels_of(
         children,
         max_message: value(&settings.max_message_size, limits::MAX_MESSAGE_DEFAULT),
         start_timeout: value(&settings.start_timeout, limits::START_TIMEOUT_DEFAULT),
+        labels: Default::default(),
+        host: Some(surroundings.host.to_owned()).filter(|host| !host.is_empty()),
+        probe_interval: limits::PROBE_INTERVAL_DEFAULT,
+        drain: limits::DRAIN_DEFAULT,
     };
     Ok(gateways.into_iter().map(tunnel).collect())
 }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::channels::control::{Grant, Offer};
+use crate::introduction::{ClientInfo, Labels};
 use crate::name::ServerName;
 
 /// What an envelope says it is.
@@ -54,6 +55,10 @@ pub struct Envelope<'a> {
     pub server: Option<&'a RawValue>,
     /// Offers (`register`) and grants (`register_ack`) beyond the base dialect.
     pub extensions: Option<&'a RawValue>,
+    /// `register`: the client's program.
+    pub client: Option<&'a RawValue>,
+    /// `register`: the owner's labels.
+    pub labels: Option<&'a RawValue>,
     /// Credentials that the gateway wants the local server to see. Never logged.
     pub authentication: Option<&'a RawValue>,
 }
@@ -86,6 +91,10 @@ struct Wire<'a> {
     #[serde(borrow, default)]
     extensions: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    client: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    labels: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     authentication: Option<&'a RawValue>,
 }
 
@@ -116,6 +125,8 @@ impl<'a> Envelope<'a> {
             payload: wire.payload,
             server: wire.server,
             extensions: wire.extensions,
+            client: wire.client,
+            labels: wire.labels,
             authentication: wire.authentication,
         })
     }
@@ -132,6 +143,21 @@ pub struct ServerInfo {
     pub description: Option<String>,
 }
 
+/// What a `register` says.
+#[derive(Debug, Clone)]
+pub struct Register<'a> {
+    /// The name asked for.
+    pub name: &'a ServerName,
+    /// What the server is for.
+    pub description: Option<&'a str>,
+    /// What the client can do beyond the base dialect.
+    pub offer: Offer,
+    /// The client's program.
+    pub client: &'a ClientInfo,
+    /// The owner's labels.
+    pub labels: &'a Labels,
+}
+
 /// Writes the envelopes of one session: its id is quoted once.
 #[derive(Debug, Clone)]
 pub struct Writer {
@@ -144,13 +170,20 @@ impl Writer {
         Self { session: quote(session_id) }
     }
 
-    /// Client → gateway: `register`. Gateways that do not know the offer take no notice of it.
-    pub fn register(&self, name: &ServerName, description: Option<&str>, offer: Offer) -> String {
-        let offer = serde_json::to_string(&offer).unwrap_or_else(|_| "{}".to_owned());
+    /// Client → gateway: `register`. Gateways that do not know the members after `server` take no notice of them.
+    pub fn register(&self, register: &Register<'_>) -> String {
+        let Register { name, description, offer, client, labels } = register;
+        // Nothing in them can fail to be written: numbers and texts.
+        let offer = serde_json::to_string(offer).unwrap_or_else(|_| "{}".to_owned());
         let (session, name) = (&self.session, quote(name.as_str()));
         let description = description.map(|text| format!(r#","description":{}"#, quote(text))).unwrap_or_default();
+        let member =
+            |name: &str, json: Option<String>| json.map(|json| format!(r#","{name}":{json}"#)).unwrap_or_default();
+        let client = (**client != ClientInfo::default()).then(|| serde_json::to_string(client).ok()).flatten();
+        let labels = (!labels.is_empty()).then(|| serde_json::to_string(labels).ok()).flatten();
+        let (client, labels) = (member("client", client), member("labels", labels));
         format!(
-            r#"{{"type":"register","sessionId":{session},"server":{{"name":{name}{description},"protocol":"mcp"}},"extensions":{offer}}}"#
+            r#"{{"type":"register","sessionId":{session},"server":{{"name":{name}{description},"protocol":"mcp"}},"extensions":{offer}{client}{labels}}}"#
         )
     }
 
@@ -260,14 +293,25 @@ mod tests {
     }
 
     #[test]
-    fn register_has_what_strict_gateways_take_and_an_offer_beside_it() {
+    fn register_has_what_strict_gateways_take_and_more_beside_it() {
         let name = ServerName::new("git").unwrap();
-        let frame = Writer::new("s").register(&name, Some("my \"repo\""), Offer::ALL);
-        let value: serde_json::Value = serde_json::from_str(&frame).unwrap();
-        assert_eq!(
-            value,
-            serde_json::json!({"type":"register","sessionId":"s","server":{"name":"git","description":"my \"repo\"","protocol":"mcp"},
-                "extensions":{"channels":1,"resume":1}})
-        );
+        let client = ClientInfo { host: Some("h".into()), ..ClientInfo::default() };
+        let labels = Labels::new([("team".to_owned(), "a\"b".to_owned())].into()).unwrap();
+        let register = Register {
+            name: &name,
+            description: Some("my \"repo\""),
+            offer: Offer::ALL,
+            client: &client,
+            labels: &labels,
+        };
+        let mut expected = serde_json::json!({"type":"register","sessionId":"s","server":{"name":"git","description":"my \"repo\"","protocol":"mcp"},
+                "extensions":{"channels":1,"resume":1},"client":{"host":"h"},"labels":{"team":"a\"b"}});
+        let value = |register: &Register<'_>| -> serde_json::Value {
+            serde_json::from_str(&Writer::new("s").register(register)).unwrap()
+        };
+        assert_eq!(value(&register), expected);
+        let plain = Register { client: &ClientInfo::default(), labels: &Labels::default(), ..register };
+        expected.as_object_mut().unwrap().retain(|member, _| !matches!(member.as_str(), "client" | "labels"));
+        assert_eq!(value(&plain), expected, "nothing is said by members that say nothing");
     }
 }

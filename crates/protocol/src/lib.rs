@@ -11,6 +11,7 @@ pub mod channels;
 pub mod claims;
 pub mod envelope;
 pub mod glance;
+pub mod introduction;
 pub mod limits;
 pub mod message;
 pub mod name;
@@ -23,5 +24,6 @@ pub mod text;
 
 pub use address::GatewayAddress;
 pub use cause::{Cause, Explain, Remedy};
+pub use introduction::{BadLabels, ClientInfo, Labels};
 pub use name::ServerName;
 pub use secret::Secret;

@@ -50,3 +50,10 @@ pub const HEARTBEAT_ACK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The longest id of a JSON-RPC request that is taken, in bytes of its JSON text. Real ids are numbers and UUIDs.
 pub const MAX_ID: usize = 1024;
+
+/// How long a local server may go without an answer until it is asked for one: with the time for that answer, one that
+/// hangs shows within a minute.
+pub const PROBE_INTERVAL_DEFAULT: Duration = Duration::from_secs(30);
+
+/// How long calls in flight may take to their end once a tunnel is to stop.
+pub const DRAIN_DEFAULT: Duration = Duration::from_secs(5);

@@ -20,6 +20,7 @@ use tracing::{debug, info};
 use crate::command;
 use crate::config::StdioCommand;
 use crate::group::{Ask, Group};
+use crate::ledger::Ledger;
 use crate::lines::{Line, Lines};
 use crate::output::{Exit, Output};
 
@@ -70,11 +71,17 @@ impl Drop for KillOnDrop {
 }
 
 impl Child {
-    /// Starts `command`. Its lines on stdout may have up to `max_line` bytes; `name` labels its stderr in the log.
+    /// Starts `command`. Its lines on stdout may have up to `max_line` bytes; those on stderr go to the log, labelled with
+    /// `name`, and to the ledger.
     ///
     /// # Errors
     /// A [`Cause`] when there is no such program or the system does not run it.
-    pub(crate) fn spawn(command: &StdioCommand, name: &str, max_line: usize) -> Result<Self, Cause> {
+    pub(crate) fn spawn(
+        command: &StdioCommand,
+        name: &str,
+        max_line: usize,
+        ledger: &Arc<Ledger>,
+    ) -> Result<Self, Cause> {
         let path = command.env.get("PATH").cloned().or_else(|| env::var_os("PATH"));
         let program = command::resolve(command, path.as_deref())?;
         let refused = |error: io::Error| Cause::CommandRefused {
@@ -98,12 +105,14 @@ impl Child {
         else {
             return Err(Cause::Internal { detail: "a child was started without its pipes".to_owned() });
         };
-        debug!(name, program = %program.display(), pid = child.id(), "local server started");
+        let pid = child.id();
+        debug!(name, program = %program.display(), pid, "local server started");
 
         let (sender, messages) = queue::bounded(STDIN_QUEUE);
         tokio::spawn(feed(stdin, messages));
         let last_words = LastWords::default();
-        let listener = Some(tokio::spawn(listen(stderr, last_words.clone(), name.to_owned())));
+        let ear = Ear { name: name.to_owned(), pid, last_words: last_words.clone(), ledger: ledger.clone() };
+        let listener = Some(tokio::spawn(ear.listen(stderr)));
         let (exit, exited) = watch::channel(None);
         tokio::spawn(async move {
             let status = child.wait().await;
@@ -218,14 +227,25 @@ async fn feed(mut stdin: ChildStdin, mut messages: queue::Receiver<Bytes>) {
     }
 }
 
-/// Reads stderr into the log, and remembers its last line that says something.
-async fn listen(stderr: ChildStderr, last_words: LastWords, name: String) {
-    let mut lines = Lines::new(stderr, STDERR_LINE);
-    while let Some(line) = next_line(&mut lines).await {
-        let line = text::clean(&line, STDERR_LINE);
-        if !line.is_empty() {
-            info!(target: "server", "{name}: {line}");
-            last_words.set(line);
+/// Who hears what a child writes on stderr.
+struct Ear {
+    name: String,
+    pid: Option<u32>,
+    last_words: LastWords,
+    ledger: Arc<Ledger>,
+}
+
+impl Ear {
+    /// Reads stderr into the log and the ledger, and remembers its last line that says something.
+    async fn listen(self, stderr: ChildStderr) {
+        let mut lines = Lines::new(stderr, STDERR_LINE);
+        while let Some(line) = next_line(&mut lines).await {
+            let line = text::clean(&line, STDERR_LINE);
+            if !line.is_empty() {
+                info!(target: "server", "{}: {line}", self.name);
+                self.ledger.server_log().push(self.pid, &line);
+                self.last_words.set(line);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use culvert_protocol::{GatewayAddress, Secret, ServerName, limits};
+use culvert_protocol::{GatewayAddress, Labels, Secret, ServerName, limits};
 
 use crate::http::headers::{ForwardAuth, Headers};
 use crate::http::url::ServerUrl;
@@ -42,6 +42,14 @@ pub struct TunnelConfig {
     pub transport: Transport,
     /// How many processes the local server may have, on gateways that speak the channels dialect.
     pub children: Children,
+    /// What the owner calls the tunnel by, for the gateway's list of sessions.
+    pub labels: Labels,
+    /// The name of this machine, for the gateway's list of sessions.
+    pub host: Option<String>,
+    /// How long the local server may go without an answer until it is asked for one.
+    pub probe_interval: Duration,
+    /// How long calls in flight may take to their end once the tunnel is to stop; zero: they are cut off.
+    pub drain: Duration,
 }
 
 /// What carries a link.

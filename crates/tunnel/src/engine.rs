@@ -21,6 +21,7 @@ use crate::config::TunnelConfig;
 use crate::door::Door;
 use crate::end::End;
 use crate::handshake::{self, NoGreeting};
+use crate::ledger::Ledger;
 use crate::lines::Line;
 use crate::local::Launcher;
 use crate::local_answer;
@@ -47,12 +48,19 @@ const RESUME_CAP: Duration = Duration::from_secs(5);
 const LINK_MAY_WAIT: Duration = Duration::from_secs(5);
 
 /// Keeps one local server reachable through one gateway until `stop` is cancelled or only the user can help. The last
-/// status is [`Status::Stopped`]; no process is left by then. `random` spreads the waits.
-pub async fn run(config: TunnelConfig, status: watch::Sender<Status>, stop: CancellationToken, random: fastrand::Rng) {
-    let report = Report::new(status);
+/// status is [`Status::Stopped`]; no process is left by then. What happens meanwhile is kept account of in `ledger`, which
+/// serves one run at a time. `random` spreads the waits.
+pub async fn run(
+    config: TunnelConfig,
+    status: watch::Sender<Status>,
+    ledger: Arc<Ledger>,
+    stop: CancellationToken,
+    random: fastrand::Rng,
+) {
+    let report = Arc::new(Report::new(status, ledger.clone()));
     let mut session_ids = random.clone();
     session_ids.u64(..);
-    let launcher = Arc::new(Launcher::new(&config, session_ids.fork()));
+    let launcher = Arc::new(Launcher::new(&config, ledger, session_ids.fork()));
     let mut engine = Engine {
         launcher,
         choice: Choice::new(&config),
@@ -81,7 +89,7 @@ struct Engine {
     launcher: Arc<Launcher>,
     dialler: Dialler,
     choice: Choice,
-    report: Report,
+    report: Arc<Report>,
     stop: CancellationToken,
     backoff: Backoff,
     session_ids: fastrand::Rng,

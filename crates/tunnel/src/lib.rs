@@ -1,5 +1,6 @@
 //! The engine: it keeps one local server reachable through one gateway. It knows no screen and no file format.
 
+pub mod activity;
 mod base;
 mod channels;
 mod child;
@@ -9,17 +10,22 @@ pub mod config;
 mod door;
 mod end;
 mod engine;
+pub mod figures;
 mod group;
 mod handshake;
 mod http;
+mod ledger;
 mod lines;
 mod local;
 mod local_answer;
 mod output;
 mod pending;
+mod pulse;
 mod register;
 mod registration;
 mod report;
+pub mod ring;
+pub mod server_log;
 pub mod status;
 
 pub use config::{Children, LocalServer, Retry, StdioCommand, Transport, TunnelConfig};
@@ -27,4 +33,5 @@ pub use culvert_link::Carriage;
 pub use engine::run;
 pub use http::headers::{BadHeader, ForwardAuth, Headers};
 pub use http::url::{BadUrl, ServerUrl};
-pub use status::{Notice, Online, Status};
+pub use ledger::Ledger;
+pub use status::{Notice, Online, Server, Status};

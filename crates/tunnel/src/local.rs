@@ -1,7 +1,7 @@
 //! The local server as the rest of the engine sees it: messages in, messages out, an end. Whether a process or a URL is
 //! behind it is decided here.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use culvert_link::queue::{self, Gone, Refused, Weight};
@@ -9,9 +9,11 @@ use culvert_protocol::{Cause, ServerName};
 
 use crate::child::Child;
 use crate::config::{LocalServer, TunnelConfig};
+use crate::figures::Direction;
 use crate::http::headers::{Credentials, Headers};
 use crate::http::url::ServerUrl;
 use crate::http::{HttpServer, Place, Roots};
+use crate::ledger::Ledger;
 use crate::output::Output;
 
 /// One conversation with the local server. Dropped without [`end`](Self::end), it is ended all the same, but nobody
@@ -49,17 +51,19 @@ pub(crate) struct Launcher {
     name: ServerName,
     max_message: usize,
     roots: Roots,
+    ledger: Arc<Ledger>,
     random: Mutex<fastrand::Rng>,
 }
 
 impl Launcher {
-    /// For the local server of `config`; `random` spreads the waits of conversations that must be taken up again.
-    pub(crate) fn new(config: &TunnelConfig, random: fastrand::Rng) -> Self {
+    /// For the local server of `config`, whose pulse and log go to `ledger`; `random` spreads the waits of conversations that must be taken up again.
+    pub(crate) fn new(config: &TunnelConfig, ledger: Arc<Ledger>, random: fastrand::Rng) -> Self {
         Self {
             server: config.server.clone(),
             name: config.name.clone(),
             max_message: config.max_message,
             roots: Roots::default(),
+            ledger,
             random: Mutex::new(random),
         }
     }
@@ -69,16 +73,22 @@ impl Launcher {
     /// # Errors
     /// A [`Cause`] when there is no such program or the system does not run it.
     pub(crate) fn launch(&self) -> Result<Local, Cause> {
-        match &self.server {
+        let local = match &self.server {
             LocalServer::Stdio(command) => {
-                Child::spawn(command, self.name.as_str(), self.max_message).map(Local::Process)
+                Child::spawn(command, self.name.as_str(), self.max_message, &self.ledger).map(Local::Process)?
             }
             LocalServer::StreamableHttp { url, headers } => {
                 let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).fork();
-                Ok(Local::Http(HttpServer::streamable(self.place(url, headers), random)))
+                Local::Http(HttpServer::streamable(self.place(url, headers), random))
             }
-            LocalServer::Sse { url, headers } => Ok(Local::Http(HttpServer::sse(self.place(url, headers)))),
-        }
+            LocalServer::Sse { url, headers } => Local::Http(HttpServer::sse(self.place(url, headers))),
+        };
+        let gauge = match local.input() {
+            Input::Process(stdin) => stdin.gauge(),
+            Input::Http(letters) => letters.gauge(),
+        };
+        self.ledger.figures().watch_queue(Direction::ToServer, gauge);
+        Ok(local)
     }
 
     fn place(&self, url: &ServerUrl, headers: &Headers) -> Place {
@@ -87,6 +97,7 @@ impl Launcher {
             headers: headers.clone(),
             max_message: self.max_message,
             roots: self.roots.clone(),
+            ledger: self.ledger.clone(),
             #[cfg(test)]
             memory: None,
         }

@@ -2,8 +2,8 @@
 
 use culvert_link::{Dialled, Frame, LinkEnd};
 use culvert_protocol::channels::control::{Grant, Offer};
-use culvert_protocol::envelope::{Envelope, Kind, Writer};
-use culvert_protocol::limits;
+use culvert_protocol::envelope::{Envelope, Kind, Register, Writer};
+use culvert_protocol::{ClientInfo, limits};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
@@ -46,7 +46,18 @@ pub(crate) async fn register(
     session_id: &str,
 ) -> Result<Acknowledged, Unacknowledged> {
     let offer = Offer { single_child: config.children.single, ..Offer::ALL };
-    let frame = Writer::new(session_id).register(&config.name, config.description.as_deref(), offer);
+    let client = ClientInfo {
+        name: Some("culvert".to_owned()),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        host: config.host.clone(),
+    };
+    let frame = Writer::new(session_id).register(&Register {
+        name: &config.name,
+        description: config.description.as_deref(),
+        offer,
+        client: &client,
+        labels: &config.labels,
+    });
     // A link that is over already is reported by its receiving end.
     let _ = link.sender.send(frame).await;
     match timeout(limits::REGISTER_TIMEOUT, acknowledged(link, session_id)).await {

@@ -1,26 +1,40 @@
 //! Where the engine says what is so: one place through which every change of status goes out.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use culvert_link::Carriage;
-use culvert_protocol::Cause;
+use culvert_protocol::{Cause, Explain as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::{info, warn};
 
-use crate::status::{Notice, Online, Status};
+use crate::ledger::Ledger;
+use crate::status::{Notice, Online, Server, Status};
 
 /// Publishes status changes.
 #[derive(Debug)]
 pub(crate) struct Report {
     status: watch::Sender<Status>,
+    /// How the local server is, also while the tunnel is not online.
+    server: Mutex<Server>,
+    ledger: Arc<Ledger>,
 }
 
 impl Report {
-    pub(crate) fn new(status: watch::Sender<Status>) -> Self {
-        Self { status }
+    pub(crate) fn new(status: watch::Sender<Status>, ledger: Arc<Ledger>) -> Self {
+        Self { status, server: Mutex::new(Server::Unprobed), ledger }
     }
 
-    pub(crate) fn set(&self, status: Status) {
+    /// Where account is kept.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    pub(crate) fn set(&self, mut status: Status) {
+        if let Status::Online(online) = &mut status {
+            online.server = self.server().clone();
+        }
         self.status.send_if_modified(|now| {
             let changed = *now != status;
             *now = status;
@@ -29,8 +43,36 @@ impl Report {
     }
 
     pub(crate) fn online(&self, transport: Carriage, session: String, tools: Option<usize>, notices: Vec<Notice>) {
+        self.ledger.figures().registered();
         let (since, round_trip, in_use_by) = (Instant::now(), None, Vec::new());
-        self.set(Status::Online(Online { since, transport, session, tools, round_trip, in_use_by, notices }));
+        let server = Server::Unprobed;
+        self.set(Status::Online(Online { since, transport, session, server, tools, round_trip, in_use_by, notices }));
+    }
+
+    /// How the local server is now.
+    pub(crate) fn serves(&self, server: Server) {
+        let before = std::mem::replace(&mut *self.server(), server.clone());
+        match (&before, &server) {
+            (Server::Restarting { .. }, Server::Ready) => self.ledger.figures().restarted(),
+            (_, Server::Silent { .. }) => warn!("the local server does not answer"),
+            (Server::Silent { .. }, Server::Ready) => info!("the local server answers again"),
+            _ => {}
+        }
+        self.status.send_if_modified(|now| {
+            let Status::Online(online) = now else { return false };
+            let changed = online.server != server;
+            online.server = server;
+            changed
+        });
+    }
+
+    /// The local server has ended by itself; another is on its way.
+    pub(crate) fn restarts(&self, cause: Cause) {
+        self.serves(Server::Restarting { cause });
+    }
+
+    fn server(&self) -> MutexGuard<'_, Server> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What carries the link now.
@@ -59,6 +101,7 @@ impl Report {
     /// A fresh measurement. Faces are woken only when it differs by a step that a person would notice: a fifth, and at
     /// least a millisecond.
     pub(crate) fn round_trip(&self, measured: Duration) {
+        self.ledger.figures().round_trip(measured);
         self.status.send_if_modified(|now| {
             let Status::Online(online) = now else { return false };
             let differs = online
@@ -72,6 +115,7 @@ impl Report {
     }
 
     pub(crate) fn waiting(&self, attempt: u32, wait: Duration, cause: Cause) {
+        self.ledger.figures().reconnects(cause.code());
         self.set(Status::Waiting { attempt, retry_at: Instant::now() + wait, cause });
     }
 }

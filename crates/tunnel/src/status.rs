@@ -74,6 +74,8 @@ pub struct Online {
     pub transport: Carriage,
     /// The session's id as the gateway has it.
     pub session: String,
+    /// Whether the local server answers.
+    pub server: Server,
     /// How many tools the local server listed; none when it has no tools at all.
     pub tools: Option<usize>,
     /// The time from a heartbeat to its acknowledgement, once measured.
@@ -82,6 +84,38 @@ pub struct Online {
     pub in_use_by: Vec<String>,
     /// What needs attention although it is online.
     pub notices: Vec<Notice>,
+}
+
+/// How the local server behind a registered tunnel is. When it last answered is in the
+/// [`Ledger`](crate::Ledger::last_answer).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Server {
+    /// It has answered nothing lately, and was not asked yet.
+    Unprobed,
+    /// A child of this very tunnel has answered a call or a probe within the last minute.
+    Ready,
+    /// It ended by itself, and is being started again.
+    Restarting {
+        /// Why it ended, or why it does not start.
+        cause: Cause,
+    },
+    /// It runs, and does not answer.
+    Silent {
+        /// Since when: its last answer, or the first question.
+        since: Instant,
+    },
+}
+
+impl Server {
+    /// The state's name in events and logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unprobed => "unprobed",
+            Self::Ready => "ready",
+            Self::Restarting { .. } => "restarting",
+            Self::Silent { .. } => "silent",
+        }
+    }
 }
 
 /// Something that needs attention although the tunnel is online.

@@ -38,6 +38,7 @@ impl Story {
             since: self.at(since),
             transport: self.transport,
             session: "s".to_owned(),
+            server: culvert_tunnel::Server::Ready,
             tools: Some(12),
             round_trip: None,
             in_use_by: users.iter().map(|user| (*user).to_owned()).collect(),

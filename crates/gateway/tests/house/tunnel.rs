@@ -1,10 +1,11 @@
 //! The client's own engine, with a server of a few lines of shell: `echo` answers at once, `wait` once a file is there.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use culvert_protocol::{GatewayAddress, Secret, ServerName, limits};
-use culvert_tunnel::{Children, LocalServer, Online, Retry, Status, StdioCommand, Transport, TunnelConfig};
+use culvert_protocol::{GatewayAddress, Labels, Secret, ServerName, limits};
+use culvert_tunnel::{Children, Ledger, LocalServer, Online, Retry, Status, StdioCommand, Transport, TunnelConfig};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -60,10 +61,20 @@ impl Tunnel {
             request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
             transport,
             children: Children::default(),
+            labels: Labels::new([("team".to_owned(), "tools".to_owned())].into()).unwrap(),
+            host: Some("test-host".to_owned()),
+            probe_interval: limits::PROBE_INTERVAL_DEFAULT,
+            drain: limits::DRAIN_DEFAULT,
         };
         let (sender, status) = watch::channel(Status::Off);
         let stop = CancellationToken::new();
-        let running = tokio::spawn(culvert_tunnel::run(config, sender, stop.clone(), fastrand::Rng::with_seed(7)));
+        let running = tokio::spawn(culvert_tunnel::run(
+            config,
+            sender,
+            Arc::new(Ledger::default()),
+            stop.clone(),
+            fastrand::Rng::with_seed(7),
+        ));
         Self { status, stop, running, folder }
     }
 

@@ -7,7 +7,7 @@ use culvert_protocol::channels::{ChannelId, ResetReason};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 
 use super::assembler::{Assembled, Assembler, TooLarge};
-use crate::queue::{Gone, Refused};
+use crate::queue::{Gauge, Gone, Refused};
 
 /// Bytes of one channel that may wait for their turn; a longer line passes alone.
 const UNSENT: usize = 64 * 1024;
@@ -167,6 +167,16 @@ impl LineSender {
     /// How the channel ended, once it has.
     pub fn ended(&self) -> Option<ChannelEnd> {
         self.inner.ended.get().cloned()
+    }
+
+    /// Waits until all that was sent has left this end, or the channel is over. Cancel safe.
+    pub async fn flushed(&self) {
+        let _ = self.inner.budget.acquire_many(UNSENT as u32).await;
+    }
+
+    /// A look at the bytes that wait to be sent.
+    pub fn gauge(&self) -> Gauge {
+        Gauge::new(&self.inner.budget, UNSENT)
     }
 
     fn pass_on(&self, line: Bytes, share: OwnedSemaphorePermit) -> Result<(), Gone> {

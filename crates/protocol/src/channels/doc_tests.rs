@@ -10,7 +10,8 @@ use super::control::{Control, Grant, Header, Offer, Purpose};
 use super::frame::{ChannelId, Frame, ResetReason};
 use super::mux::{Event, Mux, Side};
 use super::resume::{Inbox, Outbox};
-use crate::envelope::{Envelope, Kind, ServerInfo, Writer};
+use crate::envelope::{Envelope, Kind, Register, ServerInfo, Writer};
+use crate::introduction::{ClientInfo, Labels};
 use crate::message::{Message, Shape};
 use crate::{Secret, ServerName, limits, sse};
 
@@ -98,7 +99,13 @@ fn written(json: &str) -> String {
             let server: ServerInfo = serde_json::from_str(envelope.server.unwrap().get()).unwrap();
             let offer = Offer::read(envelope.extensions.unwrap());
             assert!(offer.has_channels());
-            writer.register(&ServerName::new(server.name.unwrap()).unwrap(), server.description.as_deref(), offer)
+            writer.register(&Register {
+                name: &ServerName::new(server.name.unwrap()).unwrap(),
+                description: server.description.as_deref(),
+                offer,
+                client: &envelope.client.map(ClientInfo::read).unwrap_or_default(),
+                labels: &envelope.labels.map(Labels::read).unwrap_or_default(),
+            })
         }
         (Kind::RegisterAck, Some(status)) => match envelope.extensions {
             Some(extensions) => writer.register_grant(&Grant::read(extensions).unwrap()),

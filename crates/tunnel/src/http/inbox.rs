@@ -6,10 +6,12 @@ use bytes::Bytes;
 use culvert_link::queue;
 use culvert_protocol::message::{Id, Malformed, Message, Shape, batch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::calls::{Call, Calls};
 use super::trouble::Trouble;
+use crate::ledger::Ledger;
 use crate::lines::Line;
 use crate::output::{Exit, Output};
 
@@ -26,12 +28,13 @@ pub(super) struct Inbox {
     calls: Mutex<Calls>,
     large: Arc<Semaphore>,
     limit: usize,
+    ledger: Arc<Ledger>,
 }
 
 impl Inbox {
     /// Messages over `limit` bytes are not kept.
-    pub(super) fn new(output: queue::Sender<Output>, limit: usize) -> Self {
-        Self { output, calls: Mutex::default(), large: Arc::new(Semaphore::new(LARGE_AT_ONCE)), limit }
+    pub(super) fn new(output: queue::Sender<Output>, limit: usize, ledger: Arc<Ledger>) -> Self {
+        Self { output, calls: Mutex::default(), large: Arc::new(Semaphore::new(LARGE_AT_ONCE)), limit, ledger }
     }
 
     /// The longest message that is kept, in bytes.
@@ -54,14 +57,14 @@ impl Inbox {
         match &line {
             Line::Oversize { head, .. } => {
                 let id = head.id.as_deref().filter(|_| !head.method).and_then(Id::from_json);
-                if id.is_some_and(|id| !self.calls().answered(&id)) {
+                if id.is_some_and(|id| !self.was_awaited(&id)) {
                     return debug!("an answer that nobody waits for: dropped");
                 }
             }
             Line::Whole(bytes) => match std::str::from_utf8(bytes).map(Message::parse) {
                 Ok(Ok(message)) => {
                     if let Shape::Response(id) = message.shape()
-                        && !self.calls().answered(id)
+                        && !self.was_awaited(id)
                     {
                         return debug!(%id, "an answer that nobody waits for: dropped");
                     }
@@ -72,6 +75,16 @@ impl Inbox {
             },
         }
         self.send(line).await;
+    }
+
+    /// The server has answered the call with this id; whether anybody waits for it.
+    fn was_awaited(&self, id: &Id) -> bool {
+        self.ledger.pulse().beat(Instant::now());
+        let awaited = self.calls().answered(id);
+        if !awaited {
+            self.ledger.figures().late_answer();
+        }
+        awaited
     }
 
     async fn deliver_batch(&self, bytes: &Bytes) {

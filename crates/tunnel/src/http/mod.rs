@@ -37,6 +37,7 @@ use self::inbox::Inbox;
 use self::sse::Sse;
 use self::streamable::Streamable;
 use self::url::ServerUrl;
+use crate::ledger::Ledger;
 use crate::local::Letter;
 use crate::output::Output;
 
@@ -57,6 +58,7 @@ pub(crate) struct Place {
     /// Messages over this many bytes are not kept.
     pub(crate) max_message: usize,
     pub(crate) roots: Roots,
+    pub(crate) ledger: Arc<Ledger>,
     /// In place of the network, where time is paused.
     #[cfg(test)]
     pub(crate) memory: Option<mpsc::UnboundedSender<tokio::io::DuplexStream>>,
@@ -90,7 +92,7 @@ impl HttpServer {
         let (into, output) = queue::bounded(OUTPUT_QUEUE);
         let (faults, faulty) = mpsc::channel(1);
         let stop = CancellationToken::new();
-        let inbox = Arc::new(Inbox::new(into, place.max_message));
+        let inbox = Arc::new(Inbox::new(into, place.max_message, place.ledger.clone()));
         let wire = wire(Client::new(place), inbox.clone(), faults);
         let driver = tokio::spawn(Driver::new(wire, inbox, letters, faulty, stop.clone()).run());
         Self { input, output, driver, stop: stop.drop_guard() }

@@ -45,6 +45,7 @@ async fn first_word(url: String, roots: Roots) -> Output {
         headers: Headers::default(),
         max_message: 1000,
         roots,
+        ledger: Arc::default(),
         memory: None,
     };
     let mut server = HttpServer::streamable(place, fastrand::Rng::with_seed(7));

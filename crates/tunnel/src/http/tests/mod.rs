@@ -46,6 +46,7 @@ fn place(memory: mpsc::UnboundedSender<tokio::io::DuplexStream>) -> Place {
         headers: Headers::new([("X-Key", Secret::new("ours"))]).unwrap(),
         max_message: LIMIT,
         roots: Roots::default(),
+        ledger: Arc::default(),
         memory: Some(memory),
     }
 }

@@ -1,0 +1,158 @@
+//! What is kept account of while one tunnel runs: its figures, its calls, its server's log and pulse. Shared by the
+//! engine, which writes it, and whoever wants to see it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use crate::activity::{self, Activity, CallHead, Caller, Outcome, Place};
+use crate::figures::{Figures, Method};
+use crate::pulse::Pulse;
+use crate::server_log::{self, ServerLog};
+
+/// The account of one tunnel. It outlives the engine's run, and is never saved.
+#[derive(Debug)]
+pub struct Ledger {
+    figures: Figures,
+    activity: Activity,
+    server_log: ServerLog,
+    pulse: Pulse,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new(activity::CALLS, server_log::LINES)
+    }
+}
+
+impl Ledger {
+    /// Remembers so many calls and so many lines of the server's log; at least one of each.
+    pub fn new(calls: usize, lines: usize) -> Self {
+        Self {
+            figures: Figures::default(),
+            activity: Activity::new(calls),
+            server_log: ServerLog::new(lines),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// What was counted.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Who called what.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    /// What the local server wrote on stderr.
+    pub fn server_log(&self) -> &ServerLog {
+        &self.server_log
+    }
+
+    /// When the local server last answered anything: a call, or a probe.
+    pub fn last_answer(&self) -> Option<Instant> {
+        self.pulse.last()
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// A call begins. `bytes` are its request's.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        name: &str,
+        about: Option<&str>,
+        bytes: usize,
+    ) -> Ticket {
+        let (method, began) = (Method::of(name), Instant::now());
+        self.figures.call_began();
+        let place = (name != "ping").then(|| CallHead {
+            caller: caller.clone(),
+            method: match method {
+                Method::OTHER => Cow::Owned(activity::shown(name).into()),
+                known => Cow::Borrowed(known.name()),
+            },
+            about: about.map(activity::shown),
+            began: SystemTime::now(),
+            bytes_in: bytes,
+        });
+        let place = place.and_then(|head| self.activity.begin(head, began));
+        let is_endless = Method::is_endless(name);
+        Ticket { ledger: self.clone(), method, began, place, is_endless, is_over: false }
+    }
+}
+
+/// A call under way. Dropped, it has [`Ended`](Outcome::Ended).
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    ledger: Arc<Ledger>,
+    method: Method,
+    began: Instant,
+    place: Option<Place>,
+    is_endless: bool,
+    is_over: bool,
+}
+
+impl Ticket {
+    /// The call is over; `bytes` are its answer's.
+    pub(crate) fn end(mut self, outcome: Outcome, bytes: usize) {
+        self.close(outcome, bytes, Instant::now());
+    }
+
+    /// As [`end`](Self::end), for who has looked at the clock already.
+    pub(crate) fn end_at(mut self, outcome: Outcome, bytes: usize, now: Instant) {
+        self.close(outcome, bytes, now);
+    }
+
+    /// Whether it stays open for as long as its caller wants to hear more.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.is_endless
+    }
+
+    fn close(&mut self, outcome: Outcome, bytes: usize, now: Instant) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        let took = now.saturating_duration_since(self.began);
+        self.ledger.figures.call_ended(self.method, outcome, (!self.is_endless).then_some(took));
+        if let Some(place) = self.place.take() {
+            self.ledger.activity.end(place, took, outcome, bytes);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.close(Outcome::Ended, 0, Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_is_let_go_has_ended_and_one_that_is_over_is_counted_once() {
+        let ledger = Arc::new(Ledger::new(8, 8));
+        let caller = Arc::new(Caller::Gateway);
+        drop(ledger.begin(&caller, "tools/call", Some("echo"), 10));
+        ledger.begin(&caller, "my/method", None, 10).end(Outcome::Ok, 20);
+        ledger.begin(&caller, "ping", None, 10).end(Outcome::Ok, 20);
+        let calls = ledger.activity().recent().items;
+        let told: Vec<_> =
+            calls.iter().map(|call| (&*call.head.method, call.head.about.as_deref(), call.outcome)).collect();
+        assert_eq!(told, [("tools/call", Some("echo"), Outcome::Ended), ("my/method", None, Outcome::Ok)]);
+        let figures = ledger.figures().snapshot();
+        assert_eq!(figures.methods.iter().map(|(_, of)| of.calls).sum::<u64>(), 3);
+        assert_eq!((figures.in_flight, figures.calls.count()), (0, 2));
+        assert_eq!(ledger.last_answer(), None);
+    }
+}
