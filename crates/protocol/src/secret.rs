@@ -4,6 +4,9 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
+/// The environment variables that hold Culvert's own secrets: no process that Culvert starts inherits them.
+pub const VARIABLES: [&str; 3] = ["REVERSE_PROXY_TOKEN", "JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"];
+
 /// A secret text. Its `Debug` shows nothing of it, it has no `Display`, and its memory is wiped when it is dropped.
 ///
 /// Reading it takes a visible [`expose`](Secret::expose), so that every place where a secret leaves is easy to find.

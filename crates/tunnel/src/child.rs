@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use culvert_link::queue;
 use culvert_protocol::cause::because;
-use culvert_protocol::{Cause, text};
+use culvert_protocol::{Cause, secret, text};
 use tokio::io::{AsyncRead, AsyncWriteExt as _};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
@@ -38,9 +38,6 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How long what a dead child still had in its pipes is waited for: a grandchild may hold them open.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
-
-/// Names that hold our own secrets: no child sees them unless its configuration sets them.
-const OUR_SECRETS: [&str; 3] = ["REVERSE_PROXY_TOKEN", "JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"];
 
 /// A running child. Dropped without [`end`](Child::end), its whole process group is killed at once.
 #[derive(Debug)]
@@ -90,8 +87,9 @@ impl Child {
         };
         let mut process = Command::new(&program);
         process.args(&command.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for secret in OUR_SECRETS {
-            process.env_remove(secret);
+        // Unless its configuration sets them.
+        for name in secret::VARIABLES {
+            process.env_remove(name);
         }
         process.envs(&command.env).kill_on_drop(true);
         if let Some(folder) = &command.cwd {
