@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -20,7 +21,7 @@ use crate::processes::{self, Process};
 use crate::watched::{PATIENCE, Watched};
 
 /// How long `culvert` may take to end once it was asked to, or once it has said why it ends.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(20);
+const FAREWELL: Duration = Duration::from_secs(20);
 
 /// A command line that is being put together. Its environment holds a private home and nothing else of the tester's
 /// but `PATH`.
@@ -295,8 +296,13 @@ impl Culvert {
     }
 
     /// Waits for its end. It must leave no process.
-    pub async fn end(mut self) -> Finished {
-        let status = match tokio::time::timeout(PATIENCE + FAREWELL, self.child.wait()).await {
+    pub async fn end(self) -> Finished {
+        self.end_within(PATIENCE + FAREWELL).await
+    }
+
+    /// Waits this long for its end, for what has much to do before. It must leave no process.
+    pub async fn end_within(mut self, patience: Duration) -> Finished {
+        let status = match tokio::time::timeout(patience, self.child.wait()).await {
             Ok(status) => status.expect("it can be waited for"),
             Err(_) => panic!("it does not end:\n{}\n{}", self.out.look().join("\n"), self.words()),
         };
@@ -310,7 +316,7 @@ impl Culvert {
     /// Ends when its stdout does: it has nothing more to say.
     async fn gone(&self) {
         while !self.readers.iter().all(JoinHandle::is_finished) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }

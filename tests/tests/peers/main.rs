@@ -4,4 +4,6 @@
 
 mod conformance;
 mod contextforge;
+mod matrix;
 mod own_gateway;
+mod pairs;
