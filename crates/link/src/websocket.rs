@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use culvert_protocol::{limits, text};
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -49,13 +49,19 @@ impl Receiver {
     /// As [`FrameReceiver::recv`].
     pub(crate) async fn recv(&mut self) -> Result<Frame, LinkEnd> {
         loop {
-            let deadline = self.deadline();
-            let message = tokio::select! {
-                biased;
-                message = self.frames.next() => message,
-                () = tokio::time::sleep_until(deadline) => {
-                    self.check_silence()?;
-                    continue;
+            // A timer is set only when there is something to wait for.
+            let message = match self.frames.next().now_or_never() {
+                Some(message) => message,
+                None => {
+                    let deadline = self.deadline();
+                    tokio::select! {
+                        biased;
+                        message = self.frames.next() => message,
+                        () = tokio::time::sleep_until(deadline) => {
+                            self.check_silence()?;
+                            continue;
+                        }
+                    }
                 }
             };
             match message {
