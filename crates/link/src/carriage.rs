@@ -131,6 +131,11 @@ impl FrameSender {
         self.queue.try_send(Outgoing::Frame(frame.into())).is_ok()
     }
 
+    /// A look at the bytes that wait.
+    pub fn gauge(&self) -> queue::Gauge {
+        self.queue.gauge()
+    }
+
     /// Waits until so little is queued that a small message sent now leaves at once.
     ///
     /// # Errors

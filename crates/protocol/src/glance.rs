@@ -32,6 +32,11 @@ pub fn glance(line: &[u8], member_for: impl Fn(&str) -> Option<&'static str>) ->
     })
 }
 
+/// The text under `member` of a JSON object. `None`: there is no such member, or it is no text.
+pub fn text_of<'a>(object: &'a str, member: &str) -> Option<Cow<'a, str>> {
+    Scan { text: object.as_bytes(), at: 0 }.text_of(member)
+}
+
 fn look<'a>(
     scan: &mut Scan<'a>,
     found: &mut Glance<'a>,

@@ -8,7 +8,7 @@ use culvert_protocol::channels::control::Header;
 use culvert_protocol::text;
 use tokio::time::Instant;
 
-use crate::ring::{Page, Ring};
+use crate::ring::Ring;
 
 /// Calls that are remembered unless told otherwise.
 pub const CALLS: usize = 256;
@@ -40,7 +40,8 @@ impl Caller {
     /// Whoever a gateway has opened a channel for.
     pub(crate) fn of(header: &Header) -> Self {
         let told = |name: &Option<String>| {
-            name.as_deref().map(|name| text::clean(name, MAX_CALLER).into()).filter(|name: &Box<str>| !name.is_empty())
+            let name = text::clean(name.as_deref()?, MAX_CALLER);
+            (!name.is_empty()).then(|| name.into_boxed_str())
         };
         Self::Client { subject: told(&header.subject), client: told(&header.client) }
     }
@@ -138,11 +139,6 @@ impl Activity {
         running
     }
 
-    /// As the ring's `read`: a shorthand for readers that begin.
-    pub fn recent(&self) -> Page<Call> {
-        self.done.read(0)
-    }
-
     pub(crate) fn begin(&self, head: CallHead, now: Instant) -> Option<Place> {
         let mut running = self.lock();
         if let Some(place) = running.free.pop() {
@@ -206,7 +202,7 @@ mod tests {
         assert_eq!((running[0].head.about.as_deref(), running[0].runs), (Some("a"), Duration::from_secs(3)));
         activity.end(first.unwrap(), Duration::from_secs(3), Outcome::Error(-5), 9);
         assert_eq!(activity.running().len(), 1);
-        let page = activity.recent();
+        let page = activity.calls().read(0);
         assert_eq!((page.first, page.items.len()), (0, 1));
         assert_eq!((page.items[0].outcome, page.items[0].bytes_out), (Outcome::Error(-5), 9));
         activity.end(second.unwrap(), Duration::ZERO, Outcome::Ok, 0);

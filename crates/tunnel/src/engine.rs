@@ -121,7 +121,7 @@ impl Engine {
                 () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep(wait) => {}
                 // Woken: what was so may be so no more.
-                () = mind(&mut self.served) => self.choice.forget(),
+                () = mind(&mut self.served, &self.report) => self.choice.forget(),
             }
         }
     }
@@ -184,6 +184,9 @@ impl Engine {
                 session.serve(link, served).await
             }
         };
+        if stop.is_cancelled() {
+            return None;
+        }
         let cause = self.sort(end)?;
         if began.elapsed() >= HEALTHY_AFTER {
             self.backoff.reset();
@@ -283,7 +286,10 @@ impl Engine {
             End::Cause(cause) => cause,
             End::Server(exit) => {
                 debug!(name = %self.config.name, "the local server {exit}");
-                exit.later()
+                self.report.ledger().figures().exited();
+                let cause = exit.later();
+                self.report.restarts(cause.clone());
+                cause
             }
             End::Link(LinkEnd::Closed { code: 1000, reason }, Some(online)) if reason.is_empty() => {
                 self.displaced = if online <= DISPLACED_WITHIN { self.displaced + 1 } else { 0 };
@@ -329,12 +335,16 @@ pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bo
     let mut child = launcher.launch()?;
     match handshake::greet(&mut child, config.start_timeout).await {
         Ok(greeting) => {
+            launcher.ledger().pulse().beat(Instant::now());
             debug!(name = %config.name, tools = greeting.tools, "local server is ready");
             Ok(Served { child, greeting, pending: Pending::default() })
         }
         Err(failed) => {
             let stderr = child.last_words();
             child.end().await;
+            if matches!(failed, NoGreeting::Exited(_)) {
+                launcher.ledger().figures().exited();
+            }
             Err(match (failed, config.server.url()) {
                 (NoGreeting::Exited(exit), _) if proven => exit.later(),
                 (NoGreeting::Silent, Some(url)) if proven => {
@@ -351,7 +361,7 @@ pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bo
 
 /// Keeps an eye on a server while there is no link: what it says is let go, what it asks is answered. Returns when it
 /// has ended, with the server taken away; without a server, never.
-async fn mind(served: &mut Option<Served>) {
+async fn mind(served: &mut Option<Served>, report: &Report) {
     let Some(Served { child, pending, .. }) = served else { return std::future::pending().await };
     let exit = loop {
         let line = match child.next().await {
@@ -365,6 +375,7 @@ async fn mind(served: &mut Option<Served>) {
             continue;
         };
         if let culvert_protocol::message::Shape::Response(id) = message.shape() {
+            child.has_answered(report.ledger());
             pending.answered(id);
         }
         if let Some(answer) = local_answer::to_request(&message) {
@@ -372,6 +383,8 @@ async fn mind(served: &mut Option<Served>) {
         }
     };
     warn!("the local server {exit} while there was no link");
+    report.ledger().figures().exited();
+    report.restarts(exit.later());
     if let Some(served) = served.take() {
         served.child.end().await;
     }

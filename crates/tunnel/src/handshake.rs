@@ -97,7 +97,7 @@ pub(crate) async fn greet(child: &mut Local, limit: Duration) -> Result<Greeting
 }
 
 /// What every modern request says of its sender.
-fn modern_meta() -> String {
+pub(crate) fn modern_meta() -> String {
     format!(
         r#"{{"io.modelcontextprotocol/protocolVersion":"{MODERN_REVISION}","io.modelcontextprotocol/clientInfo":{{"name":"culvert","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#,
         env!("CARGO_PKG_VERSION")

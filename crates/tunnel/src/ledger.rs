@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use culvert_protocol::message::{self, Message};
 use tokio::time::Instant;
 
 use crate::activity::{self, Activity, CallHead, Caller, Outcome, Place};
@@ -88,6 +89,17 @@ impl Ledger {
     }
 }
 
+/// How an answer ends its call.
+pub(crate) fn outcome_of(answer: &Message<'_>) -> Outcome {
+    match answer.error() {
+        None => Outcome::Ok,
+        Some(error) => {
+            let code = message::member(error, "code").ok().flatten();
+            Outcome::Error(code.and_then(|code| code.get().parse().ok()).unwrap_or_default())
+        }
+    }
+}
+
 /// A call under way. Dropped, it has [`Ended`](Outcome::Ended).
 #[derive(Debug)]
 pub(crate) struct Ticket {
@@ -102,12 +114,7 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// The call is over; `bytes` are its answer's.
     pub(crate) fn end(mut self, outcome: Outcome, bytes: usize) {
-        self.close(outcome, bytes, Instant::now());
-    }
-
-    /// As [`end`](Self::end), for who has looked at the clock already.
-    pub(crate) fn end_at(mut self, outcome: Outcome, bytes: usize, now: Instant) {
-        self.close(outcome, bytes, now);
+        self.close(outcome, bytes);
     }
 
     /// Whether it stays open for as long as its caller wants to hear more.
@@ -115,11 +122,11 @@ impl Ticket {
         self.is_endless
     }
 
-    fn close(&mut self, outcome: Outcome, bytes: usize, now: Instant) {
+    fn close(&mut self, outcome: Outcome, bytes: usize) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
-        let took = now.saturating_duration_since(self.began);
+        let took = self.began.elapsed();
         self.ledger.figures.call_ended(self.method, outcome, (!self.is_endless).then_some(took));
         if let Some(place) = self.place.take() {
             self.ledger.activity.end(place, took, outcome, bytes);
@@ -129,9 +136,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.close(Outcome::Ended, 0, Instant::now());
-        }
+        self.close(Outcome::Ended, 0);
     }
 }
 
@@ -146,7 +151,7 @@ mod tests {
         drop(ledger.begin(&caller, "tools/call", Some("echo"), 10));
         ledger.begin(&caller, "my/method", None, 10).end(Outcome::Ok, 20);
         ledger.begin(&caller, "ping", None, 10).end(Outcome::Ok, 20);
-        let calls = ledger.activity().recent().items;
+        let calls = ledger.activity().calls().read(0).items;
         let told: Vec<_> =
             calls.iter().map(|call| (&*call.head.method, call.head.about.as_deref(), call.outcome)).collect();
         assert_eq!(told, [("tools/call", Some("echo"), Outcome::Ended), ("my/method", None, Outcome::Ok)]);

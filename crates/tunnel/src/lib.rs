@@ -20,6 +20,7 @@ mod local;
 mod local_answer;
 mod output;
 mod pending;
+mod probe;
 mod pulse;
 mod register;
 mod registration;

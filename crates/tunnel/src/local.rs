@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use culvert_link::queue::{self, Gone, Refused, Weight};
 use culvert_protocol::{Cause, ServerName};
+use tokio::time::Instant;
 
 use crate::child::Child;
 use crate::config::{LocalServer, TunnelConfig};
@@ -91,6 +92,11 @@ impl Launcher {
         Ok(local)
     }
 
+    /// Where account of it is kept.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
     fn place(&self, url: &ServerUrl, headers: &Headers) -> Place {
         Place {
             url: url.clone(),
@@ -118,6 +124,14 @@ impl Local {
         match self {
             Self::Process(child) => child.next().await,
             Self::Http(server) => server.next().await,
+        }
+    }
+
+    /// An answer of its own has come in. One that is reached by URL has its pulse felt where its answers come in: what
+    /// comes from there may be said in its place.
+    pub(crate) fn has_answered(&self, ledger: &Ledger) {
+        if let Self::Process(_) = self {
+            ledger.pulse().beat(Instant::now());
         }
     }
 

@@ -1,4 +1,5 @@
-//! Answers to what a local server asks of its client, where the gateway cannot carry the question: no server hangs.
+//! Answers that are given at this end: to what a local server asks of its client, where the gateway cannot carry the
+//! question, so that no server hangs; and to calls that come too late.
 
 use culvert_protocol::message::{Message, Shape};
 use culvert_protocol::rpc_error::{METHOD_NOT_FOUND, RpcError, empty_result};
@@ -14,6 +15,11 @@ pub(crate) fn to_request(message: &Message<'_>) -> Option<String> {
             RpcError::new(METHOD_NOT_FOUND, "gateway.one_way", why).answer(id)
         }
     })
+}
+
+/// Why a call is not taken any more while those in flight come to their end.
+pub(crate) fn stopping() -> RpcError {
+    RpcError::tunnel("tunnel.stopping", "the tunnel to this server is being stopped by its owner")
 }
 
 #[cfg(test)]

@@ -7,11 +7,14 @@ use std::time::Duration;
 use culvert_protocol::message::Id;
 use tokio::time::Instant;
 
+use crate::activity::Outcome;
+use crate::ledger::Ticket;
+
 /// Calls that may be in flight on one child. A gateway with so many open calls has lost track of them.
 const MAX_CALLS: usize = 4096;
 
 /// One call in flight.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Call {
     /// The caller's id as it spelled it.
     pub(crate) raw_id: Box<str>,
@@ -19,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) renamed: bool,
     /// What it is about.
     pub(crate) kind: CallKind,
+    /// Its place in the account. Let go with the call, it says that there was no answer.
+    pub(crate) ticket: Option<Ticket>,
     waiting: Waiting,
     /// When somebody else than the child answers it.
     until: Instant,
@@ -90,8 +95,15 @@ impl Pending {
         if self.calls.len() >= MAX_CALLS {
             return Err(NotTaken::TooMany);
         }
-        let call =
-            Call { raw_id: raw_id.into(), renamed: false, kind, waiting: Waiting::Caller, until, token: token.clone() };
+        let call = Call {
+            raw_id: raw_id.into(),
+            renamed: false,
+            kind,
+            ticket: None,
+            waiting: Waiting::Caller,
+            until,
+            token: token.clone(),
+        };
         match self.calls.entry(id.clone()) {
             Entry::Vacant(free) => {
                 free.insert(call);
@@ -116,6 +128,13 @@ impl Pending {
         }
     }
 
+    /// Keeps account of the call that the child knows by this id.
+    pub(crate) fn accompany(&mut self, id: &Id, ticket: Ticket) {
+        if let Some(call) = self.calls.get_mut(id) {
+            call.ticket = Some(ticket);
+        }
+    }
+
     /// The call that the child answers with this id. `None`: nobody waits for it (any more).
     pub(crate) fn answered(&mut self, id: &Id) -> Option<Call> {
         let call = self.calls.remove(id)?;
@@ -137,6 +156,9 @@ impl Pending {
         if let Some(call) = self.calls.values_mut().find(|call| call.is_awaited() && &*call.raw_id == raw_id) {
             call.waiting = Waiting::Cancelled;
             call.until = now + CANCEL_LINGER;
+            if let Some(ticket) = call.ticket.take() {
+                ticket.end(Outcome::Cancelled, 0);
+            }
         }
     }
 
@@ -146,6 +168,7 @@ impl Pending {
         for (id, call) in self.calls.iter_mut().filter(|(_, call)| call.is_awaited() && call.until <= now) {
             let cancelled = call.waiting == Waiting::Cancelled;
             call.waiting = Waiting::Nobody;
+            call.ticket = None;
             overdue.push(Overdue { id: id.clone(), raw_id: call.raw_id.clone(), cancelled });
         }
         overdue
@@ -164,6 +187,7 @@ impl Pending {
         let mut orphans = Vec::new();
         for (id, call) in self.calls.iter_mut().filter(|(_, call)| call.is_awaited()) {
             call.waiting = Waiting::Nobody;
+            call.ticket = None;
             orphans.push(id.clone());
         }
         orphans
@@ -178,6 +202,11 @@ impl Pending {
     /// The ids, as spelled, of the calls that wait.
     pub(crate) fn awaited(&self) -> Vec<Box<str>> {
         self.calls.values().filter(|call| call.is_awaited()).map(|call| call.raw_id.clone()).collect()
+    }
+
+    /// Whether a call waits whose end is to be expected.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.calls.values().any(|call| call.is_awaited() && !call.ticket.as_ref().is_some_and(Ticket::is_endless))
     }
 
     /// Forgets the awaited call whose caller spells its id like this: it never reached the child.
@@ -225,7 +254,7 @@ mod tests {
         let overdue = pending.overdue(now + second);
         assert_eq!(overdue, [Overdue { id: Id::Integer(2), raw_id: "2".into(), cancelled: false }]);
         assert_eq!(pending.overdue(now + second), []);
-        assert_eq!(pending.answered(&Id::Integer(2)), None, "a late answer is dropped");
+        assert!(pending.answered(&Id::Integer(2)).is_none(), "a late answer is dropped");
         assert!(pending.answered(&Id::Integer(1)).is_some());
     }
 
@@ -248,7 +277,7 @@ mod tests {
         assert_eq!(insert(&mut pending, 1), Ok(None));
         assert_eq!(insert(&mut pending, 1), Err(NotTaken::InFlight));
         assert_eq!(&*pending.answered(&Id::Integer(1)).unwrap().raw_id, "1");
-        assert_eq!(pending.answered(&Id::Integer(1)), None);
+        assert!(pending.answered(&Id::Integer(1)).is_none());
         assert_eq!(insert(&mut pending, 1), Ok(None));
     }
 
@@ -260,7 +289,7 @@ mod tests {
         let again = insert(&mut pending, 1).unwrap().expect("the child still has the first");
         assert_eq!(insert(&mut pending, 1), Err(NotTaken::InFlight));
         assert_eq!(pending.renamed_to("1"), Some(&again));
-        assert_eq!(pending.answered(&Id::Integer(1)), None, "the orphan's answer is dropped");
+        assert!(pending.answered(&Id::Integer(1)).is_none(), "the orphan's answer is dropped");
         let call = pending.answered(&again).unwrap();
         assert!(call.renamed && &*call.raw_id == "1");
     }

@@ -15,12 +15,13 @@ pub(crate) struct Pulse {
     /// Whether somebody waits for the next one: then it costs a little more.
     awaited: AtomicBool,
     beaten: Notify,
+    questions: AtomicU64,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
         let (last, awaited, beaten) = (AtomicU64::new(0), AtomicBool::new(false), Notify::new());
-        Self { zero: Instant::now(), last, awaited, beaten }
+        Self { zero: Instant::now(), last, awaited, beaten, questions: AtomicU64::new(1) }
     }
 }
 
@@ -33,6 +34,11 @@ impl Pulse {
         if self.awaited.load(Ordering::SeqCst) {
             self.beaten.notify_one();
         }
+    }
+
+    /// A number that no question has had before.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.questions.fetch_add(1, Ordering::Relaxed)
     }
 
     /// When the last answer came, to the microsecond.

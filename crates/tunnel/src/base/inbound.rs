@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use culvert_link::{Frame, FrameReceiver, queue::Refused};
 use culvert_protocol::envelope::{Envelope, Kind};
+use culvert_protocol::glance::text_of;
 use culvert_protocol::message::{Id, Malformed, Message, Shape, member};
 use culvert_protocol::rpc_error::{INVALID_REQUEST, RpcError};
 use culvert_protocol::splice::{single_line, splice};
@@ -14,10 +15,13 @@ use tracing::{debug, warn};
 
 use super::Session;
 use crate::end::End;
+use crate::figures::{Direction, Method};
 use crate::handshake;
 use crate::http::headers::Credentials;
 use crate::local::Letter;
+use crate::local_answer;
 use crate::pending::{CallKind, NotTaken};
+use crate::probe;
 use crate::registration::Refusal;
 
 /// How long a child may leave its full stdin unread before calls are answered with an error instead of waiting.
@@ -114,6 +118,12 @@ impl Session<'_> {
         };
         let method = message.method();
         match (message.shape(), message.raw_id()) {
+            (Shape::Request(_), Some(raw_id)) if self.lock().draining => {
+                Fate::Answer(local_answer::stopping().answer(raw_id))
+            }
+            (Shape::Request(id), Some(raw_id)) if probe::is_reserved(id) => {
+                Fate::Answer(probe::refusal().answer(raw_id))
+            }
             (Shape::Request(id), Some(raw_id)) => {
                 let kind = match &*method {
                     "initialize" if self.is_known_revision(&message) => {
@@ -125,7 +135,11 @@ impl Session<'_> {
                 let token = message.param(&["_meta", "progressToken"]).ok().flatten();
                 let token = token.and_then(|token| Id::from_json(token.get()));
                 let until = Instant::now() + self.config.request_timeout;
-                match self.lock().pending.insert(id.clone(), raw_id, kind, token, until) {
+                let taken = self.lock().pending.insert(id.clone(), raw_id, kind, token, until);
+                if let Ok(name) = &taken {
+                    self.begin(name.as_ref().unwrap_or(id), &message);
+                }
+                match taken {
                     Ok(None) => Fate::ToChild(Bytes::new(), Some(raw_id.into())),
                     Ok(Some(name)) => {
                         let span = message.id_span().unwrap_or_default();
@@ -148,6 +162,16 @@ impl Session<'_> {
             // All that a child asks is answered at this end, so no answer of a gateway is awaited.
             _ => Fate::Done,
         }
+    }
+
+    /// Takes a call, by the id that the child knows, into the account.
+    fn begin(&self, id: &Id, message: &Message<'_>) {
+        let method = message.method();
+        let params = message.params().filter(|_| Method::about(&method).is_some());
+        let about = params.zip(Method::about(&method)).and_then(|(params, member)| text_of(params.get(), member));
+        let bytes = message.text().len();
+        let ticket = self.report.ledger().begin(&self.caller, &method, about.as_deref(), bytes);
+        self.lock().pending.accompany(id, ticket);
     }
 
     /// Whether a gateway's `initialize` asks for what the child has agreed to, so that its answer serves again.
@@ -200,6 +224,7 @@ impl Session<'_> {
             }
             Fate::Done => return,
         };
+        self.report.ledger().figures().passed(Direction::ToServer, message.len());
         if self.hand_over(Letter { line: single_line(message), credentials }).await {
             return;
         }

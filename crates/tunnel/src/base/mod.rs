@@ -6,7 +6,8 @@
 mod inbound;
 mod outbound;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,17 +16,21 @@ use culvert_protocol::envelope::Writer;
 use culvert_protocol::limits;
 use culvert_protocol::message::Id;
 use culvert_protocol::rpc_error::RpcError;
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::Caller;
 use crate::config::TunnelConfig;
 use crate::end::End;
+use crate::figures::Direction;
 use crate::handshake::Greeting;
 use crate::local::{Input, Local};
 use crate::pending::{Overdue, Pending};
+use crate::probe;
 use crate::registration::Refusal;
 use crate::report::Report;
-use crate::status::Notice;
+use crate::status::{Notice, Status};
 
 /// How long the gateway may take to hang up after we said goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -48,7 +53,10 @@ struct Session<'a> {
     report: &'a Report,
     sender: FrameSender,
     input: Input,
+    caller: Arc<Caller>,
     shared: Mutex<Shared<'a>>,
+    /// A call was answered.
+    settled: Notify,
 }
 
 /// What both loops touch.
@@ -62,6 +70,8 @@ struct Shared<'a> {
     heartbeat_sent: Option<Instant>,
     /// Whether the child was last seen not to read its input.
     stalled: bool,
+    /// Whether no new calls are taken any more.
+    draining: bool,
 }
 
 /// How far the registration is when a session begins.
@@ -97,18 +107,46 @@ pub(crate) async fn serve(
         registered: None,
         heartbeat_sent: None,
         stalled: false,
+        draining: false,
     };
-    let input = child.input();
-    let session = Session { config, greeting, report, sender, input, shared: Mutex::new(shared) };
+    let ledger = report.ledger();
+    ledger.figures().watch_queue(Direction::FromServer, sender.gauge());
+    let session = Session {
+        config,
+        greeting,
+        report,
+        sender,
+        input: child.input(),
+        caller: Arc::new(Caller::Gateway),
+        shared: Mutex::new(shared),
+        settled: Notify::new(),
+    };
     if progress == Progress::Mute {
         session.registered(vec![Notice::NoRouting]);
     }
-    let end = tokio::select! {
-        biased;
-        () = stop.cancelled() => End::Stopped,
-        end = session.read_gateway(&mut receiver) => end,
-        end = session.read_child(child) => end,
-        end = session.tick() => end,
+    let end = {
+        let mut work = pin!(async {
+            tokio::select! {
+                biased;
+                end = session.read_gateway(&mut receiver) => end,
+                end = session.read_child(child) => end,
+                end = session.tick() => end,
+                never = probe::keep_asking(&session.input, greeting.era, report, config.probe_interval) => match never {},
+            }
+        });
+        let ended = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            end = &mut work => Some(end),
+        };
+        match ended {
+            Some(end) => end,
+            None => tokio::select! {
+                biased;
+                end = &mut work => end,
+                () = session.drain() => End::Stopped,
+            },
+        }
     };
     session.say_goodbye(&end, receiver).await;
     end
@@ -117,6 +155,18 @@ pub(crate) async fn serve(
 impl<'a> Session<'a> {
     fn lock(&self) -> MutexGuard<'_, Shared<'a>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes no new calls, and waits for the end of those in flight, as long as they may take to it.
+    async fn drain(&self) {
+        self.report.set(Status::Stopping);
+        self.lock().draining = true;
+        let quiet = async {
+            while !self.lock().pending.is_quiet() {
+                self.settled.notified().await;
+            }
+        };
+        let _ = timeout(self.config.drain, quiet).await;
     }
 
     /// The registration is complete.
@@ -174,6 +224,7 @@ impl<'a> Session<'a> {
             };
             let frame = self.lock().writer.response(&error.answer(&raw_id));
             let _ = self.sender.send(frame).await;
+            self.settled.notify_one();
         }
     }
 

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use culvert_protocol::message::{Id, Malformed, Message, Shape, batch};
-use culvert_protocol::rpc_error::{INTERNAL_ERROR, RpcError};
+use culvert_protocol::rpc_error::{INTERNAL_ERROR, RpcError, TUNNEL_ERROR};
 use culvert_protocol::skim::Skimmed;
 use culvert_protocol::splice::splice;
 use culvert_protocol::text;
@@ -11,13 +11,17 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::Session;
+use crate::activity::Outcome;
 use crate::end::End;
+use crate::figures::Direction;
 use crate::handshake;
+use crate::ledger::{Ticket, outcome_of};
 use crate::lines::Line;
 use crate::local::Local;
 use crate::local_answer;
 use crate::output::Output;
 use crate::pending::{Call, CallKind};
+use crate::probe;
 
 impl Session<'_> {
     /// Reads the child until it ends.
@@ -25,22 +29,29 @@ impl Session<'_> {
         loop {
             match child.next().await {
                 Output::Line(Line::Whole(line)) => match std::str::from_utf8(&line) {
-                    Ok(line) => self.on_line(line).await,
+                    Ok(line) => self.on_line(line, child).await,
                     Err(_) => not_a_message(&String::from_utf8_lossy(&line)),
                 },
-                Output::Line(Line::Oversize { length, head }) => self.on_oversize(length, head).await,
+                Output::Line(Line::Oversize { length, head }) => {
+                    self.report.ledger().figures().passed(Direction::FromServer, length);
+                    self.on_oversize(length, head, child).await;
+                }
                 Output::Exited(exit) => return End::Server(exit),
             }
         }
     }
 
-    async fn on_line(&self, line: &str) {
+    async fn on_line(&self, line: &str, child: &Local) {
         match Message::parse(line) {
-            Ok(message) => self.on_message(&message).await,
+            Ok(message) => {
+                self.report.ledger().figures().passed(Direction::FromServer, line.len());
+                self.on_message(&message, child).await;
+            }
             Err(Malformed::Batch) => {
+                self.report.ledger().figures().passed(Direction::FromServer, line.len());
                 for element in batch(line).unwrap_or_default() {
                     match Message::parse(element.get()) {
-                        Ok(message) => self.on_message(&message).await,
+                        Ok(message) => self.on_message(&message, child).await,
                         Err(_) => not_a_message(element.get()),
                     }
                 }
@@ -49,13 +60,22 @@ impl Session<'_> {
         }
     }
 
-    async fn on_message(&self, message: &Message<'_>) {
+    async fn on_message(&self, message: &Message<'_>, child: &Local) {
         match message.shape() {
             Shape::Response(id) => {
+                child.has_answered(self.report.ledger());
                 let call = self.lock().pending.answered(id);
                 match call {
-                    Some(call) => self.answer(message, &call).await,
-                    None => debug!(%id, "an answer that nobody waits for: dropped"),
+                    Some(mut call) => {
+                        let ticket = call.ticket.take();
+                        self.answer(message, &call).await;
+                        self.settle(ticket, outcome_of(message), message.text().len());
+                    }
+                    None if probe::is_ours(id) => {}
+                    None => {
+                        self.report.ledger().figures().late_answer();
+                        debug!(%id, "an answer that nobody waits for: dropped");
+                    }
                 }
             }
             Shape::Request(_) => {
@@ -103,14 +123,25 @@ impl Session<'_> {
         let _ = self.sender.send(frame).await;
     }
 
-    async fn on_oversize(&self, length: usize, head: Skimmed) {
+    /// A call has had its answer.
+    fn settle(&self, ticket: Option<Ticket>, outcome: Outcome, bytes: usize) {
+        if let Some(ticket) = ticket {
+            ticket.end(outcome, bytes);
+        }
+        self.settled.notify_one();
+    }
+
+    async fn on_oversize(&self, length: usize, head: Skimmed, child: &Local) {
         let limit = self.config.max_message;
         let id = head.id.as_deref().and_then(Id::from_json);
         match id {
             Some(id) if !head.method => {
+                child.has_answered(self.report.ledger());
                 let call = self.lock().pending.answered(&id);
-                if let Some(call) = call {
+                if let Some(mut call) = call {
+                    let ticket = call.ticket.take();
                     self.send_response(&too_large(length, limit).answer(&call.raw_id), &call).await;
+                    self.settle(ticket, Outcome::Error(TUNNEL_ERROR.into()), length);
                 }
             }
             Some(_) => {

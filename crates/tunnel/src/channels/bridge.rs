@@ -3,15 +3,17 @@
 use bytes::Bytes;
 use culvert_link::channels::{Channel, LineReceiver, LineSender};
 use culvert_protocol::channels::ResetReason;
-use culvert_protocol::message::{Malformed, Message};
+use culvert_protocol::message::{Malformed, Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
 use culvert_protocol::skim::{Skimmed, Skimmer};
 use culvert_protocol::text;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::passage::{self, Passage, Said};
 use crate::lines::Line;
 use crate::local::{Input, Local};
+use crate::local_answer;
 use crate::output::{Exit, Output};
 
 /// A channel that waits for its child.
@@ -19,7 +21,18 @@ pub(super) struct Bridge {
     pub(super) channel: Channel,
     /// The longest message that the gateway takes.
     pub(super) max_line: usize,
-    pub(super) stop: CancellationToken,
+    pub(super) passage: Passage,
+    /// When to end.
+    pub(super) stop: Stop,
+}
+
+/// How a bridge is told to end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop {
+    /// Once the calls in flight are answered; no new ones are taken.
+    pub(super) gently: CancellationToken,
+    /// Now.
+    pub(super) now: CancellationToken,
 }
 
 /// Why a bridge came down. Its child is gone by then.
@@ -36,18 +49,29 @@ pub(super) enum Finish {
 impl Bridge {
     /// Carries until one side ends, then ends the other.
     pub(super) async fn run(self, mut child: Local) -> Finish {
-        let Self { channel: Channel { sender, mut receiver, .. }, max_line, stop } = self;
+        let Self { channel: Channel { sender, mut receiver, .. }, max_line, passage, stop } = self;
         let input = child.input();
         let finish = tokio::select! {
             biased;
-            () = stop.cancelled() => Finish::Stopped,
-            exit = from_child(&mut child, &sender, max_line) => Finish::Exited(exit),
-            () = from_gateway(&mut receiver, &input) => Finish::Left,
+            () = stop.now.cancelled() => Finish::Stopped,
+            exit = from_child(&mut child, &sender, max_line, &passage) => Finish::Exited(exit),
+            () = from_gateway(&mut receiver, &sender, &input, &passage, &stop) => Finish::Left,
+            () = stop.once_quiet(&passage, &sender) => Finish::Stopped,
         };
         drop(input);
         finish.tell(sender);
         child.end().await;
         finish
+    }
+}
+
+impl Stop {
+    /// Waits until it is to end and no call is under way any more.
+    pub(super) async fn once_quiet(&self, passage: &Passage, sender: &LineSender) {
+        self.gently.cancelled().await;
+        passage.quiet().await;
+        // A reset discards what still waits.
+        sender.flushed().await;
     }
 }
 
@@ -66,8 +90,12 @@ impl Finish {
     }
 }
 
-async fn from_gateway(receiver: &mut LineReceiver, input: &Input) {
+async fn from_gateway(receiver: &mut LineReceiver, sender: &LineSender, input: &Input, passage: &Passage, stop: &Stop) {
     while let Some(line) = receiver.recv().await {
+        if stop.gently.is_cancelled() && refuse(&line, sender).await {
+            continue;
+        }
+        passage.to_server(&line);
         if input.send(line).await.is_err() {
             // The child is going; its end is told by its output.
             return std::future::pending().await;
@@ -75,41 +103,71 @@ async fn from_gateway(receiver: &mut LineReceiver, input: &Input) {
     }
 }
 
+/// Answers the calls in a line that comes when no more are taken. Whether there were any: then the line goes no further.
+pub(super) async fn refuse(line: &[u8], sender: &LineSender) -> bool {
+    let mut calls = Vec::new();
+    let mut look = |text: &str| {
+        if let Ok(message) = Message::parse(text)
+            && let (Shape::Request(_), Some(raw_id)) = (message.shape(), message.raw_id())
+        {
+            calls.push(local_answer::stopping().answer(raw_id));
+        }
+    };
+    look(&String::from_utf8_lossy(line));
+    passage::each_of(line, |element| look(element.get()));
+    for answer in &calls {
+        let _ = sender.send(Bytes::from(answer.clone())).await;
+    }
+    !calls.is_empty()
+}
+
 /// Reads the child until it ends. What is no message is not passed on; what the gateway could not take becomes an error
 /// for whoever waits for it.
-pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line: usize) -> Exit {
+pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line: usize, passage: &Passage) -> Exit {
     let input = child.input();
     loop {
         match child.next().await {
             Output::Exited(exit) => return exit,
-            Output::Line(Line::Whole(line)) if line.len() <= max_line => {
-                if is_message(&line) {
-                    let _ = sender.send(line).await;
-                }
-            }
             Output::Line(Line::Whole(line)) => {
-                let mut skimmer = Skimmer::default();
-                skimmer.push(&line);
-                too_large(sender, &input, line.len(), max_line, skimmer.finish()).await;
+                let Some(said) = look_at(&line, passage) else { continue };
+                let length = line.len();
+                match said {
+                    Said::Answer(..) | Said::Answers(_) | Said::ProbeAnswer => child.has_answered(passage.ledger()),
+                    Said::Other => {}
+                }
+                if said == Said::ProbeAnswer {
+                    continue;
+                }
+                if length <= max_line {
+                    let _ = sender.send(line).await;
+                } else {
+                    let mut skimmer = Skimmer::default();
+                    skimmer.push(&line);
+                    too_large(sender, &input, length, max_line, skimmer.finish()).await;
+                }
+                passage.answered(said, length);
             }
-            Output::Line(Line::Oversize { length, head }) => too_large(sender, &input, length, max_line, head).await,
+            Output::Line(Line::Oversize { length, head }) => {
+                let said = passage.oversize(length, &head);
+                if said != Said::Other {
+                    child.has_answered(passage.ledger());
+                }
+                too_large(sender, &input, length, max_line, head).await;
+                passage.answered(said, length);
+            }
         }
     }
 }
 
-/// Whether a line is JSON-RPC, or near enough for its receiver to judge.
-fn is_message(line: &[u8]) -> bool {
-    let readable =
-        std::str::from_utf8(line).map_err(|_| Malformed::NotJson).and_then(|text| match Message::parse(text) {
-            Err(Malformed::NotJson) => Err(Malformed::NotJson),
-            Err(Malformed::NotAnObject) => Err(Malformed::NotAnObject),
-            _ => Ok(()),
-        });
-    if readable.is_err() {
+/// What a line of the child is. `None`: nothing like JSON-RPC; whatever else may be wrong is for its receiver to judge.
+fn look_at(line: &[u8], passage: &Passage) -> Option<Said> {
+    let message = std::str::from_utf8(line).map_err(|_| Malformed::NotJson).and_then(Message::parse);
+    if let Err(Malformed::NotJson | Malformed::NotAnObject) = message {
         let line = text::clean(&String::from_utf8_lossy(line), 200);
         warn!(line, "the local server wrote something that is no JSON-RPC message: skipped");
+        return None;
     }
-    readable.is_ok()
+    Some(passage.said(line, &message))
 }
 
 async fn too_large(sender: &LineSender, input: &Input, length: usize, limit: usize, head: Skimmed) {

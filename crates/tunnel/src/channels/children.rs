@@ -8,19 +8,23 @@ use culvert_protocol::channels::control::{Header, Purpose};
 use culvert_protocol::channels::{ChannelId, ResetReason};
 use culvert_protocol::text;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::bridge::{Bridge, Finish};
+use super::bridge::{Bridge, Finish, Stop};
 use super::own;
+use super::passage::Passage;
+use crate::activity::Caller;
 use crate::base::Served;
 use crate::config::TunnelConfig;
+use crate::figures::Direction;
 use crate::local::{Launcher, Local};
+use crate::report::Report;
 
 /// All children of one session.
 pub(super) struct Children {
     config: TunnelConfig,
     launcher: Arc<Launcher>,
+    report: Arc<Report>,
     /// The longest message that the gateway takes.
     max_line: usize,
     /// The one that has proven itself, until the gateway's own channel takes it.
@@ -33,14 +37,21 @@ pub(super) struct Children {
     clients: BTreeMap<ChannelId, String>,
     /// Whether they are others now than [`changed`](Self::changed) told last.
     untold: bool,
-    stop: CancellationToken,
+    stop: Stop,
 }
 
 impl Children {
-    pub(super) fn new(config: &TunnelConfig, launcher: Arc<Launcher>, max_line: usize, first: Served) -> Self {
+    pub(super) fn new(
+        config: &TunnelConfig,
+        launcher: Arc<Launcher>,
+        report: Arc<Report>,
+        max_line: usize,
+        first: Served,
+    ) -> Self {
         let mut children = Self {
             config: config.clone(),
             launcher,
+            report,
             max_line,
             first: Some(first),
             spare: None,
@@ -48,7 +59,7 @@ impl Children {
             tasks: JoinSet::new(),
             clients: BTreeMap::new(),
             untold: false,
-            stop: CancellationToken::new(),
+            stop: Stop::default(),
         };
         children.fill_spare();
         children
@@ -57,15 +68,23 @@ impl Children {
     /// Puts a child behind a channel, or refuses it with a reason. Ends only that channel.
     pub(super) fn open(&mut self, channel: Channel, header: Header) {
         let id = channel.id;
-        let bridge = Bridge { channel, max_line: self.max_line, stop: self.stop.child_token() };
+        if self.stop.gently.is_cancelled() {
+            return Finish::Stopped.tell(channel.sender);
+        }
+        let ledger = self.launcher.ledger().clone();
+        ledger.figures().watch_queue(Direction::FromServer, channel.sender.gauge());
+        let who = if header.purpose == Purpose::Gateway { Caller::Gateway } else { Caller::of(&header) };
+        let passage = Passage::new(ledger.clone(), who);
+        let bridge = Bridge { channel, max_line: self.max_line, passage, stop: self.stop.clone() };
         if header.purpose == Purpose::Gateway {
             if self.own.is_some() {
                 return bridge.channel.sender.reset(ResetReason::TooMany, "the gateway has its own channel already");
             }
             self.own = Some(id);
             let (first, config, launcher) = (self.first.take(), self.config.clone(), self.launcher.clone());
+            let report = self.report.clone();
             self.tasks.spawn(async move {
-                own::serve(bridge, first, &config, &launcher).await;
+                own::serve(bridge, first, &config, &launcher, &report).await;
                 id
             });
             return;
@@ -88,6 +107,7 @@ impl Children {
         self.tasks.spawn(async move {
             let finish = bridge.run(child).await;
             if let Finish::Exited(exit) = finish {
+                ledger.figures().exited();
                 warn!("the local server of one session {exit}");
             }
             id
@@ -114,9 +134,16 @@ impl Children {
         }
     }
 
+    /// Takes no new calls and no new sessions, and lets each child go once it has answered what it was asked. Completes
+    /// when all are gone. Cancel safe.
+    pub(super) async fn drain(&mut self) {
+        self.stop.gently.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
     /// Ends them all, and waits for it; each has a bounded time.
     pub(super) async fn end(mut self) {
-        self.stop.cancel();
+        self.stop.now.cancel();
         if let Some(first) = self.first.take() {
             self.tasks.spawn(async move {
                 first.child.end().await;

@@ -4,6 +4,7 @@ mod bridge;
 mod children;
 mod moving;
 mod own;
+mod passage;
 mod resume;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use self::bridge::Finish;
 use self::children::Children;
 use self::moving::Moving;
 use self::resume::Resumed;
@@ -30,7 +32,7 @@ use crate::end::End;
 use crate::local::Launcher;
 use crate::registration::Refusal;
 use crate::report::Report;
-use crate::status::Notice;
+use crate::status::{Notice, Status};
 
 /// How long the gateway may take to hang up after we said goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -40,7 +42,7 @@ pub(crate) struct Session<'a> {
     pub(crate) config: &'a TunnelConfig,
     pub(crate) launcher: &'a Arc<Launcher>,
     pub(crate) door: Door<'a>,
-    pub(crate) report: &'a Report,
+    pub(crate) report: &'a Arc<Report>,
     pub(crate) stop: &'a CancellationToken,
     /// The gateway's name for it.
     pub(crate) id: String,
@@ -63,7 +65,8 @@ impl<'a> Session<'a> {
         let terms = Terms { side: Side::Client, window, max_line, tap: None };
         let tools = served.greeting.tools;
         let mut carrier = Carrier::start(terms, link.sender, link.receiver);
-        let mut children = Children::new(self.config, self.launcher.clone(), self.grant.max_message, served);
+        let mut children =
+            Children::new(self.config, self.launcher.clone(), self.report.clone(), self.grant.max_message, served);
         let end = self.attend(&mut carrier, &mut children, tools).await;
         children.end().await;
         if matches!(end, End::Stopped | End::Refused(_)) {
@@ -87,7 +90,10 @@ impl<'a> Session<'a> {
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return End::Stopped,
+                () = self.stop.cancelled() => {
+                    self.drain(carrier, children).await;
+                    return End::Stopped;
+                }
                 happening = carrier.happens() => match happening {
                     None => return End::Link(LinkEnd::Lost("the session ended".to_owned()), None),
                     Some(Happening::Opened(channel, header)) => children.open(channel, header),
@@ -103,6 +109,7 @@ impl<'a> Session<'a> {
                         if let Err(end) = self.resume(carrier, end).await {
                             return end;
                         }
+                        self.report.ledger().figures().resumed();
                         self.report.set(status);
                         self.report.carried(self.carriage);
                         beat_sent = None;
@@ -144,6 +151,23 @@ impl<'a> Session<'a> {
                     None => self.door.choice.blocked(),
                 },
                 () = &mut overdue, if registered.is_none() => return End::Refused(Refusal::Overdue),
+            }
+        }
+    }
+
+    /// Lets calls in flight come to their end, within the time for it. Without a connection nobody would hear of it.
+    async fn drain(&self, carrier: &mut Carrier, children: &mut Children) {
+        self.report.set(Status::Stopping);
+        let mut gently = std::pin::pin!(timeout(self.config.drain, children.drain()));
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut gently => return,
+                happening = carrier.happens() => match happening {
+                    None | Some(Happening::Lost(_)) => return,
+                    Some(Happening::Opened(channel, _)) => Finish::Stopped.tell(channel.sender),
+                    Some(Happening::Text(_)) => {}
+                },
             }
         }
     }

@@ -68,6 +68,7 @@ impl Session<'_> {
                 carrier.attach(link.sender, link.receiver, received).await;
                 self.door.choice.forget();
                 self.carriage = Carriage::WebSocket;
+                self.report.ledger().figures().resumed();
                 self.report.carried(self.carriage);
             }
             judged => {

@@ -2,24 +2,36 @@
 
 use bytes::Bytes;
 use culvert_link::channels::{Channel, LineReceiver, LineSender};
+use culvert_protocol::channels::ResetReason;
 use culvert_protocol::message::{Message, Shape};
 use tracing::warn;
 
-use super::bridge::{Bridge, Finish, from_child};
+use super::bridge::{Bridge, Finish, Stop, from_child, refuse};
+use super::passage::Passage;
 use crate::base::Served;
 use crate::config::TunnelConfig;
 use crate::engine::start;
 use crate::handshake::{self, Greeting};
 use crate::local::{Input, Launcher};
+use crate::probe;
+use crate::report::Report;
 
-/// Serves the channel until one side ends. Without a child at hand, one is started and greeted first.
-pub(super) async fn serve(bridge: Bridge, served: Option<Served>, config: &TunnelConfig, launcher: &Launcher) {
-    let Bridge { channel: Channel { sender, mut receiver, .. }, max_line, stop } = bridge;
+/// Serves the channel until one side ends. Without a child at hand, one is started and greeted first. The child is asked
+/// for signs of life meanwhile.
+pub(super) async fn serve(
+    bridge: Bridge,
+    served: Option<Served>,
+    config: &TunnelConfig,
+    launcher: &Launcher,
+    report: &Report,
+) {
+    let Bridge { channel: Channel { sender, mut receiver, .. }, max_line, passage, stop } = bridge;
     let served = match served {
         Some(served) => Ok(served),
         None => tokio::select! {
             biased;
-            () = stop.cancelled() => return Finish::Stopped.tell(sender),
+            () = stop.now.cancelled() => return Finish::Stopped.tell(sender),
+            () = stop.gently.cancelled() => return Finish::Stopped.tell(sender),
             started = start(config, launcher, true) => started,
         },
     };
@@ -27,33 +39,49 @@ pub(super) async fn serve(bridge: Bridge, served: Option<Served>, config: &Tunne
         Ok(served) => served,
         Err(cause) => {
             warn!(name = %config.name, "{cause}");
-            return sender.reset(culvert_protocol::channels::ResetReason::ServerFailed, &cause.to_string());
+            sender.reset(ResetReason::ServerFailed, &cause.to_string());
+            return report.restarts(cause);
         }
     };
     let input = child.input();
     let finish = tokio::select! {
         biased;
-        () = stop.cancelled() => Finish::Stopped,
-        exit = from_child(&mut child, &sender, max_line) => Finish::Exited(exit),
-        () = from_gateway(&mut receiver, &sender, &input, &greeting) => Finish::Left,
+        () = stop.now.cancelled() => Finish::Stopped,
+        exit = from_child(&mut child, &sender, max_line, &passage) => Finish::Exited(exit),
+        () = from_gateway(&mut receiver, &sender, &input, &greeting, &passage, &stop) => Finish::Left,
+        () = stop.once_quiet(&passage, &sender) => Finish::Stopped,
+        never = probe::keep_asking(&input, greeting.era, report, config.probe_interval) => match never {},
     };
     drop(input);
     if let Finish::Exited(exit) = &finish {
         warn!(name = %config.name, "the local server {exit}");
+        passage.ledger().figures().exited();
+        report.restarts(exit.clone().later());
     }
     finish.tell(sender);
     child.end().await;
 }
 
-/// As on any channel, but for the first words, which the child has heard already.
-async fn from_gateway(receiver: &mut LineReceiver, sender: &LineSender, input: &Input, greeting: &Greeting) {
+/// As on any channel, but for the first words, which the child has heard already, and for ids that are ours.
+async fn from_gateway(
+    receiver: &mut LineReceiver,
+    sender: &LineSender,
+    input: &Input,
+    greeting: &Greeting,
+    passage: &Passage,
+    stop: &Stop,
+) {
     while let Some(line) = receiver.recv().await {
-        if let Some(answer) = already_said(&line, greeting) {
+        if stop.gently.is_cancelled() && refuse(&line, sender).await {
+            continue;
+        }
+        if let Some(answer) = in_its_place(&line, greeting) {
             if let Some(answer) = answer {
                 let _ = sender.send(Bytes::from(answer)).await;
             }
             continue;
         }
+        passage.to_server(&line);
         if input.send(line).await.is_err() {
             return std::future::pending().await;
         }
@@ -61,9 +89,12 @@ async fn from_gateway(receiver: &mut LineReceiver, sender: &LineSender, input: &
 }
 
 /// Whether the child need not hear this line, and what is answered instead.
-fn already_said(line: &[u8], greeting: &Greeting) -> Option<Option<String>> {
+fn in_its_place(line: &[u8], greeting: &Greeting) -> Option<Option<String>> {
     let message = Message::parse(std::str::from_utf8(line).ok()?).ok()?;
     match (message.shape(), &*message.method()) {
+        (Shape::Request(id), _) if probe::is_reserved(id) => {
+            Some(message.raw_id().map(|id| probe::refusal().answer(id)))
+        }
         (Shape::Request(_), "initialize") => Some(message.raw_id().map(|id| handshake::repeat(greeting, id))),
         (Shape::Notification, "notifications/initialized") => Some(None),
         _ => None,

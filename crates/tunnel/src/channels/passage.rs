@@ -1,0 +1,267 @@
+//! What passes over one channel, as it is kept account of: whole lines are glanced at on their way, and never changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use culvert_protocol::glance::{Glance, glance};
+use culvert_protocol::message::{Id, Malformed, Message, Shape, batch};
+use culvert_protocol::skim::Skimmed;
+use serde_json::value::RawValue;
+use tokio::sync::Notify;
+
+use crate::activity::{Caller, Outcome};
+use crate::figures::{Direction, Method};
+use crate::ledger::{Ledger, Ticket, outcome_of};
+use crate::probe;
+
+/// Calls of one channel that are followed to their end; of more only the bytes are counted.
+const MAX_CALLS: usize = 4096;
+
+/// One channel's account.
+#[derive(Debug)]
+pub(super) struct Passage {
+    ledger: Arc<Ledger>,
+    caller: Arc<Caller>,
+    calls: Mutex<HashMap<Id, Ticket>>,
+    /// A call is over.
+    moved: Notify,
+}
+
+/// What a line of the child is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The answers to these calls, with how each ended; in a batch there may be several, or none.
+    Answers(Vec<(Id, Outcome)>),
+    /// The answer to one call.
+    Answer(Id, Outcome),
+    /// The answer to a question of our own.
+    ProbeAnswer,
+    /// Anything else.
+    Other,
+}
+
+impl Passage {
+    pub(super) fn new(ledger: Arc<Ledger>, caller: Caller) -> Self {
+        Self { ledger, caller: Arc::new(caller), calls: Mutex::default(), moved: Notify::new() }
+    }
+
+    /// Where account is kept.
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// A line goes to the child.
+    pub(super) fn to_server(&self, line: &[u8]) {
+        self.ledger.figures().passed(Direction::ToServer, line.len());
+        match glance(line, Method::about) {
+            Some(head) => self.asked(&head, line),
+            None => each_of(line, |element| {
+                if let Some(head) = glance(element.get().as_bytes(), Method::about) {
+                    self.asked(&head, element.get().as_bytes());
+                }
+            }),
+        }
+    }
+
+    fn asked(&self, head: &Glance<'_>, line: &[u8]) {
+        match (head.id, head.method.as_deref()) {
+            (Some(raw_id), Some(method)) => {
+                let Some(id) = id_of(raw_id) else { return };
+                let mut calls = self.calls();
+                if calls.len() < MAX_CALLS {
+                    let ticket = self.ledger.begin(&self.caller, method, head.about.as_deref(), line.len());
+                    // The child will answer one of two calls with the same id: the later one is followed.
+                    calls.insert(id, ticket);
+                }
+            }
+            (None, Some("notifications/cancelled")) => {
+                let Some(id) = cancelled(line) else { return };
+                let ticket = self.calls().remove(&id);
+                if let Some(ticket) = ticket {
+                    ticket.end(Outcome::Cancelled, 0);
+                    self.moved.notify_one();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a line of the child is. An answer counts as given only after [`answered`](Self::answered).
+    pub(super) fn said(&self, line: &[u8], message: &Result<Message<'_>, Malformed>) -> Said {
+        self.ledger.figures().passed(Direction::FromServer, line.len());
+        match message {
+            Ok(message) => match message.shape() {
+                Shape::Response(id) if *self.caller == Caller::Gateway && probe::is_ours(id) => Said::ProbeAnswer,
+                Shape::Response(id) => Said::Answer(id.clone(), outcome_of(message)),
+                Shape::Request(_) | Shape::Notification => Said::Other,
+            },
+            Err(Malformed::Batch) => {
+                let mut answers = Vec::new();
+                each_of(line, |element| {
+                    if let Ok(message) = Message::parse(element.get())
+                        && let Shape::Response(id) = message.shape()
+                    {
+                        answers.push((id.clone(), outcome_of(&message)));
+                    }
+                });
+                Said::Answers(answers)
+            }
+            Err(_) => Said::Other,
+        }
+    }
+
+    /// What a message of the child was that is too long to be kept.
+    pub(super) fn oversize(&self, length: usize, head: &Skimmed) -> Said {
+        self.ledger.figures().passed(Direction::FromServer, length);
+        match head.id.as_deref().filter(|_| !head.method).and_then(Id::from_json) {
+            Some(id) => Said::Answer(id, Outcome::Error(culvert_protocol::rpc_error::TUNNEL_ERROR.into())),
+            None => Said::Other,
+        }
+    }
+
+    /// What was said has been passed on.
+    pub(super) fn answered(&self, said: Said, bytes: usize) {
+        let answers = match said {
+            Said::Answer(id, outcome) => return self.end(&id, outcome, bytes),
+            Said::Answers(answers) => answers,
+            Said::ProbeAnswer | Said::Other => return,
+        };
+        for (id, outcome) in answers {
+            self.end(&id, outcome, bytes);
+        }
+    }
+
+    fn end(&self, id: &Id, outcome: Outcome, bytes: usize) {
+        let ticket = self.calls().remove(id);
+        if let Some(ticket) = ticket {
+            ticket.end(outcome, bytes);
+            self.moved.notify_one();
+        }
+    }
+
+    /// Waits until no call is under way but those that stay open on purpose. Cancel safe; one may wait at a time.
+    pub(super) async fn quiet(&self) {
+        while self.calls().values().any(|ticket| !ticket.is_endless()) {
+            self.moved.notified().await;
+        }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<Id, Ticket>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at each element of a batch; what is none has no elements.
+pub(super) fn each_of(line: &[u8], mut look: impl FnMut(&RawValue)) {
+    let is_array = line.trim_ascii_start().first() == Some(&b'[');
+    let text = std::str::from_utf8(line).ok().filter(|_| is_array);
+    for element in text.and_then(|text| batch(text).ok()).into_iter().flatten() {
+        look(element);
+    }
+}
+
+/// As [`Id::from_json`], without its cost for the ids that clients really use.
+fn id_of(raw: &str) -> Option<Id> {
+    match raw.as_bytes() {
+        [b'"', inner @ .., b'"'] if raw.len() <= culvert_protocol::limits::MAX_ID && !inner.contains(&b'\\') => {
+            raw.get(1..raw.len() - 1).map(|id| Id::Text(id.into()))
+        }
+        [b'-' | b'0'..=b'9', ..] => raw.parse().map(Id::Integer).ok().or_else(|| Id::from_json(raw)),
+        _ => Id::from_json(raw),
+    }
+}
+
+fn cancelled(line: &[u8]) -> Option<Id> {
+    let message = Message::parse(std::str::from_utf8(line).ok()?).ok()?;
+    Id::of(message.param(&["requestId"]).ok()??).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::Call;
+
+    fn passage(caller: Caller) -> Passage {
+        Passage::new(Arc::default(), caller)
+    }
+
+    fn say(passage: &Passage, line: &str) -> Said {
+        let said = passage.said(line.as_bytes(), &Message::parse(line));
+        let again = passage.said(line.as_bytes(), &Message::parse(line));
+        passage.answered(again, line.len());
+        said
+    }
+
+    fn calls(passage: &Passage) -> Vec<Call> {
+        passage.ledger.activity().calls().read(0).items
+    }
+
+    #[test]
+    fn a_call_is_followed_from_its_request_to_its_answer() {
+        let ann = Caller::Client { subject: Some("ann".into()), client: Some("cli 1".into()) };
+        let passage = passage(ann.clone());
+        passage.to_server(br#"{"method":"tools/call","params":{"name":"echo","arguments":{"secret":"s"}},"id":"a"}"#);
+        passage.to_server(br#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///x"}}"#);
+        passage.to_server(br#"{"jsonrpc":"2.0","method":"notifications/x"}"#);
+        passage.to_server(br#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
+        assert_eq!(passage.ledger.activity().running().len(), 2);
+        say(&passage, r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32002,"message":"no"}}"#);
+        say(&passage, r#"{"jsonrpc":"2.0","id":"\u0061","result":{"content":[]}}"#);
+        say(&passage, r#"{"jsonrpc":"2.0","id":"a","method":"roots/list"}"#);
+        let calls = calls(&passage);
+        assert_eq!(calls.len(), 2);
+        assert_eq!(*calls[0].head.caller, ann);
+        assert_eq!((calls[0].outcome, calls[0].head.about.as_deref()), (Outcome::Error(-32002), Some("file:///x")));
+        assert_eq!((calls[1].outcome, calls[1].head.about.as_deref()), (Outcome::Ok, Some("echo")));
+        assert!(!format!("{calls:?}").contains("secret"), "heads only");
+        let figures = passage.ledger.figures().snapshot();
+        assert_eq!((figures.to_server.messages, figures.in_flight), (4, 0));
+    }
+
+    #[test]
+    fn a_cancelled_call_and_one_whose_channel_ends_say_so() {
+        let passage = passage(Caller::Gateway);
+        passage.to_server(br#"{"id":1,"method":"tools/call","params":{"name":"a"}}"#);
+        passage.to_server(br#"{"id":2,"method":"tools/call","params":{"name":"b"}}"#);
+        passage.to_server(br#"{"method":"notifications/cancelled","params":{"requestId":1}}"#);
+        let ledger = passage.ledger.clone();
+        drop(passage);
+        let outcomes: Vec<_> = ledger.activity().calls().read(0).items.iter().map(|call| call.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Cancelled, Outcome::Ended]);
+    }
+
+    #[test]
+    fn the_calls_of_a_batch_are_calls() {
+        let passage = passage(Caller::Gateway);
+        passage
+            .to_server(br#"[{"id":1,"method":"tools/list"},{"id":2,"method":"tools/call","params":{"name":"b"}},7]"#);
+        assert_eq!(passage.ledger.figures().snapshot().in_flight, 2);
+        let said = say(&passage, r#"[{"id":2,"result":{}},{"id":1,"error":{"code":1,"message":""}},{}]"#);
+        assert!(matches!(said, Said::Answers(answers) if answers.len() == 2));
+        assert_eq!(calls(&passage).len(), 2);
+        assert_eq!(passage.ledger.figures().snapshot().to_server.messages, 1);
+    }
+
+    #[test]
+    fn an_answer_to_our_own_question_is_kept_on_the_gateways_channel_only() {
+        let answer = r#"{"jsonrpc":"2.0","id":"culvert-probe-1","result":{}}"#;
+        assert_eq!(say(&passage(Caller::Gateway), answer), Said::ProbeAnswer);
+        let client = passage(Caller::Client { subject: None, client: None });
+        assert!(matches!(say(&client, answer), Said::Answer(..)), "there it is the client's own id");
+    }
+
+    #[tokio::test]
+    async fn it_is_quiet_when_the_last_call_was_answered() {
+        let passage = Arc::new(passage(Caller::Gateway));
+        passage.to_server(br#"{"id":1,"method":"tools/list"}"#);
+        passage.to_server(br#"{"id":2,"method":"subscriptions/listen"}"#);
+        let waiting = tokio::spawn({
+            let passage = passage.clone();
+            async move { passage.quiet().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        say(&passage, r#"{"id":1,"result":{}}"#);
+        waiting.await.unwrap();
+    }
+}
