@@ -89,3 +89,86 @@ fn figures(report: &Report<'_>, between: &str, load: Load) -> Option<Figures> {
 fn goal(reached: bool) -> &'static str {
     if reached { "reached" } else { "missed" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels::{ChannelsArgs, LoadRun, Measured};
+    use crate::machine::Machine;
+
+    fn figures(p50_ms: f64, per_s: f64, megabytes: f64) -> Figures {
+        Figures {
+            calls: 1.0,
+            p50_ms,
+            p99_ms: p50_ms,
+            max_ms: p50_ms,
+            per_s,
+            cpu_us: 10.0,
+            resident_mib: megabytes * 1e6 / (1024.0 * 1024.0),
+            peak_mib: 0.0,
+            peer_busy: 0.0,
+            echo_busy: 0.0,
+            driver_busy: 0.5,
+            others_busy: 0.0,
+        }
+    }
+
+    /// Two other bridges that make 1,000 and 2,000 calls/s, the better of which fails at
+    /// 1 MiB; the pipe is faster than all and no peer.
+    fn report(culvert: Figures, large: Result<Figures, String>) -> String {
+        let loads = Vec::new();
+        let args = ChannelsArgs { between: Vec::new(), commands: Vec::new(), loads, seconds: 1, runs: 1, timeout: 1 };
+        let mut measured = Measured::default();
+        for load in Load::ALL {
+            let own = if load == Load::Large { large.clone() } else { Ok(culvert) };
+            let better = if load == Load::Large { Err("413 | no".to_owned()) } else { Ok(figures(5.0, 2000.0, 99.0)) };
+            for (name, outcome) in [
+                (CULVERT, own),
+                ("slow", Ok(figures(10.0, 1000.0, 50.0))),
+                ("better", better),
+                (PIPE, Ok(Figures { cpu_us: 0.0, ..figures(0.1, 90_000.0, 0.0) })),
+            ] {
+                measured.loads.push(LoadRun { between: name.to_owned(), load, outcome });
+            }
+        }
+        Report { machine: Machine::default(), options: &args, measured }.markdown()
+    }
+
+    fn marks(report: &str) -> String {
+        report.lines().filter_map(|line| line.strip_prefix("- ")?.chars().next()).collect()
+    }
+
+    #[test]
+    fn each_promise_is_judged_by_its_own_figures() {
+        let good = figures(0.2, 16_000.0, 19.0);
+        let report = |own, large| super::tests::report(own, large);
+        // Calls/s in one session, in 32; p50; memory; 1 MiB.
+        let reached = report(good, Ok(good));
+        assert_eq!(marks(&reached), "✓✓✓✓✓", "{reached}");
+        assert_eq!(reached.matches("reached").count(), 4, "{reached}");
+        assert!(reached.contains("8.0 times the calls/s of the best other bridge, better"), "{reached}");
+        assert!(reached.contains("the fastest other bridge, slow, in 10.00 ms"), "{reached}");
+
+        let floors = figures(0.9, 8000.0, 24.9);
+        let kept = report(floors, Ok(floors));
+        assert_eq!((marks(&kept).as_str(), kept.matches("missed").count()), ("✓✓✓✓✓", 4), "{kept}");
+
+        let bad = figures(10.0, 7999.0, 25.0);
+        assert_eq!(marks(&report(bad, Ok(bad))), "✗✗✗✗✗");
+        assert_eq!(marks(&report(good, Ok(figures(0.2, 1.0, 25.1)))), "✓✓✓✗✓", "memory counts at any load");
+        assert_eq!(marks(&report(good, Err("gone".into()))), "✓✓✓✓✗");
+    }
+
+    #[test]
+    fn figures_stand_beside_their_ratio_to_culverts() {
+        let report = report(figures(0.5, 5000.0, 20.0), Ok(figures(20.0, 50.0, 20.0)));
+        for row in [
+            "| 200 B, one at a time | culvert | 0.500 | 0.500 | 0.5 | 5000 | 10.0 | 20.0 |",
+            "| 200 B, one at a time | slow | 10.000 (20×) | 10.000 (20×) | 10.0 | 1000 (0.20×) | 10.0 (1.00×) | 50.0 (2.50×) |",
+            "| 200 B, one at a time | pipe | 0.100 (0.20×) | 0.100 (0.20×) | 0.1 | 90000 (18×) | – | – |",
+            "| 1 MiB, one at a time | better | fails: 413 \\| no |",
+        ] {
+            assert!(report.contains(row), "{row} in\n{report}");
+        }
+    }
+}

@@ -101,3 +101,71 @@ pub(crate) async fn run(
     latencies.sort_unstable();
     Ok((lanes, Outcome { latencies, elapsed: last - begun }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels::fake::{Manner, bridge};
+    use crate::channels::http::Connection;
+    use crate::channels::lane::{HttpLane, PipeLane};
+    use crate::channels::session::Session;
+
+    const TIME: Duration = Duration::from_millis(30);
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    async fn lanes(manner: Manner, of: usize) -> Vec<Lane> {
+        let target = bridge(manner).await;
+        let mut lanes = Vec::new();
+        for number in 0..of {
+            let mut connection = Connection::open(target.address).await.unwrap();
+            let session = Session::open(&target, &mut connection).await.unwrap();
+            lanes.push(Lane::Http(Box::new(HttpLane::new(connection, session, number, of))));
+        }
+        lanes
+    }
+
+    async fn outcome(lanes: Vec<Lane>) -> Result<(Vec<Lane>, Outcome), Failure> {
+        run(lanes, &Arc::new(EchoCall::new("abc".to_owned())), TIME, PATIENCE).await
+    }
+
+    #[tokio::test]
+    async fn answers_are_understood_as_json_and_as_events_load_after_load() {
+        for manner in [Manner::Json, Manner::Events] {
+            let mut lanes = lanes(manner, 4).await;
+            for _ in 0..2 {
+                let outcome;
+                (lanes, outcome) = self::outcome(lanes).await.unwrap();
+                assert_eq!(lanes.len(), 4);
+                assert!(outcome.latencies.len() >= 4 && outcome.latencies.is_sorted(), "{outcome:?}");
+                assert!(outcome.elapsed >= outcome.latencies[0], "{outcome:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_is_not_the_right_answer_fails_the_load() {
+        let failure = async |manner| outcome(lanes(manner, 2).await).await.err().unwrap();
+        assert!(matches!(failure(Manner::Wrong).await, Failure::WrongAnswer(said) if said.contains("another")));
+        assert!(matches!(failure(Manner::Stray).await, Failure::Stray));
+        assert!(matches!(failure(Manner::Silent).await, Failure::Unanswered { waiting: 2, of: 2, .. }));
+        let refused = failure(Manner::Refused).await.to_string();
+        assert_eq!(refused, "HTTP status 413: huge");
+    }
+
+    #[tokio::test]
+    async fn a_pipe_takes_as_many_calls_at_once_as_it_is_told() {
+        // An echo server that sed can be.
+        let folder = tempfile::tempdir().unwrap();
+        let server = folder.path().join("server");
+        let script = r#"s/.*"id":\([0-9]*\),.*"text":"\([a-z]*\)".*/{"id":\1,"result":{"content":[{"text":"\2"}]}}/"#;
+        std::fs::write(&server, format!("#!/bin/sh\nexec sed -u '{script}'\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&server, mode).unwrap();
+        for depth in [1, 8] {
+            let lane = Lane::Pipe(Box::new(PipeLane::start(&server, depth).unwrap()));
+            let (lanes, first) = outcome(vec![lane]).await.unwrap();
+            let (_, second) = outcome(lanes).await.unwrap();
+            assert!(first.latencies.len() >= depth && second.latencies.len() >= depth, "{first:?}, {second:?}");
+        }
+    }
+}

@@ -4,6 +4,8 @@
 mod bridges;
 mod echo_call;
 mod events;
+#[cfg(test)]
+mod fake;
 mod floors;
 mod http;
 mod lane;
