@@ -12,7 +12,7 @@ use culvert_protocol::{Cause, Explain as _, Remedy};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::base::{self, Progress, Served};
 use crate::channels;
@@ -20,16 +20,12 @@ use crate::choice::Choice;
 use crate::config::TunnelConfig;
 use crate::door::Door;
 use crate::end::End;
-use crate::handshake::{self, NoGreeting};
 use crate::ledger::Ledger;
-use crate::lines::Line;
 use crate::local::Launcher;
-use crate::local_answer;
-use crate::output::Output;
-use crate::pending::Pending;
 use crate::register::{self, Acknowledged, Dialect, Unacknowledged};
 use crate::registration::{Refusal, Refusals};
 use crate::report::Report;
+use crate::standby;
 use crate::status::Status;
 
 /// A tunnel that was online for so long was well: its next trouble starts the waits from the beginning.
@@ -121,7 +117,7 @@ impl Engine {
                 () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep(wait) => {}
                 // Woken: what was so may be so no more.
-                () = mind(&mut self.served, &self.report) => self.choice.forget(),
+                () = standby::mind(&mut self.served, &self.report) => self.choice.forget(),
             }
         }
     }
@@ -232,7 +228,7 @@ impl Engine {
         let mut ready_late = false;
         let (dialled, started) = {
             let dial = self.dial(session_id);
-            let start = start(&self.config, &self.launcher, self.proven);
+            let start = standby::start(&self.config, &self.launcher, self.proven);
             tokio::pin!(dial, start);
             tokio::select! {
                 dialled = &mut dial => {
@@ -327,66 +323,6 @@ fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> C
         LinkEnd::Closed { code: 1000 | 1008 | 4000.., reason } => Cause::Removed { detail: because(&reason) },
         LinkEnd::Silent(after) => Cause::LinkSilent { after },
         end => Cause::LinkLost { detail: end.to_string() },
-    }
-}
-
-/// Starts the local server and greets it. One that has `proven` itself before gets the causes that are tried again.
-pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bool) -> Result<Served, Cause> {
-    let mut child = launcher.launch()?;
-    match handshake::greet(&mut child, config.start_timeout).await {
-        Ok(greeting) => {
-            launcher.ledger().pulse().beat(Instant::now());
-            debug!(name = %config.name, tools = greeting.tools, "local server is ready");
-            Ok(Served { child, greeting, pending: Pending::default() })
-        }
-        Err(failed) => {
-            let stderr = child.last_words();
-            child.end().await;
-            if matches!(failed, NoGreeting::Exited(_)) {
-                launcher.ledger().figures().exited();
-            }
-            Err(match (failed, config.server.url()) {
-                (NoGreeting::Exited(exit), _) if proven => exit.later(),
-                (NoGreeting::Silent, Some(url)) if proven => {
-                    Cause::ServerLost { url: url.to_string(), status: "does not answer any more".to_owned() }
-                }
-                (NoGreeting::Silent, None) if proven => {
-                    Cause::ServerExited { status: "did not answer after its restart".to_owned(), stderr }
-                }
-                (failed, _) => failed.into_cause(config.start_timeout, stderr),
-            })
-        }
-    }
-}
-
-/// Keeps an eye on a server while there is no link: what it says is let go, what it asks is answered. Returns when it
-/// has ended, with the server taken away; without a server, never.
-async fn mind(served: &mut Option<Served>, report: &Report) {
-    let Some(Served { child, pending, .. }) = served else { return std::future::pending().await };
-    let exit = loop {
-        let line = match child.next().await {
-            Output::Line(Line::Whole(line)) => line,
-            Output::Line(Line::Oversize { .. }) => continue,
-            Output::Exited(exit) => break exit,
-        };
-        let Some(message) =
-            std::str::from_utf8(&line).ok().and_then(|text| culvert_protocol::message::Message::parse(text).ok())
-        else {
-            continue;
-        };
-        if let culvert_protocol::message::Shape::Response(id) = message.shape() {
-            child.has_answered(report.ledger());
-            pending.answered(id);
-        }
-        if let Some(answer) = local_answer::to_request(&message) {
-            let _ = child.input().try_send(bytes::Bytes::from(answer));
-        }
-    };
-    warn!("the local server {exit} while there was no link");
-    report.ledger().figures().exited();
-    report.restarts(exit.later());
-    if let Some(served) = served.take() {
-        served.child.end().await;
     }
 }
 

@@ -27,6 +27,7 @@ mod registration;
 mod report;
 pub mod ring;
 pub mod server_log;
+mod standby;
 pub mod status;
 
 pub use config::{Children, LocalServer, Retry, StdioCommand, Transport, TunnelConfig};

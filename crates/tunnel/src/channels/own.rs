@@ -10,11 +10,11 @@ use super::bridge::{Bridge, Finish, Stop, from_child, refuse};
 use super::passage::Passage;
 use crate::base::Served;
 use crate::config::TunnelConfig;
-use crate::engine::start;
 use crate::handshake::{self, Greeting};
 use crate::local::{Input, Launcher};
 use crate::probe;
 use crate::report::Report;
+use crate::standby::start;
 
 /// Serves the channel until one side ends. Without a child at hand, one is started and greeted first. The child is asked
 /// for signs of life meanwhile.
