@@ -17,7 +17,7 @@ pub(crate) enum Manner {
     Wrong,
     /// With the id of another call.
     Stray,
-    /// Not at all, to the third call of a connection.
+    /// Not at all.
     Silent,
     /// By a status.
     Refused,
@@ -40,7 +40,6 @@ pub(crate) async fn bridge(manner: Manner) -> Target {
 async fn connection(socket: TcpStream, manner: Manner) {
     socket.set_nodelay(true).unwrap();
     let mut socket = BufReader::new(socket);
-    let mut calls = 0;
     while let Some((head, message)) = request(&mut socket).await {
         assert!(head.contains("authorization: bearer a-token"), "{head}");
         let method = message["method"].as_str().unwrap();
@@ -50,13 +49,8 @@ async fn connection(socket: TcpStream, manner: Manner) {
                 json(&format!(r#"{{"id":0,"result":{{"protocolVersion":{}}}}}"#, message["params"]["protocolVersion"]))
             }
             "notifications/initialized" => "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".to_owned(),
-            _ => {
-                calls += 1;
-                match (manner, calls) {
-                    (Manner::Silent, 3) => std::future::pending().await,
-                    _ => answer(&message, manner),
-                }
-            }
+            _ if matches!(manner, Manner::Silent) => std::future::pending().await,
+            _ => answer(&message, manner),
         };
         socket.write_all(response.as_bytes()).await.unwrap();
     }

@@ -38,7 +38,7 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    /// Calls until `until`; the last call is waited for.
+    /// Calls until `until`, and at least once; the last call is waited for.
     pub(crate) async fn drive(&mut self, call: &EchoCall, until: Instant) -> Result<Driven, Failure> {
         match self {
             Self::Http(lane) => lane.drive(call, until).await,
@@ -67,7 +67,7 @@ impl HttpLane {
         let mut driven = Driven::default();
         loop {
             let sent = Instant::now();
-            if sent >= until {
+            if sent >= until && driven.last.is_some() {
                 return Ok(driven);
             }
             let reply = session.call(connection, &call.parts(&id.to_string()), *id, body).await?;
@@ -116,7 +116,7 @@ impl PipeLane {
         let (mut pending, mut searched) = (Vec::with_capacity(2 * READ), 0);
         let mut request = Vec::new();
         loop {
-            while free > 0 && Instant::now() < until {
+            while free > 0 && (driven.last.is_none() || Instant::now() < until) {
                 while flight.get(self.slot()).is_some_and(Option::is_some) {
                     self.next += 1;
                 }
