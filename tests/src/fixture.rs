@@ -1,5 +1,8 @@
 //! The scriptable local server (`stdio-fixture`) as a test sees it: its command line, and what it recorded.
 
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -94,8 +97,65 @@ impl Fixture {
         }
     }
 
+    /// A file in its folder, there as long as it is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Follows the lines that reach it from now on.
+    pub fn follow(&self) -> Lines {
+        let mut lines = Lines { record: self.record(), read: 0, ready: VecDeque::new() };
+        lines.look();
+        lines.ready.clear();
+        lines
+    }
+
     fn record(&self) -> PathBuf {
         self.folder.path().join("record.jsonl")
+    }
+}
+
+/// The lines that reach a server, exactly as they came, one after another.
+#[derive(Debug)]
+pub struct Lines {
+    record: PathBuf,
+    read: u64,
+    ready: VecDeque<String>,
+}
+
+impl Lines {
+    /// The next one.
+    ///
+    /// # Panics
+    /// After a long wait.
+    pub async fn next(&mut self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return line;
+            }
+            self.look();
+            if self.ready.is_empty() {
+                assert!(Instant::now() < deadline, "waited in vain for one more line at the server");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+    }
+
+    /// Reads what is new in the record, whole lines only.
+    fn look(&mut self) {
+        let Ok(mut file) = File::open(&self.record) else { return };
+        let mut new = Vec::new();
+        file.seek(SeekFrom::Start(self.read)).expect("the record can be read from anywhere");
+        file.read_to_end(&mut new).expect("the record can be read");
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.read += whole as u64;
+        for line in new[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let event: Value = serde_json::from_slice(line).expect("the record is JSON");
+            if event["event"] == "line" {
+                self.ready.extend(event["text"].as_str().map(str::to_owned));
+            }
+        }
     }
 }
 

@@ -11,10 +11,13 @@ pub mod cutter;
 pub mod fixture;
 pub mod gateway;
 pub mod http;
+pub mod json_text;
 pub mod mcp;
 pub mod own_gateway;
 pub mod peers;
 pub mod processes;
+pub mod raw_json;
+pub mod seed;
 pub mod tap;
 pub mod watched;
 

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
+use culvert_tests::raw_json;
 use serde_json::{Value, json};
 
 /// Manners of the server. The defaults make a good one.
@@ -47,6 +48,13 @@ struct Manners {
     /// The first start works, this many further ones end at once (needs --record).
     #[arg(long, default_value_t = 0)]
     stumble: usize,
+    /// Knows of no more than a server must, and answers every other request with the lines of this file as it is then:
+    /// @ID@ and @TOKEN@ in them are the request's id and progress token, as spelled.
+    #[arg(long)]
+    replies: Option<PathBuf>,
+    /// Speaks the stateless revision 2026-07-28 as well.
+    #[arg(long)]
+    modern: bool,
     /// Whatever else stands on the command line: kept for the record.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
@@ -59,8 +67,13 @@ fn main() {
     let mut lines = std::io::stdin().lock();
     let mut line = String::new();
     while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
-        server.record("line", json!({"text": line.trim_end()}));
-        match serde_json::from_str::<Value>(&line) {
+        let text = line.strip_suffix('\n').unwrap_or(&line);
+        server.record("line", json!({"text": text}));
+        if server.reply(text) {
+            line.clear();
+            continue;
+        }
+        match serde_json::from_str::<Value>(text) {
             Ok(message) if !server.manners.silent => server.take(&message),
             Ok(_) => {}
             Err(error) => server.record("unreadable", json!({"error": error.to_string()})),
@@ -121,6 +134,26 @@ impl Server {
         file.write_all(format!("{details}\n").as_bytes()).expect("the record can be written");
     }
 
+    /// Answers a request with what the file for it says. Nothing of the request is decoded but its method: it may hold
+    /// numbers and texts that no type here has.
+    fn reply(&self, text: &str) -> bool {
+        let Some(replies) = &self.manners.replies else { return false };
+        let of = |path: &[&str]| raw_json::member(text, path).map(|span| &text[span]);
+        let method: Option<String> = of(&["method"]).and_then(|method| serde_json::from_str(method).ok());
+        match (of(&["id"]), method.as_deref()) {
+            (_, Some("initialize" | "server/discover" | "tools/list" | "ping")) => return false,
+            (Some(id), Some(_)) => {
+                let token = of(&["params", "_meta", "progressToken"]).unwrap_or("null");
+                let lines = std::fs::read_to_string(replies).expect("the replies can be read");
+                for line in lines.split('\n') {
+                    write_line(&line.replace("@ID@", id).replace("@TOKEN@", token));
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+
     fn take(&self, message: &Value) {
         let (id, method) = (message.get("id"), message.get("method").and_then(Value::as_str));
         match (id, method) {
@@ -148,6 +181,13 @@ impl Server {
                 json!({
                     "protocolVersion": params["protocolVersion"],
                     "capabilities": {"tools": {"listChanged": true}, "logging": {}},
+                    "serverInfo": {"name": "stdio-fixture", "version": "1"},
+                }),
+            ),
+            "server/discover" if self.manners.modern => self.respond(
+                id,
+                json!({
+                    "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "resultType": "complete",
                     "serverInfo": {"name": "stdio-fixture", "version": "1"},
                 }),
             ),
