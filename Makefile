@@ -9,7 +9,7 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 
 # Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
 .NOTPARALLEL:
-.PHONY: help setup setup-all build demo fmt lint deny test test-all app clean-cache
+.PHONY: help setup setup-all build demo fmt lint deny test test-all bench app clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -47,6 +47,11 @@ test: setup build ## run the tests (what CI runs)
 test-all: test setup-all ## the tests, those that take long, and a release build
 	cargo build --release -p culvert-cli
 	cargo nextest run --run-ignored only --no-tests pass
+	cargo nextest run -p culvert-bench
+
+bench: ## speed and memory beside peers in the same run (about 15 minutes; wants a quiet machine)
+	@bench/run base
+	@bench/run channels
 
 app: ## the desktop app (not here yet)
 	@echo "The desktop app is not part of this checkout yet; \`make build\` makes the command line and the gateway."
