@@ -286,8 +286,8 @@ pub fn member<'a>(object: &'a RawValue, name: &'static str) -> Result<Option<&'a
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut found = None;
             let mut twice = false;
-            while let Some(Text(key)) = map.next_key()? {
-                if key == self.0 {
+            while let Some(key) = map.next_key()? {
+                if name_of(key) == self.0 {
                     twice |= found.replace(map.next_value()?).is_some();
                 } else {
                     map.next_value::<IgnoredAny>()?;
@@ -319,6 +319,16 @@ pub fn batch(text: &str) -> Result<Vec<&RawValue>, Malformed> {
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// The name of a member. One that is no text (half a surrogate pair, which JSON's grammar allows) is as spelled, in
+/// quotes, and so none that anybody looks for.
+fn name_of(key: &RawValue) -> Cow<'_, str> {
+    let spelled = key.get();
+    match spelled.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(plain) if !plain.contains('\\') => Cow::Borrowed(plain),
+        _ => serde_json::from_str(spelled).map_or(Cow::Borrowed(spelled), Cow::Owned),
+    }
+}
+
 /// The top-level members that routing knows.
 #[derive(Debug, Clone, Default)]
 struct Members<'a> {
@@ -349,8 +359,8 @@ impl<'de: 'a, 'a> Visitor<'de> for MembersVisitor<'a> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Members::default();
-        while let Some(Text(key)) = map.next_key()? {
-            let (slot, name) = match &*key {
+        while let Some(key) = map.next_key()? {
+            let (slot, name) = match &*name_of(key) {
                 "jsonrpc" => (&mut members.jsonrpc, "jsonrpc"),
                 "id" => (&mut members.id, "id"),
                 "method" => (&mut members.method, "method"),
@@ -405,6 +415,14 @@ mod tests {
     fn an_escaped_member_name_cannot_hide_a_member() {
         assert_eq!(shape(r#"{"\u0069d":1,"method":"a"}"#), Ok(Shape::Request(Id::Integer(1))));
         assert_eq!(shape(r#"{"\u0069d":1,"id":2,"method":"a"}"#), Err(Malformed::Repeated("id")));
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_a_name_all_the_same() {
+        assert_eq!(shape(r#"{"\ud800":1,"id":7,"method":"a"}"#), Ok(Shape::Request(Id::Integer(7))));
+        let text = r#"{"method":"a","params":{"\udfff\ud800":1,"_meta":{"\ud800":2,"x":3}}}"#;
+        let message = Message::parse(text).unwrap();
+        assert_eq!(message.param(&["_meta", "x"]).unwrap().map(RawValue::get), Some("3"));
     }
 
     #[test]
