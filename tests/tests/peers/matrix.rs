@@ -4,7 +4,8 @@
 macro_rules! every_server {
     ($($name:ident: $client:expr,)*) => {$(
         mod $name {
-            use crate::pairs::client::{Client, Mode};
+            #[allow(unused_imports, reason = "only the clients of both eras have a mode")]
+            use crate::pairs::client::{Client, Mode::{Auto, Legacy, Modern}};
             use crate::pairs::local::{BothEras, Everything, Filesystem, Git, Memory, Time};
             use crate::pairs::{MIB, crowd, meet};
 
@@ -36,11 +37,40 @@ macro_rules! every_server {
 
 every_server! {
     python_1: Client::Python1,
-    python_2_auto: Client::Python2(Mode::Auto),
-    python_2_legacy: Client::Python2(Mode::Legacy),
-    python_2_modern: Client::Python2(Mode::Modern),
+    python_2_auto: Client::Python2(Auto),
+    python_2_legacy: Client::Python2(Legacy),
+    python_2_modern: Client::Python2(Modern),
     typescript_1: Client::TypeScript1,
-    typescript_2_auto: Client::TypeScript2(Mode::Auto),
-    typescript_2_legacy: Client::TypeScript2(Mode::Legacy),
-    typescript_2_modern: Client::TypeScript2(Mode::Modern),
+    typescript_2_auto: Client::TypeScript2(Auto),
+    typescript_2_legacy: Client::TypeScript2(Legacy),
+    typescript_2_modern: Client::TypeScript2(Modern),
+}
+
+macro_rules! every_server_inspected {
+    ($($name:ident: $era:expr,)*) => {$(
+        mod $name {
+            use crate::pairs::inspector::{Era, inspect};
+            use crate::pairs::local::{BothEras, Everything, Filesystem, Git, Memory, Time};
+
+            every_server_inspected!(@pair everything, $era, &Everything);
+            every_server_inspected!(@pair filesystem, $era, &Filesystem::new());
+            every_server_inspected!(@pair memory, $era, &Memory::new());
+            every_server_inspected!(@pair git, $era, &Git::new());
+            every_server_inspected!(@pair time, $era, &Time);
+            every_server_inspected!(@pair both_eras, $era, &BothEras);
+        }
+    )*};
+    (@pair $one:ident, $era:expr, $local:expr) => {
+        #[tokio::test]
+        #[ignore = "one of all pairs: make test-all"]
+        async fn $one() {
+            inspect($era, $local).await;
+        }
+    };
+}
+
+every_server_inspected! {
+    inspector_auto: Era::Auto,
+    inspector_legacy: Era::Legacy,
+    inspector_modern: Era::Modern,
 }

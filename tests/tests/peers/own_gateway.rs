@@ -2,6 +2,7 @@
 
 use crate::pairs::client::Client::{Python1, Python2, TypeScript1, TypeScript2};
 use crate::pairs::client::Mode::{Auto, Legacy, Modern};
+use crate::pairs::inspector::{Era, inspect};
 use crate::pairs::local::{BothEras, Everything, Filesystem, Git, Memory, Time};
 use crate::pairs::{MIB, crowd, meet};
 
@@ -33,6 +34,11 @@ async fn typescript_1_answers_all_that_everything_asks() {
 #[tokio::test]
 async fn typescript_2_finds_a_server_modern_by_itself() {
     meet(TypeScript2(Auto), &Git::new(), &[MIB]).await;
+}
+
+#[tokio::test]
+async fn the_inspector_lists_and_calls() {
+    inspect(Era::Auto, &Time).await;
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ async def transport(plan: dict):
     else:
         headers = {"Authorization": f"Bearer {os.environ['MCP_TOKEN']}"}
         async with httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(30, read=120)) as http:
-            yield streamable_http_client(plan["url"], http_client=http)
+            # By itself this SDK takes no event of more than 1 MiB.
+            yield streamable_http_client(plan["url"], http_client=http, max_sse_event_size=None)
 
 
 @asynccontextmanager

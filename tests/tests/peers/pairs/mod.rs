@@ -42,6 +42,7 @@ pub(crate) async fn meet(client: Client, local: &dyn Local, sizes: &[usize]) {
     let found = client.carry_out(Target::Url(&url, &house.token), local, json!([wish])).await.remove(0);
     match client.revision_with(local) {
         Some(revision) => {
+            assert_eq!((&found.refused, &found.closed_by), (&None, &None), "{who}");
             assert_eq!(found.protocol.as_deref(), Some(revision), "{who}: {found:#?}");
             let expected = client.asks_who_it_is().then(|| local.says_it_is());
             assert_eq!(found.server.as_deref(), expected, "{who}");

@@ -12,12 +12,13 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// A text of this many bytes, kept in this folder. All its lines differ.
+    /// A text of this many bytes, kept in this folder. All its lines differ. It has no slash, so
+    /// that it is a name of one part where a server takes it for a path.
     pub(crate) fn new(folder: &Path, bytes: usize) -> Self {
         let mut text = String::with_capacity(bytes + 128);
         let mut line = 0;
         while text.len() < bytes {
-            text += &format!("{line:08} \"quoted\" back\\slash \t tab, é, 漢, 🚇, \u{2028}, </end>, data: x\n");
+            text += &format!("{line:08} \"quoted\" back\\slash \t tab, é, 漢, 🚇, \u{2028}, <end>, data: x\n");
             line += 1;
         }
         let mut end = bytes;
@@ -34,6 +35,18 @@ impl Payload {
     /// An argument that stands for the whole text.
     pub(crate) fn argument(&self) -> Value {
         json!({"$file": self.path})
+    }
+
+    /// These arguments with the whole text where it is only stood for.
+    pub(crate) fn put_into(&self, arguments: &Value) -> Value {
+        match arguments {
+            Value::Object(members) if members.contains_key("$file") => json!(self.text),
+            Value::Object(members) => {
+                members.iter().map(|(name, value)| (name.clone(), self.put_into(value))).collect()
+            }
+            Value::Array(values) => values.iter().map(|value| self.put_into(value)).collect(),
+            other => other.clone(),
+        }
     }
 
     /// A name that tells it from payloads of other sizes.

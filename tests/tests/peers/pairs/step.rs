@@ -56,6 +56,11 @@ impl Step {
         matches!(self.expected, Expected::GivenUp)
     }
 
+    /// Whether it shows without progress and without giving up.
+    pub(crate) fn needs_only_an_answer(&self) -> bool {
+        !matches!(self.expected, Expected::Steps(..) | Expected::GivenUp)
+    }
+
     /// # Panics
     /// When something else came of it.
     pub(crate) fn judge(&self, found: &Call, who: &str) {
