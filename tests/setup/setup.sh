@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs what Culvert is built, shown and tested with: setup.sh demo | test
+# Installs what Culvert is built, shown and tested with: setup.sh demo | test | ui
 #
 #   demo   a Rust new enough, the crates, mcp-server-time, the Python MCP client
 #   test   demo, and cargo-nextest, cargo-deny, every peer that the tests talk to
+#   ui     what the window's front end is built and tested with; no Rust needed
 #
 # Nothing is assumed but a POSIX shell and Rust. What is already there is left
 # alone, so a second run takes about a second. All of it goes to
@@ -11,8 +12,8 @@
 set -eu
 
 part="${1:-test}"
-case "$part" in demo | test) ;; *)
-    echo "usage: setup.sh demo | test" >&2
+case "$part" in demo | test | ui) ;; *)
+    echo "usage: setup.sh demo | test | ui" >&2
     exit 2
     ;;
 esac
@@ -31,6 +32,15 @@ mkdir -p "$peers/bin" "$cache/tools" "$cache/logs"
 if command -v flock >/dev/null; then
     exec 9>"$cache/setup.lock"
     flock -n 9 || { say "waiting for another setup on this machine" && flock 9; }
+fi
+
+if [ "$part" = ui ]; then
+    need_packages
+    need_python
+    venv node
+    front_end
+    write_env
+    exit
 fi
 
 need_rust

@@ -1,0 +1,59 @@
+// Which field holds which key of the configuration. A test compares this with
+// docs/configuration.md: a key without a place here fails it.
+
+import type { OptionKey } from '../types';
+
+type Manner =
+  | { kind: 'text' }
+  | { kind: 'number'; unit: string }
+  | { kind: 'check' }
+  | { kind: 'choice'; choices: [value: string, label: string][] };
+
+export type Option = { key: OptionKey; label: string; help: string; manner: Manner };
+
+const seconds: Manner = { kind: 'number', unit: 'seconds' };
+
+export const OPTIONS: Option[] = [
+  { key: 'server_description', label: 'Description', help: 'What the gateway’s catalog says about it.', manner: { kind: 'text' } },
+  {
+    key: 'transport',
+    label: 'Link',
+    help: 'Automatic tries WebSocket, then SSE where a network blocks it.',
+    manner: { kind: 'choice', choices: [['auto', 'Automatic'], ['ws', 'WebSocket'], ['sse', 'SSE and POST']] },
+  },
+  { key: 'start_timeout', label: 'Time to start', help: 'How long the server may take to its first answer, downloads included.', manner: seconds },
+  { key: 'request_timeout', label: 'Time for a call', help: 'Then its caller gets an error. Progress starts the time anew.', manner: seconds },
+  { key: 'max_sessions', label: 'Sessions at once', help: 'Each client gets a process of its own, up to this many.', manner: { kind: 'number', unit: 'sessions' } },
+  { key: 'single_child', label: 'One process for all clients', help: 'For a server that must not run twice.', manner: { kind: 'check' } },
+  { key: 'warm_spare', label: 'Keep a process ready', help: 'The next client need not wait.', manner: { kind: 'check' } },
+  { key: 'max_message_size', label: 'Largest message', help: 'Some gateways take 1048576 at most; Culvert notices and keeps to it.', manner: { kind: 'number', unit: 'bytes' } },
+  { key: 'keepalive', label: 'Heartbeat', help: 'Gateways drop clients that are silent for 90 s.', manner: seconds },
+  { key: 'reconnect_delay', label: 'First wait before another try', help: 'It doubles with each failure, up to 60 s.', manner: seconds },
+  { key: 'max_retries', label: 'Tries before giving up', help: '0: never gives up.', manner: { kind: 'number', unit: 'tries' } },
+  {
+    key: 'allow_plaintext',
+    label: 'Allow connections without TLS',
+    help: 'Token and messages can then be read on the way.',
+    manner: { kind: 'check' },
+  },
+];
+
+/** Keys that a field of the main form holds, by that field's id. */
+export const ELSEWHERE: Record<string, string> = {
+  local_stdio: 'server',
+  args: 'argument-0',
+  env: 'pair-0-name',
+  cwd: 'folder',
+  local_streamable_http: 'server',
+  local_sse: 'server',
+  local_headers: 'pair-0-name',
+  forward_auth: 'forward-auth',
+  server_name: 'name',
+  gateway: 'gateway-0',
+  token: 'token-place',
+};
+
+/** Keys that are not a profile's, with the reason. */
+export const NOT_HERE: Record<string, string> = {
+  log_level: 'holds for the whole program, not for one profile',
+};

@@ -1,0 +1,87 @@
+// What happened in the fake world: calls, log lines, other apps' servers, a test's steps.
+
+import type { Call, Draft, FoundSource, LogLine, StepState, TestStep } from '../types';
+import { causes } from './profiles';
+
+const TOOLS = ['git_status', 'git_log', 'read_file', 'git_diff', 'list_directory', 'git_show'];
+
+export function calls(now: number, recording: boolean): Call[] {
+  return Array.from({ length: 24 }, (_, n): Call => {
+    const failed = n === 4 || n === 13;
+    const listing = n % 9 === 7;
+    const tool = listing ? null : (TOOLS[n % TOOLS.length] ?? null);
+    return {
+      id: 1000 - n,
+      at: now - n * 47_000 - 8000,
+      caller: n % 5 === 3 ? 'cursor' : 'claude',
+      method: listing ? 'tools/list' : 'tools/call',
+      tool,
+      ms: n === 0 ? null : 6 + ((n * 37) % 90),
+      outcome: n === 0 ? { kind: 'running' } : failed ? { kind: 'error', message: 'fatal: ambiguous argument ’mian’: unknown revision' } : { kind: 'ok' },
+      requestBytes: 140 + n * 3,
+      answerBytes: n === 0 ? null : 900 + n * 911,
+      payload: recording && tool ? { request: `{"name":"${tool}","arguments":{}}`, answer: '{"content":[{"type":"text","text":"…"}]}' } : null,
+    };
+  });
+}
+
+const LINES = [
+  'Starting MCP server on stdio',
+  'Repository /home/ada/code: 1,204 commits, branch main',
+  'session opened: claude 1.8.2',
+  'tools/call git_status',
+  'tools/call git_log max_count=10',
+  'WARNING index.lock is 3 minutes old, trying anyway',
+  'tools/call git_diff main..work',
+  'tools/call git_show 5f70bf1',
+];
+
+export function logLine(seq: number, at: number): LogLine {
+  return { seq, at, text: LINES[seq % LINES.length] ?? '' };
+}
+
+export function found(): FoundSource[] {
+  const server = (key: string, line: string, more: Partial<FoundSource['servers'][number]> = {}) => ({
+    key,
+    name: key,
+    command: { line, folder: null, environment: [] },
+    needs: [],
+    known: false,
+    warnings: [],
+    ...more,
+  });
+  return [
+    {
+      app: 'Claude Desktop',
+      path: '/home/ada/.config/Claude/claude_desktop_config.json',
+      trouble: null,
+      servers: [
+        server('notes', 'npx -y @modelcontextprotocol/server-filesystem /home/ada/notes "/home/ada/old notes"'),
+        server('search', 'npx -y @modelcontextprotocol/server-brave-search', {
+          command: {
+            line: 'npx -y @modelcontextprotocol/server-brave-search',
+            folder: null,
+            environment: [{ name: 'BRAVE_API_KEY', value: null }],
+          },
+          needs: [{ name: 'BRAVE_API_KEY', label: 'BRAVE_API_KEY', secret: true }],
+        }),
+        server('memory', 'docker run -i --rm -v memory:/app/dist mcp/memory', {
+          warnings: ['Runs in a container: each client’s session starts one.'],
+        }),
+        server('git', 'uvx mcp-server-git', { known: true }),
+      ],
+    },
+  ];
+}
+
+export function steps(draft: Draft): TestStep[] {
+  const bad = draft.token.kind === 'typed' && draft.token.text === 'bad';
+  const plan: [string, string, StepState][] = [
+    ['command', 'The command is on this machine', { kind: 'passed', summary: '/home/ada/.local/bin/uvx, from your login shell' }],
+    ['server', 'The server starts and speaks MCP', { kind: 'passed', summary: 'mcp-git 1.4.0, 12 tools, after 0.8 s' }],
+    ['gateway', 'The gateway answers', { kind: 'passed', summary: 'gw.example.com over TLS, 12 ms' }],
+    ['token', 'The gateway takes the token', bad ? { kind: 'failed', why: causes.rejected } : { kind: 'passed', summary: 'ada, expires in 23 days' }],
+    ['routing', 'Calls can arrive', bad ? { kind: 'skipped', because: 'The token comes first.' } : { kind: 'passed', summary: 'each client gets a process of its own' }],
+  ];
+  return plan.map(([id, title, state]) => ({ id, title, state }));
+}
