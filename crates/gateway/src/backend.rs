@@ -1,6 +1,7 @@
 //! What the HTTP front talks to, and on whose behalf: all that it knows of the house behind it.
 
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -76,6 +77,17 @@ impl Backend {
         }
     }
 
+    /// So many calls of clients come for it.
+    pub(crate) fn called(&self, calls: usize) {
+        match self {
+            Self::Shared(shared) => shared.called(calls),
+            Self::Channels(channels) => _ = channels.calls.fetch_add(calls as u64, Ordering::Relaxed),
+            Self::Offline { .. } => {}
+            #[cfg(test)]
+            Self::Scripted { .. } => {}
+        }
+    }
+
     /// What is known of a server whose every conversation has a child of its own.
     pub(crate) fn eras(&self) -> Option<Arc<Eras>> {
         match self {
@@ -117,12 +129,18 @@ pub struct Channels {
     opener: Opener,
     /// What is known of the server; and what tells this tunnel from any other.
     eras: Arc<Eras>,
+    calls: Arc<AtomicU64>,
 }
 
 impl Channels {
     /// Over the session that `opener` opens channels on.
     pub fn new(opener: Opener) -> Self {
-        Self { opener, eras: Arc::default() }
+        Self { opener, eras: Arc::default(), calls: Arc::default() }
+    }
+
+    /// How many calls of clients have come for it.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 }
 

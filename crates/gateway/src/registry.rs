@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use culvert_protocol::{GatewayAddress, ServerName};
+use culvert_protocol::{GatewayAddress, Labels, ServerName};
 use serde::Serialize;
 
 use crate::backend::Backend;
@@ -77,6 +77,10 @@ pub(crate) struct SessionView {
     remote: String,
     client: Option<String>,
     transport: String,
+    client_version: Option<String>,
+    host: Option<String>,
+    labels: Labels,
+    calls: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -299,6 +303,10 @@ impl Rooms {
             remote: visitor.peer.to_string(),
             client: visitor.agent,
             transport: visitor.carriage.to_string(),
+            client_version: session.client.version.clone(),
+            host: session.client.host.clone(),
+            labels: session.labels.clone(),
+            calls: session.calls(),
         }
     }
 }

@@ -169,7 +169,10 @@ impl Visit {
         let body = body::read(&head.headers, body, limits.max_message, limits.slow_client).await?;
         let text = std::str::from_utf8(&body).map_err(|_| Denial::Body("it is no UTF-8".to_owned()))?;
         match session.shared().relay(text, limits.answer).await {
-            Ok(Some(answer)) => Ok(reply::json_text(StatusCode::OK, answer)),
+            Ok(Some(answer)) => {
+                session.shared().called(1);
+                Ok(reply::json_text(StatusCode::OK, answer))
+            }
             Ok(None) => Ok(reply::empty(StatusCode::ACCEPTED)),
             Err(CallError::Malformed(why)) => Err(Denial::Body(why.to_string())),
             Err(CallError::Timeout(after)) => Err(Denial::NoAnswer(after)),

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use culvert_link::Carriage;
 use culvert_link::channels::{Opener, Tap};
-use culvert_protocol::ServerName;
+use culvert_protocol::{ClientInfo, Labels, ServerName};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{Backend, Channels};
@@ -178,6 +178,17 @@ impl Tap for Traffic {
     }
 }
 
+/// What a client has registered, and as what.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Introduction {
+    /// What its owner calls the server.
+    pub name: ServerName,
+    /// The client's program.
+    pub client: ClientInfo,
+    /// The owner's labels.
+    pub labels: Labels,
+}
+
 /// A registered link.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -187,6 +198,10 @@ pub(crate) struct Session {
     pub server: ServerId,
     /// What its owner, the bearer's subject, calls the server.
     pub name: ServerName,
+    /// The client's program.
+    pub client: ClientInfo,
+    /// The owner's labels.
+    pub labels: Labels,
     /// Who is at the other end; changes when the session goes on over a new connection.
     visitor: RwLock<Visitor>,
     /// Since when it is registered.
@@ -206,12 +221,14 @@ pub(crate) struct Ways {
     shared: RwLock<Arc<Shared>>,
     /// Opens a channel to a child of the client's own.
     channels: Option<Channels>,
+    /// Calls that went to shared children before the one there is now.
+    earlier_calls: AtomicU64,
 }
 
 impl Ways {
     /// The gateway's own conversation, and channels for clients where the link has them.
     pub(crate) fn new(shared: Arc<Shared>, opener: Option<Opener>) -> Self {
-        Self { shared: RwLock::new(shared), channels: opener.map(Channels::new) }
+        Self { shared: RwLock::new(shared), channels: opener.map(Channels::new), earlier_calls: AtomicU64::new(0) }
     }
 }
 
@@ -220,13 +237,15 @@ impl Session {
     pub(crate) fn new(
         id: SessionId,
         server: ServerId,
-        name: ServerName,
+        introduction: Introduction,
         visitor: Visitor,
         traffic: Arc<Traffic>,
         ways: Ways,
         since: UnixTime,
     ) -> Self {
-        Self { id, server, name, visitor: RwLock::new(visitor), since, traffic, leash: Leash::default(), ways }
+        let Introduction { name, client, labels } = introduction;
+        let (visitor, leash) = (RwLock::new(visitor), Leash::default());
+        Self { id, server, name, client, labels, visitor, since, traffic, leash, ways }
     }
 
     /// Who is at the other end now.
@@ -246,7 +265,16 @@ impl Session {
 
     /// That child is another one now.
     pub(crate) fn share(&self, shared: Arc<Shared>) {
-        *self.ways.shared.write().unwrap_or_else(PoisonError::into_inner) = shared;
+        let mut ours = self.ways.shared.write().unwrap_or_else(PoisonError::into_inner);
+        self.ways.earlier_calls.fetch_add(ours.counts().called, Ordering::Relaxed);
+        *ours = shared;
+    }
+
+    /// How many calls of clients have come for it.
+    pub(crate) fn calls(&self) -> u64 {
+        let shared = self.ways.shared.read().unwrap_or_else(PoisonError::into_inner);
+        let to_shared = self.ways.earlier_calls.load(Ordering::Relaxed) + shared.counts().called;
+        to_shared + self.ways.channels.as_ref().map_or(0, Channels::calls)
     }
 
     /// How the front reaches the server.

@@ -73,6 +73,7 @@ pub(super) async fn post(
     }
     let child = front.children.of(backend, &caller, check::client_name(message)).await.map_err(refusal)?;
     child.repeated().check(&head.headers, message, &child.child).await?;
+    backend.called(1);
     let exchange = Exchange::begin(child, body, message, &front.sessions.limits).await?;
     Ok(exchange.response().await)
 }

@@ -111,7 +111,11 @@ where
         return Err(Refusal::legacy_only().of(message.raw_id()));
     }
     let sent = match message.shape() {
-        Shape::Request(_) => session.ask(new_call(&message)?, body.clone()).await,
+        Shape::Request(_) => {
+            let call = new_call(&message)?;
+            backend.called(1);
+            session.ask(call, body.clone()).await
+        }
         Shape::Notification | Shape::Response(_) => {
             session.note(&message);
             session.send(body.clone()).await

@@ -84,7 +84,9 @@ async fn one(
         }
         Shape::Request(_) => {
             let session = listen::find(front, head, backend, &caller)?;
-            let listener = session.call(vec![new_call(message)?], [body.clone()]).await?;
+            let call = new_call(message)?;
+            backend.called(1);
+            let listener = session.call(vec![call], [body.clone()]).await?;
             Ok(answer(front, &session, listener).await)
         }
         Shape::Notification | Shape::Response(_) => {
@@ -108,6 +110,7 @@ async fn initialize(
     let unclaimed =
         Unclaimed(Some(front.sessions.begin(backend, caller, client_name(message), Form::Streamable).await?));
     let Some(session) = &unclaimed.0 else { return Err(Refusal::session_unknown()) };
+    backend.called(1);
     let listener = session.call(vec![call], [body.clone()]).await.map_err(|not_sent| match not_sent {
         // The tunnel ended between the look at it and the first message.
         NotSent::Over => Refusal::offline(std::time::Duration::from_secs(1)),
@@ -200,6 +203,7 @@ async fn batch(
         }
         return Ok(reply::empty(StatusCode::ACCEPTED));
     }
+    backend.called(calls.len());
     let listener = session.call(calls, lines).await?;
     Ok(answer(front, &session, listener).await)
 }

@@ -81,6 +81,7 @@ struct Core {
 /// What went astray, for status and logs.
 #[derive(Debug, Default)]
 struct Counts {
+    called: AtomicU64,
     late: AtomicU64,
     stray: AtomicU64,
     answered_here: AtomicU64,
@@ -94,6 +95,8 @@ pub struct SharedCounts {
     pub clients: usize,
     /// Calls in flight now.
     pub in_flight: usize,
+    /// Calls of clients so far.
+    pub called: u64,
     /// Answers and progress of the server for calls that are over; dropped.
     pub late: u64,
     /// Messages that belong nowhere (an answer to nothing, no JSON-RPC); dropped.
@@ -178,6 +181,11 @@ impl Shared {
         self.core.relay(message, limit).await
     }
 
+    /// So many calls of clients come for it.
+    pub(crate) fn called(&self, calls: usize) {
+        self.core.counts.called.fetch_add(calls as u64, Ordering::Relaxed);
+    }
+
     /// Ends the conversation with the child; `why` is what every waiting call is answered.
     pub fn end(&self, why: RpcError) {
         self.core.end(why);
@@ -203,6 +211,7 @@ impl Shared {
         SharedCounts {
             clients: table.clients(),
             in_flight: table.in_flight(),
+            called: read(&counts.called),
             late: read(&counts.late),
             stray: read(&counts.stray),
             answered_here: read(&counts.answered_here),

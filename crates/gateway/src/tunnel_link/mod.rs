@@ -198,8 +198,15 @@ impl Link<'_> {
         let entry = registration.entry(self.visitor.bearer.subject(), tools, now);
         let server = registration.server(self.visitor.bearer.subject());
         let ways = Ways::new(shared.clone(), opener);
-        let session =
-            Session::new(self.id.clone(), server, registration.name, self.visitor.clone(), traffic.clone(), ways, now);
+        let session = Session::new(
+            self.id.clone(),
+            server,
+            registration.into_introduction(),
+            self.visitor.clone(),
+            traffic.clone(),
+            ways,
+            now,
+        );
         let session = Arc::new(session);
         let registered = Registered { house: self.house, session };
         self.house.registry.admit(registered.session.clone(), entry).await;

@@ -2,11 +2,12 @@
 
 use culvert_protocol::channels::control::Offer;
 use culvert_protocol::envelope::{Envelope, ServerInfo};
-use culvert_protocol::{ServerName, text};
+use culvert_protocol::{ClientInfo, Labels, ServerName, text};
 
 use crate::catalog::{Entry, ServerId};
 use crate::clock::UnixTime;
 use crate::rights::{Bearer, Subject};
+use crate::session::Introduction;
 
 /// The longest description that is kept, in characters.
 const MAX_DESCRIPTION: usize = 500;
@@ -18,6 +19,8 @@ pub(super) struct Registration {
     description: Option<String>,
     /// What the client can do beyond the base dialect.
     pub(super) offer: Offer,
+    client: ClientInfo,
+    labels: Labels,
 }
 
 impl Registration {
@@ -35,7 +38,14 @@ impl Registration {
         }
         let description = info.description.map(|words| text::clean(&words, MAX_DESCRIPTION));
         let offer = envelope.extensions.map(Offer::read).unwrap_or_default();
-        Ok(Self { name, description: description.filter(|words| !words.is_empty()), offer })
+        let client = envelope.client.map(ClientInfo::read).unwrap_or_default();
+        let labels = envelope.labels.map(Labels::read).unwrap_or_default();
+        Ok(Self { name, description: description.filter(|words| !words.is_empty()), offer, client, labels })
+    }
+
+    /// What the session is known by.
+    pub(super) fn into_introduction(self) -> Introduction {
+        Introduction { name: self.name, client: self.client, labels: self.labels }
     }
 
     /// The server's id.
@@ -79,6 +89,21 @@ mod tests {
         assert_eq!(registration.name.as_str(), "git");
         assert_eq!(registration.description.as_deref(), Some("my [1m repo"));
         assert_eq!(read(r#"{"type":"register","server":{"name":"a b"}}"#).unwrap().description, None);
+    }
+
+    #[test]
+    fn who_says_more_is_known_by_more_and_nonsense_is_no_reason_to_refuse() {
+        let told = |more: &str| {
+            let frame = format!(r#"{{"type":"register","server":{{"name":"git"}}{more}}}"#);
+            read(&frame).unwrap().into_introduction()
+        };
+        let known = told(r#","client":{"version":"1.2","host":"h\u0007"},"labels":{"team":"tools","n":7}"#);
+        assert_eq!((known.client.version.as_deref(), known.client.host.as_deref()), (Some("1.2"), Some("h")));
+        assert_eq!(known.labels.iter().collect::<Vec<_>>(), [("team", "tools")]);
+        for nonsense in ["", r#","client":"x","labels":[1]"#, r#","client":null,"labels":null"#] {
+            let known = told(nonsense);
+            assert_eq!((known.client, known.labels.is_empty()), (ClientInfo::default(), true), "{nonsense}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::gateway::PATIENCE;
 
 const SERVER: &str = r#"
-echo start >> "$FOLDER/starts"
+echo $$ >> "$FOLDER/starts"
+echo "here I am" >&2
 answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$1" "$2"; }
 while read -r line; do
   id=$(printf '%s' "$line" | sed -nE 's/.*"id":("[^"]*"|[0-9]+).*/\1/p')
@@ -29,6 +30,7 @@ done
 
 pub(crate) struct Tunnel {
     pub(crate) status: watch::Receiver<Status>,
+    pub(crate) ledger: Arc<Ledger>,
     stop: CancellationToken,
     running: JoinHandle<()>,
     folder: tempfile::TempDir,
@@ -36,6 +38,10 @@ pub(crate) struct Tunnel {
 
 impl Tunnel {
     pub(crate) fn start(gateway: &GatewayAddress, token: &Secret, transport: Transport) -> Self {
+        Self::start_with(gateway, token, |config| config.transport = transport)
+    }
+
+    pub(crate) fn start_with(gateway: &GatewayAddress, token: &Secret, change: impl FnOnce(&mut TunnelConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = StdioCommand {
             program: "sh".to_owned(),
@@ -43,7 +49,7 @@ impl Tunnel {
             env: [("FOLDER".to_owned(), folder.path().into())].into(),
             cwd: None,
         };
-        let config = TunnelConfig {
+        let mut config = TunnelConfig {
             name: ServerName::new("sh").unwrap(),
             description: None,
             server: LocalServer::Stdio(server),
@@ -59,23 +65,25 @@ impl Tunnel {
             max_message: limits::MAX_MESSAGE_DEFAULT,
             start_timeout: limits::START_TIMEOUT_DEFAULT,
             request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
-            transport,
+            transport: Transport::Auto,
             children: Children::default(),
             labels: Labels::new([("team".to_owned(), "tools".to_owned())].into()).unwrap(),
             host: Some("test-host".to_owned()),
             probe_interval: limits::PROBE_INTERVAL_DEFAULT,
             drain: limits::DRAIN_DEFAULT,
         };
+        change(&mut config);
         let (sender, status) = watch::channel(Status::Off);
+        let ledger = Arc::<Ledger>::default();
         let stop = CancellationToken::new();
         let running = tokio::spawn(culvert_tunnel::run(
             config,
             sender,
-            Arc::new(Ledger::default()),
+            ledger.clone(),
             stop.clone(),
             fastrand::Rng::with_seed(7),
         ));
-        Self { status, stop, running, folder }
+        Self { status, ledger, stop, running, folder }
     }
 
     /// Waits for a status.
@@ -111,6 +119,17 @@ impl Tunnel {
     /// How many processes of the server were started.
     pub(crate) fn starts(&self) -> usize {
         lines(self.folder.path().join("starts"))
+    }
+
+    /// The process of the server that was started as this one.
+    pub(crate) fn process(&self, number: usize) -> u32 {
+        let starts = std::fs::read_to_string(self.folder.path().join("starts")).unwrap();
+        starts.lines().nth(number).unwrap().parse().unwrap()
+    }
+
+    /// Asks it to stop, and does not wait for it.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stop.cancel();
     }
 
     pub(crate) async fn stop(self) {

@@ -1,62 +1,13 @@
 //! Tunnels through a proxy that knows no WebSocket: the client's engine and the gateway, real sockets between them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use culvert_protocol::{Cause, Explain as _, Secret};
 use culvert_tunnel::{Carriage, Status, Transport};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::gateway::{TestGateway, narrow, token};
+use crate::mcp_client::Client;
 use crate::narrow_proxy::{Manner, NarrowProxy};
 use crate::tunnel::Tunnel;
-
-/// An MCP session of a client.
-struct Client<'g> {
-    gateway: &'g TestGateway,
-    token: Secret,
-    session: String,
-    calls: AtomicU64,
-}
-
-const ACCEPT: &str = "application/json, text/event-stream";
-
-impl<'g> Client<'g> {
-    async fn begin(gateway: &'g TestGateway, token: &Secret) -> Self {
-        let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-06-18",
-            "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
-        let mut client = Self { gateway, token: token.clone(), session: String::new(), calls: AtomicU64::new(1) };
-        let welcome = client.post(&hello).await;
-        assert_eq!(welcome.status, 200, "{welcome:?}");
-        client.session = welcome.header("mcp-session-id").unwrap().to_owned();
-        client.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
-        client
-    }
-
-    async fn post(&self, message: &Value) -> crate::http::Answer {
-        let (host, bearer) = (self.gateway.address.to_string(), format!("Bearer {}", self.token.expose()));
-        let mut headers = vec![
-            ("Host", host.as_str()),
-            ("Authorization", &bearer),
-            ("Accept", ACCEPT),
-            ("Content-Type", "application/json"),
-        ];
-        if !self.session.is_empty() {
-            headers.push(("Mcp-Session-Id", &self.session));
-        }
-        crate::http::request(self.gateway.address, "POST", "/servers/sh/mcp", &headers, &message.to_string()).await
-    }
-
-    /// The text that a tool answers with.
-    async fn call(&self, tool: &str) -> String {
-        let id = self.calls.fetch_add(1, Ordering::Relaxed);
-        let call =
-            json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": {}}});
-        let answer = self.post(&call).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let message = answer.message();
-        message["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{message}")).to_owned()
-    }
-}
 
 #[tokio::test]
 async fn auto_falls_back_where_websocket_is_refused_and_goes_back_without_losing_a_call() {

@@ -107,9 +107,10 @@ impl Session {
         self.wake.notify_one();
     }
 
-    /// Where a message of the server goes: an answer to its POST, progress to the POST that it is about, the rest to the
-    /// only POST in flight, else to the GET stream, where it waits if nobody listens. A request of the server rather
-    /// goes to any POST in flight than wait for a GET that may never come: somebody waits for its answer.
+    /// Where a message of the server goes: an answer to its POST, progress to the POST that it is about, a change that no
+    /// call is about to the GET stream if somebody listens there, the rest to the only POST in flight, else to the GET
+    /// stream, where it waits if nobody listens. A request of the server rather goes to any POST in flight than wait for
+    /// a GET that may never come: somebody waits for its answer.
     fn place(&self, line: &Bytes) -> Option<(Arc<Stream>, Kind)> {
         let message = std::str::from_utf8(line).ok().and_then(|text| Message::parse(text).ok());
         let Some(message) = message else {
@@ -138,6 +139,10 @@ impl Session {
             if let Some(stream) = owner {
                 return Some((stream, kind));
             }
+        }
+        // On a POST it would make a stream of what could be plain JSON, and some clients limit what a stream may bring.
+        if kind == Kind::Told && concerns_no_call(message.method()) && self.general.has_listener() {
+            return Some((self.general.clone(), kind));
         }
         let stream = state.calls.only_post().or_else(|| {
             let waits = matches!(kind, Kind::Asked(_)) && !self.general.has_listener();
@@ -189,6 +194,12 @@ impl Session {
             state.calls.finished(stream, now);
         }
     }
+}
+
+/// Whether a notification tells of the server as a whole: messages on a POST should be about its request.
+fn concerns_no_call(method: &str) -> bool {
+    method == "notifications/resources/updated"
+        || method.strip_prefix("notifications/").is_some_and(|rest| rest.ends_with("/list_changed"))
 }
 
 impl State {

@@ -55,6 +55,31 @@ async fn other_messages_go_to_the_only_post_in_flight() {
 }
 
 #[tokio::test]
+async fn changes_of_the_server_leave_a_call_alone_while_somebody_listens_for_them() {
+    let mut scene = Scene::new();
+    let (client, mut server) = scene.session("2025-06-18").await;
+    let changed = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+    let updated = json!({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "a:b"}});
+    let posted = client.spawn(call(1));
+    server.next().await;
+    server.say(changed.clone()).await;
+    server.say(answer(1, 1)).await;
+    let mut events = Events::of(posted.await.unwrap());
+    assert_eq!(events.data().await, changed, "nobody listened elsewhere");
+    assert_eq!(events.data().await, answer(1, 1));
+
+    let mut general = Events::of(client.get().await);
+    let posted = client.spawn(call(2));
+    server.next().await;
+    server.say(changed.clone()).await;
+    server.say(updated.clone()).await;
+    server.say(answer(2, 2)).await;
+    assert_eq!(json_body(posted.await.unwrap()).await, answer(2, 2));
+    assert_eq!(general.data().await, changed);
+    assert_eq!(general.data().await, updated);
+}
+
+#[tokio::test]
 async fn with_two_posts_in_flight_they_go_to_the_get_stream() {
     let mut scene = Scene::new();
     let (client, server, [one, two]) = two_calls(&mut scene).await;
