@@ -1,10 +1,10 @@
 //! `culvert run`: settings in, an engine for each gateway, their story told until the last has ended.
 
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
 use culvert_profiles::{ConfigError, ConfigFile, Effective, Surroundings, Warning, effective};
 use culvert_protocol::{Cause, Explain};
-use culvert_tunnel::{Status, TunnelConfig};
+use culvert_tunnel::{Bearer, Moderation, Outside, Status, TunnelConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -105,7 +105,14 @@ fn in_runtime(
     warnings: &[Warning],
 ) -> std::io::Result<End> {
     // One thread: an idle tunnel stays small, and a message never changes threads.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let moderation = Mutex::new(Moderation::new());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(move || {
+            let pause = moderation.lock().unwrap_or_else(PoisonError::into_inner).pause();
+            pause.into_iter().for_each(std::thread::sleep);
+        })
+        .build()?;
     let end = runtime.block_on(async {
         let mut signals = Signals::new()?;
         serve(told, tunnels, terminal, warnings, async || signals.next().await).await
@@ -173,7 +180,9 @@ async fn serve(
 async fn keep(config: TunnelConfig, company: Company, story: Story, stop: CancellationToken) -> Option<Stopped> {
     let (name, gateway) = (config.name.to_string(), config.gateway.to_string());
     let (sender, receiver) = watch::channel(Status::Off);
-    let engine = culvert_tunnel::run(config, sender, Arc::default(), stop, fastrand::Rng::new());
+    let bearer = config.token.clone().map_or_else(Bearer::none, Bearer::fixed);
+    let outside = Outside { bearer, ..Outside::default() };
+    let engine = culvert_tunnel::run(config, outside, sender, stop, fastrand::Rng::new());
     let cause = match company {
         Company::Alone => tokio::join!(engine, story.tell(receiver)).1,
         Company::Several => {

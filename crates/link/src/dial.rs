@@ -31,7 +31,7 @@ pub struct Dialler {
 }
 
 /// Whom to dial, and as whom.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The gateway.
     pub gateway: &'a GatewayAddress,

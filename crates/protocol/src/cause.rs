@@ -120,6 +120,16 @@ pub enum Cause {
         /// The gateway as the user named it.
         gateway: String,
     },
+    /// A secret that the configuration refers to cannot be had now.
+    #[error("{what}")]
+    Secret {
+        /// The problem's own stable code.
+        code: &'static str,
+        /// What happened, in its own words.
+        what: String,
+        /// What to do about it.
+        action: String,
+    },
     /// The gateway's registration was refused for a stated reason, or too often.
     #[error("the gateway refused to register this server: {reason}")]
     RegisterRefused {
@@ -278,6 +288,14 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether another token may be what it takes. The released ContextForge answers 403 to any that it does not take.
+    pub fn is_about_token(&self) -> bool {
+        matches!(
+            self,
+            Self::TokenRejected { .. } | Self::TokenMissing { .. } | Self::TokenExpired { .. } | Self::Forbidden { .. }
+        )
+    }
+
     /// Whether trying again can help.
     pub fn remedy(&self) -> Remedy {
         match self {
@@ -297,7 +315,8 @@ impl Cause {
             | Self::LinkSilent { .. }
             | Self::FrameTooLarge
             | Self::ServerExited { .. }
-            | Self::ServerLost { .. } => Remedy::Retry,
+            | Self::ServerLost { .. }
+            | Self::Secret { .. } => Remedy::Retry,
             Self::TokenRejected { .. }
             | Self::TokenMissing { .. }
             | Self::Forbidden { .. }
@@ -339,6 +358,7 @@ impl Explain for Cause {
             Self::NoSse { .. } => "gateway.no_sse",
             Self::Unavailable { .. } => "gateway.unavailable",
             Self::TokenRejected { .. } => "auth.rejected",
+            Self::Secret { code, .. } => code,
             Self::TokenMissing { .. } => "auth.missing",
             Self::Forbidden { .. } => "auth.forbidden",
             Self::TokenExpired { .. } => "auth.expired",
@@ -394,6 +414,7 @@ impl Explain for Cause {
                  token that it does not accept."
             }
             Self::TokenExpired { .. } => "Make a new token.",
+            Self::Secret { action, .. } => return Cow::Owned(action.clone()),
             Self::RegisterRefused { .. } => "Change what the gateway names, or ask whoever runs it.",
             Self::RegisterFailed { .. } | Self::RegisterTimeout { .. } => {
                 "The next try follows by itself. If it goes on, the gateway's log tells why."

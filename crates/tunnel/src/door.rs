@@ -1,18 +1,20 @@
 //! The way to one gateway, for whoever needs a link to it.
 
 use culvert_link::dial::{Dialled, Dialler, Request};
-use culvert_protocol::Cause;
 use culvert_protocol::address::Endpoint;
+use culvert_protocol::{Cause, Secret};
 use tracing::info;
 
 use crate::choice::{Choice, Plan};
 use crate::config::TunnelConfig;
+use crate::outside::Bearer;
 
 /// Dials one tunnel's gateway.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Door<'a> {
     pub(crate) dialler: &'a Dialler,
     pub(crate) config: &'a TunnelConfig,
+    pub(crate) bearer: &'a Bearer,
     /// The endpoint that took us last.
     pub(crate) endpoint: Option<Endpoint>,
     /// Over which carriage.
@@ -20,11 +22,21 @@ pub(crate) struct Door<'a> {
 }
 
 impl Door<'_> {
-    /// A fresh link; nothing has been said on it yet.
+    /// A fresh link; nothing has been said on it yet. A bearer that is refused is read again, once.
     pub(crate) async fn dial(&self, session_id: &str) -> Result<Dialled, Cause> {
-        let request = self.request(session_id);
+        match self.dial_as_planned(session_id).await {
+            Err(cause) if cause.is_about_token() && self.bearer.renewed().await => {
+                self.dial_as_planned(session_id).await
+            }
+            dialled => dialled,
+        }
+    }
+
+    async fn dial_as_planned(&self, session_id: &str) -> Result<Dialled, Cause> {
+        let token = self.bearer.present();
+        let request = self.request(session_id, token.as_ref());
         match self.choice.plan() {
-            Plan::WebSocket => self.dial_websocket(session_id).await,
+            Plan::WebSocket => self.dialler.dial(request).await,
             Plan::Sse => self.dialler.dial_sse(&request).await,
             Plan::WebSocketFirst => {
                 let undialled = match self.dialler.dial_websocket(&request).await {
@@ -63,7 +75,7 @@ impl Door<'_> {
                 ) => Err(cause),
                 Err(_) => {
                     self.choice.forget();
-                    self.dial_websocket(session_id).await
+                    self.dialler.dial(request).await
                 }
             },
         }
@@ -71,14 +83,15 @@ impl Door<'_> {
 
     /// A fresh link over WebSocket and nothing else.
     pub(crate) async fn dial_websocket(&self, session_id: &str) -> Result<Dialled, Cause> {
-        self.dialler.dial(self.request(session_id)).await
+        let token = self.bearer.present();
+        self.dialler.dial(self.request(session_id, token.as_ref())).await
     }
 
-    fn request<'r>(&'r self, session_id: &'r str) -> Request<'r> {
+    fn request<'r>(&'r self, session_id: &'r str, token: Option<&'r Secret>) -> Request<'r> {
         Request {
             gateway: &self.config.gateway,
             endpoint: self.endpoint,
-            token: self.config.token.as_ref(),
+            token,
             session_id,
             max_message: self.config.max_message,
         }

@@ -13,6 +13,8 @@ use crate::registration::Refusal;
 pub(crate) enum End {
     /// As asked.
     Stopped,
+    /// Nothing is in flight, and there is another token to register with.
+    TokenReplaced,
     /// The child ended; its callers were told.
     Server(Exit),
     /// The gateway turned the registration down.

@@ -20,8 +20,8 @@ use crate::choice::Choice;
 use crate::config::TunnelConfig;
 use crate::door::Door;
 use crate::end::End;
-use crate::ledger::Ledger;
 use crate::local::Launcher;
+use crate::outside::{Outside, Turn, woken};
 use crate::register::{self, Acknowledged, Dialect, Unacknowledged};
 use crate::registration::{Refusal, Refusals};
 use crate::report::Report;
@@ -44,28 +44,29 @@ const RESUME_CAP: Duration = Duration::from_secs(5);
 const LINK_MAY_WAIT: Duration = Duration::from_secs(5);
 
 /// Keeps one local server reachable through one gateway until `stop` is cancelled or only the user can help. The last
-/// status is [`Status::Stopped`]; no process is left by then. What happens meanwhile is kept account of in `ledger`, which
-/// serves one run at a time. `random` spreads the waits.
+/// status is [`Status::Stopped`]; no process is left by then. `random` spreads the waits.
 pub async fn run(
     config: TunnelConfig,
+    outside: Outside,
     status: watch::Sender<Status>,
-    ledger: Arc<Ledger>,
     stop: CancellationToken,
     random: fastrand::Rng,
 ) {
-    let report = Arc::new(Report::new(status, ledger.clone()));
+    let report = Arc::new(Report::new(status, outside.ledger.clone()));
     let mut session_ids = random.clone();
     session_ids.u64(..);
-    let launcher = Arc::new(Launcher::new(&config, ledger, session_ids.fork()));
+    let launcher = Arc::new(Launcher::new(&config, outside.ledger.clone(), session_ids.fork()));
     let mut engine = Engine {
         launcher,
         choice: Choice::new(&config),
         backoff: Backoff::new(config.retry.first, config.retry.cap, random),
         session_ids,
         config,
+        outside,
         dialler: Dialler::default(),
         report,
         stop,
+        renewed: false,
         served: None,
         proven: false,
         endpoint: None,
@@ -80,13 +81,24 @@ pub async fn run(
     engine.report.set(Status::Stopped { cause });
 }
 
+/// What became of one attempt.
+enum Tried {
+    /// It failed, or what came of it has ended.
+    Failed(Cause),
+    /// The next one may follow at once.
+    Again,
+}
+
 struct Engine {
     config: TunnelConfig,
+    outside: Outside,
     launcher: Arc<Launcher>,
     dialler: Dialler,
     choice: Choice,
     report: Arc<Report>,
     stop: CancellationToken,
+    /// Whether a token that ended a session was read again since the last one that did not.
+    renewed: bool,
     backoff: Backoff,
     session_ids: fastrand::Rng,
     served: Option<Served>,
@@ -102,7 +114,13 @@ impl Engine {
     /// Tries until asked to stop (`None`) or until trying is of no use.
     async fn keep_up(&mut self) -> Option<Cause> {
         loop {
-            let cause = self.attempt().await?;
+            let cause = match self.attempt().await? {
+                Tried::Failed(cause) => cause,
+                Tried::Again => continue,
+            };
+            if cause.is_about_token() && !self.renewed && self.renew().await {
+                continue;
+            }
             if cause.remedy() == Remedy::Stop {
                 return Some(cause);
             }
@@ -112,13 +130,26 @@ impl Engine {
             let wait = self.next_wait(&cause);
             debug!(code = cause.code(), wait_ms = wait.as_millis(), "waiting: {cause}");
             self.report.waiting(self.backoff.tries(), wait, cause);
+            let wake = &mut self.outside.wake;
+            wake.mark_unchanged();
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep(wait) => {}
+                () = woken(wake) => {}
                 // Woken: what was so may be so no more.
                 () = standby::mind(&mut self.served, &self.report) => self.choice.forget(),
             }
+        }
+    }
+
+    /// Has the token read again, once; whether there is another one.
+    async fn renew(&mut self) -> bool {
+        self.renewed = true;
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            renewed = self.outside.bearer.renewed() => renewed,
         }
     }
 
@@ -132,19 +163,19 @@ impl Engine {
     }
 
     /// One try: a server that works, a link, a registration, and all that follows. `None`: asked to stop.
-    async fn attempt(&mut self) -> Option<Cause> {
+    async fn attempt(&mut self) -> Option<Tried> {
         let stop = self.stop.clone();
         let session_id = session_id(&mut self.session_ids);
-        let (link, acknowledged) = tokio::select! {
+        let (link, acknowledged, turn) = tokio::select! {
             biased;
             () = stop.cancelled() => return None,
             ready = self.get_registered(&session_id) => match ready {
                 Ok(ready) => ready,
-                Err(cause) => return Some(cause),
+                Err(cause) => return Some(Tried::Failed(cause)),
             },
         };
         let Some(mut served) = self.served.take() else {
-            return Some(Cause::Internal { detail: "a link without a server".to_owned() });
+            return Some(Tried::Failed(Cause::Internal { detail: "a link without a server".to_owned() }));
         };
         let began = Instant::now();
         let Acknowledged { session_id, dialect } = acknowledged;
@@ -153,15 +184,26 @@ impl Engine {
             Dialect::Base | Dialect::Mute if link.carriage == Carriage::Sse => {
                 self.served = Some(served);
                 let detail = "it does not speak the channels dialect".to_owned();
-                return Some(Cause::NoSse { gateway: self.config.gateway.to_string(), detail });
+                return Some(Tried::Failed(Cause::NoSse { gateway: self.config.gateway.to_string(), detail }));
             }
             Dialect::Base | Dialect::Mute => {
                 let progress = if matches!(dialect, Dialect::Base) { Progress::Processing } else { Progress::Mute };
-                let end = base::serve(link, &mut served, &self.config, session_id, progress, &self.report, &stop).await;
+                let registration = base::Registration { id: session_id, progress, turn };
+                let end = base::serve(
+                    link,
+                    &mut served,
+                    &self.config,
+                    &self.outside.bearer,
+                    registration,
+                    &self.report,
+                    &stop,
+                )
+                .await;
                 self.served = Some(served);
                 end
             }
             Dialect::Channels(grant) => {
+                drop(turn);
                 let backoff = Backoff::new(self.config.retry.first, RESUME_CAP, self.session_ids.fork());
                 let session = channels::Session {
                     config: &self.config,
@@ -169,6 +211,7 @@ impl Engine {
                     door: self.door(),
                     report: &self.report,
                     stop: &stop,
+                    wake: self.outside.wake.clone(),
                     id: session_id,
                     grant,
                     backoff,
@@ -183,19 +226,28 @@ impl Engine {
         if stop.is_cancelled() {
             return None;
         }
+        if matches!(end, End::TokenReplaced) {
+            return Some(Tried::Again);
+        }
         let cause = self.sort(end)?;
         if began.elapsed() >= HEALTHY_AFTER {
             self.backoff.reset();
+            self.renewed = false;
         }
         if matches!(cause, Cause::ServerExited { .. } | Cause::ServerLost { .. }) {
             self.bury().await;
         }
-        Some(cause)
+        Some(Tried::Failed(cause))
     }
 
     /// A link on which the gateway has acknowledged us, with a server that works behind it.
-    async fn get_registered(&mut self, session_id: &str) -> Result<(Dialled, Acknowledged), Cause> {
+    async fn get_registered(&mut self, session_id: &str) -> Result<(Dialled, Acknowledged, Turn), Cause> {
         let mut link = self.get_ready(session_id).await?;
+        let (ready, turnstile) = (Instant::now(), self.outside.turnstile.clone());
+        let turn = turnstile.turn().await;
+        if ready.elapsed() > LINK_MAY_WAIT {
+            link = self.dial(session_id).await?;
+        }
         self.endpoint = Some(link.endpoint);
         self.report.set(Status::Registering);
         let registered = register::register(&mut link, &self.config, session_id).await;
@@ -211,7 +263,7 @@ impl Engine {
             _ => {}
         }
         match registered {
-            Ok(acknowledged) => Ok((link, acknowledged)),
+            Ok(acknowledged) => Ok((link, acknowledged, turn)),
             Err(Unacknowledged::Refused(refusal)) => Err(self.refusals.cause(refusal)),
             Err(Unacknowledged::Link(end)) => Err(link_cause(end, false, || self.config.gateway.to_string())),
         }
@@ -266,7 +318,13 @@ impl Engine {
     }
 
     fn door(&self) -> Door<'_> {
-        Door { dialler: &self.dialler, config: &self.config, endpoint: self.endpoint, choice: &self.choice }
+        Door {
+            dialler: &self.dialler,
+            config: &self.config,
+            bearer: &self.outside.bearer,
+            endpoint: self.endpoint,
+            choice: &self.choice,
+        }
     }
 
     /// What an ended session means for the next try.
@@ -277,7 +335,7 @@ impl Engine {
             self.refusals.forget();
         }
         let cause = match end {
-            End::Stopped => return None,
+            End::Stopped | End::TokenReplaced => return None,
             End::Refused(refusal) => return Some(self.refusals.cause(refusal)),
             End::Cause(cause) => cause,
             End::Server(exit) => {

@@ -20,6 +20,7 @@ use crate::handshake;
 use crate::http::headers::Credentials;
 use crate::local::Letter;
 use crate::local_answer;
+use crate::moderation;
 use crate::pending::{CallKind, NotTaken};
 use crate::probe;
 use crate::registration::Refusal;
@@ -49,6 +50,7 @@ impl Session<'_> {
                 }
                 Err(end) => return End::Link(end, self.lock().registered.map(|since| since.elapsed())),
             };
+            moderation::count();
             let envelope = match Envelope::parse(&text) {
                 Ok(envelope) => envelope,
                 Err(error) => {
@@ -132,8 +134,7 @@ impl Session<'_> {
                     "initialize" => CallKind::Initialize,
                     _ => CallKind::Plain,
                 };
-                let token = message.param(&["_meta", "progressToken"]).ok().flatten();
-                let token = token.and_then(|token| Id::from_json(token.get()));
+                let token = progress_token(&message);
                 let until = Instant::now() + self.config.request_timeout;
                 let taken = self.lock().pending.insert(id.clone(), raw_id, kind, token, until);
                 if let Ok(name) = &taken {
@@ -255,4 +256,14 @@ impl Session<'_> {
         self.lock().stalled = !taken;
         taken
     }
+}
+
+/// The token under which the caller wants to hear of progress.
+fn progress_token(message: &Message<'_>) -> Option<Id> {
+    let params = message.params()?.get();
+    // Most calls have none, and a look for the name costs less than reading all params; only escapes could hide it.
+    if !params.contains("progressToken") && !params.contains("\\u") {
+        return None;
+    }
+    Id::of(message.param(&["_meta", "progressToken"]).ok()??).ok()
 }

@@ -26,6 +26,7 @@ use crate::end::End;
 use crate::figures::Direction;
 use crate::handshake::Greeting;
 use crate::local::{Input, Local};
+use crate::outside::{Bearer, Turn};
 use crate::pending::{Overdue, Pending};
 use crate::probe;
 use crate::registration::Refusal;
@@ -72,6 +73,8 @@ struct Shared<'a> {
     stalled: bool,
     /// Whether no new calls are taken any more.
     draining: bool,
+    /// Held until the registration is complete.
+    turn: Option<Turn>,
 }
 
 /// How far the registration is when a session begins.
@@ -83,18 +86,29 @@ pub(crate) enum Progress {
     Mute,
 }
 
+/// A registration that the gateway has acknowledged.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    /// The gateway's name for the session.
+    pub(crate) id: String,
+    pub(crate) progress: Progress,
+    /// Lasts until the registration is complete.
+    pub(crate) turn: Turn,
+}
+
 /// Serves the local server over `link` until one of them ends or `stop` is cancelled.
 pub(crate) async fn serve(
     link: Dialled,
     served: &mut Served,
     config: &TunnelConfig,
-    session_id: String,
-    progress: Progress,
+    bearer: &Bearer,
+    registration: Registration,
     report: &Report,
     stop: &CancellationToken,
 ) -> End {
     let Dialled { sender, mut receiver, .. } = link;
     let Served { child, greeting, pending } = served;
+    let Registration { id: session_id, progress, turn } = registration;
     let shared = Shared {
         pending,
         writer: Writer::new(&session_id),
@@ -108,6 +122,7 @@ pub(crate) async fn serve(
         heartbeat_sent: None,
         stalled: false,
         draining: false,
+        turn: Some(turn),
     };
     let ledger = report.ledger();
     ledger.figures().watch_queue(Direction::FromServer, sender.gauge());
@@ -131,6 +146,7 @@ pub(crate) async fn serve(
                 end = session.read_gateway(&mut receiver) => end,
                 end = session.read_child(child) => end,
                 end = session.tick() => end,
+                end = session.outlive_token(bearer) => end,
                 never = probe::keep_asking(&session.input, greeting.era, report, config.probe_interval) => match never {},
             }
         });
@@ -169,6 +185,15 @@ impl<'a> Session<'a> {
         let _ = timeout(self.config.drain, quiet).await;
     }
 
+    /// Completes when there is another token and nothing is in flight that a new registration would cut off.
+    async fn outlive_token(&self, bearer: &Bearer) -> End {
+        bearer.replaced().await;
+        while !self.lock().pending.is_quiet() {
+            self.settled.notified().await;
+        }
+        End::TokenReplaced
+    }
+
     /// The registration is complete.
     fn registered(&self, mut notices: Vec<Notice>) {
         if self.config.keepalive > limits::KEEPALIVE_WARN {
@@ -176,6 +201,7 @@ impl<'a> Session<'a> {
         }
         let mut shared = self.lock();
         shared.registered = Some(Instant::now());
+        shared.turn = None;
         self.report.online(Carriage::WebSocket, shared.session_id.clone(), self.greeting.tools, notices);
     }
 
@@ -244,7 +270,9 @@ impl<'a> Session<'a> {
                 let words = format!("the local server {exit}");
                 RpcError::tunnel("server.exited", words)
             }
-            End::Stopped => RpcError::tunnel("tunnel.stopped", "the tunnel to this server was stopped by its owner"),
+            End::Stopped | End::TokenReplaced => {
+                RpcError::tunnel("tunnel.stopped", "the tunnel to this server was stopped by its owner")
+            }
             End::Refused(_) | End::Cause(_) => {
                 RpcError::tunnel("register.refused", "the gateway refused to register this server")
             }

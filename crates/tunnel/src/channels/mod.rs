@@ -17,6 +17,7 @@ use culvert_protocol::channels::Side;
 use culvert_protocol::channels::control::{Control, Grant};
 use culvert_protocol::envelope::{Envelope, Kind, Writer};
 use culvert_protocol::{limits, text};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -44,6 +45,8 @@ pub(crate) struct Session<'a> {
     pub(crate) door: Door<'a>,
     pub(crate) report: &'a Arc<Report>,
     pub(crate) stop: &'a CancellationToken,
+    /// Changed to end a wait between tries.
+    pub(crate) wake: watch::Receiver<()>,
     /// The gateway's name for it.
     pub(crate) id: String,
     pub(crate) grant: Grant,
@@ -147,8 +150,8 @@ impl<'a> Session<'a> {
                     carrier.send_text(writer.heartbeat()).await;
                 }
                 dialled = moving.dialled(self), if registered.is_some() => match dialled {
-                    Some(link) => self.move_over(carrier, link).await,
-                    None => self.door.choice.blocked(),
+                    Ok(link) => self.move_over(carrier, link).await,
+                    Err(reason) => self.stay(reason),
                 },
                 () = &mut overdue, if registered.is_none() => return End::Refused(Refusal::Overdue),
             }

@@ -11,6 +11,7 @@ use tracing::{debug, info};
 
 use super::Session;
 use crate::end::End;
+use crate::outside::woken;
 
 /// Children wait so much longer than the gateway does: it is the gateway that says that it is too late.
 const EXTRA_GRACE: Duration = Duration::from_secs(30);
@@ -59,10 +60,12 @@ impl Session<'_> {
         };
         loop {
             self.report.waiting(self.backoff.tries(), wait, cause.clone());
+            self.wake.mark_unchanged();
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(End::Stopped),
                 () = tokio::time::sleep(wait) => {}
+                () = woken(&mut self.wake) => {}
             }
             self.attempts += 1;
             let tried = tokio::select! {
