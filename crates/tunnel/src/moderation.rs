@@ -20,11 +20,14 @@ const LONGEST: f64 = 450e-6;
 /// A pause that gathers less than this on average is not worth it: callers wait for each answer before they go on.
 const WORTH: f64 = 4.0;
 
-/// For so many wake-ups no pause is tried after those before were not worth it.
-const HELD_OFF: u32 = 200;
+/// For so many wake-ups no pause is tried after those before were not worth it: at first, and at most, as it doubles.
+const HELD_OFF: (u32, u32) = (200, 6400);
 
-/// How much one wake-up changes the averages.
-const WEIGHT: f64 = 0.1;
+/// How much one wake-up changes the average interval.
+const WAKE_WEIGHT: f64 = 0.1;
+
+/// How much one pause changes the average of what pauses gather.
+const PAUSE_WEIGHT: f64 = 0.5;
 
 /// Messages that base tunnels of this process have moved, whichever direction. One count for all of them, because it is
 /// the thread they share that pauses.
@@ -46,13 +49,14 @@ pub struct Moderation {
     gathered: f64,
     paused: bool,
     held_off: u32,
+    next_hold: u32,
 }
 
 impl Moderation {
     /// One that has seen nothing yet.
     pub fn new() -> Self {
         let (moved, woken) = (MOVED.load(Ordering::Relaxed), Instant::now());
-        Self { moved, woken, interval: 1.0, gathered: BATCH, paused: false, held_off: 0 }
+        Self { moved, woken, interval: 1.0, gathered: 2.0 * WORTH, paused: false, held_off: 0, next_hold: HELD_OFF.0 }
     }
 
     /// How long the thread should stay away now, at most half a millisecond; `None`: not at all.
@@ -67,11 +71,14 @@ impl Moderation {
         }
         let (fresh, elapsed) = (fresh as f64, now.duration_since(self.woken).as_secs_f64());
         (self.moved, self.woken) = (moved, now);
-        self.interval += (elapsed / fresh - self.interval) * WEIGHT;
+        self.interval += (elapsed / fresh - self.interval) * WAKE_WEIGHT;
         if std::mem::take(&mut self.paused) {
-            self.gathered += (fresh - self.gathered) * WEIGHT;
+            self.gathered += (fresh - self.gathered) * PAUSE_WEIGHT;
             if self.gathered < WORTH {
-                (self.held_off, self.gathered) = (HELD_OFF, BATCH);
+                (self.held_off, self.gathered) = (self.next_hold, 2.0 * WORTH);
+                self.next_hold = (2 * self.next_hold).min(HELD_OFF.1);
+            } else if fresh >= WORTH {
+                self.next_hold = HELD_OFF.0;
             }
         }
         if self.held_off > 0 {
@@ -124,14 +131,16 @@ mod tests {
     #[test]
     fn one_call_after_the_other_is_hardly_slowed() {
         let (paused, moved) = share_paused(Duration::from_micros(20), |_| 1);
-        assert!(paused < 0.15, "{paused} of the time");
-        assert!(moved > 40_000, "{moved}");
+        assert!(paused < 0.05, "{paused} of the time");
+        assert!(moved > 47_000, "{moved}");
     }
 
     #[test]
     fn few_calls_and_dense_ones_are_left_alone() {
         assert_eq!(share_paused(Duration::from_micros(100), |_| 2).0, 0.0);
-        assert_eq!(share_paused(Duration::from_micros(100), |_| 40).0, 0.0);
+        // Until the average has come down to it.
+        let (paused, _) = share_paused(Duration::from_micros(100), |time| (time.as_nanos() / 2_500) as u64);
+        assert!(paused < 0.02, "{paused} of the time");
     }
 
     #[test]
