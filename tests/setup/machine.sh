@@ -39,7 +39,14 @@ need_packages() {
     else
         command -v cc >/dev/null || missing="gcc libc6-dev"
     fi
-    case "$part" in demo | ui) ;; *) command -v git >/dev/null || missing="$missing git" ;; esac
+    case "$part" in demo | ui) ;; *)
+        command -v git >/dev/null || missing="$missing git"
+        # A real keychain on a session bus of its own.
+        command -v gnome-keyring-daemon >/dev/null || missing="$missing gnome-keyring"
+        command -v dbus-run-session >/dev/null || missing="$missing dbus-daemon"
+        command -v secret-tool >/dev/null || missing="$missing libsecret-tools"
+        ;;
+    esac
     python3 -c 'import venv, ensurepip' 2>/dev/null || fitting_python >/dev/null ||
         missing="$missing python3-venv ca-certificates"
     # shellcheck disable=SC2086 # a list of words

@@ -24,6 +24,9 @@ pub const SERVICE: &str = "culvert";
 /// user, whom the caller had better show.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the window for the password is waited for before another one may be opened.
+const UNLOCKING: Duration = Duration::from_secs(120);
+
 /// How many requests may wait for their turn.
 const QUEUE: usize = 16;
 
@@ -40,6 +43,8 @@ pub enum Prompt {
 pub(super) trait Store: Send {
     /// Whether the entry cannot be had before the user has unlocked something.
     fn is_locked(&mut self, name: &str) -> Result<bool, KeychainError>;
+    /// Asks the user to unlock it, and waits.
+    fn unlock(&mut self, name: &str) -> Result<(), KeychainError>;
     /// The entry's secret.
     fn get(&mut self, name: &str) -> Result<Secret, KeychainError>;
     /// Makes or replaces the entry.
@@ -111,7 +116,7 @@ impl Keychain {
     /// Makes or replaces an entry.
     ///
     /// # Errors
-    /// [`KeychainError`]. After `Locked` from an allowed prompt, and after `Silent`, it may still be done later.
+    /// [`KeychainError`]. After `Silent` it may still be done later; after any other nothing was changed.
     pub async fn set(&self, name: &str, secret: Secret, prompt: Prompt) -> Result<(), KeychainError> {
         self.ask(name, Wish::Set(secret), prompt).await.map(drop)
     }
@@ -158,22 +163,35 @@ fn serve(mut store: impl Store, queue: &Receiver<Request>, stage: &Stage) {
         if answer.is_closed() {
             continue;
         }
-        let done = match (store.is_locked(&name), prompt) {
-            (Err(error), _) => Err(error),
-            (Ok(true), Prompt::Never) => Err(KeychainError::Locked),
-            (Ok(locked), _) => {
-                stage.0.store(if locked { Stage::ASKS_ITS_USER } else { Stage::WORKING }, Ordering::Relaxed);
-                let done = match wish {
-                    Wish::Get => store.get(&name),
-                    Wish::Set(secret) => store.set(&name, &secret).map(|()| Secret::default()),
-                    Wish::Delete => store.delete(&name).map(|()| Secret::default()),
-                };
-                stage.0.store(Stage::WORKING, Ordering::Relaxed);
-                done
-            }
+        if let Err(error) = open(&mut store, &name, prompt, stage) {
+            let _ = answer.send(Err(error));
+            continue;
+        }
+        // The user took long to unlock it.
+        if answer.is_closed() {
+            continue;
+        }
+        let done = match wish {
+            Wish::Get => store.get(&name),
+            Wish::Set(secret) => store.set(&name, &secret).map(|()| Secret::default()),
+            Wish::Delete => store.delete(&name).map(|()| Secret::default()),
         };
         let _ = answer.send(done);
     }
+}
+
+/// Makes sure that the store is open, if need be and allowed by its user.
+fn open(store: &mut impl Store, name: &str, prompt: Prompt, stage: &Stage) -> Result<(), KeychainError> {
+    if !store.is_locked(name)? {
+        return Ok(());
+    }
+    if prompt == Prompt::Never {
+        return Err(KeychainError::Locked);
+    }
+    stage.0.store(Stage::ASKS_ITS_USER, Ordering::Relaxed);
+    let unlocked = store.unlock(name);
+    stage.0.store(Stage::WORKING, Ordering::Relaxed);
+    unlocked
 }
 
 #[cfg(test)]

@@ -47,6 +47,10 @@ impl Store for SystemStore {
         is_locked(name)
     }
 
+    fn unlock(&mut self, name: &str) -> Result<(), KeychainError> {
+        unlock(name)
+    }
+
     fn get(&mut self, name: &str) -> Result<Secret, KeychainError> {
         let bytes = Zeroizing::new(self.with(name, Entry::get_secret)?);
         let shown = text::clean(name, 100);
@@ -84,34 +88,97 @@ fn absent(error: &(dyn std::error::Error + 'static)) -> KeychainError {
 mod platform {
     use std::collections::HashMap;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use keyring_core::{CredentialStore, Error};
-    use secret_service::blocking::SecretService;
-    use secret_service::{EncryptionType, Error as ServiceError};
+    use secret_service::{Collection, EncryptionType, Error as ServiceError, Item, SecretService};
+    use tokio::time::{sleep, timeout};
     use zbus_secret_service_keyring_store::Store;
 
-    use super::super::SERVICE;
+    use super::super::{SERVICE, UNLOCKING};
     use super::{KeychainError, absent, text};
+
+    /// How often it is looked whether the keyring is open by now, by whatever way, or gone.
+    const LOOK: Duration = Duration::from_millis(250);
 
     pub(super) fn open() -> Result<Arc<CredentialStore>, Error> {
         Ok(Store::new()?)
     }
 
-    /// Whether the entry, or where there is none the default collection, in which it would be made, is locked. Asked
-    /// on a connection of its own, because the store would open the password's window.
     pub(super) fn is_locked(name: &str) -> Result<bool, KeychainError> {
-        // Nothing secret is asked for, so nothing need be encrypted.
-        let service = SecretService::connect(EncryptionType::Plain).map_err(|error| failed(&error))?;
-        let attributes = HashMap::from([("service", SERVICE), ("username", name)]);
-        let found = service.search_items(attributes).map_err(|error| failed(&error))?;
-        if !found.unlocked.is_empty() || !found.locked.is_empty() {
-            return Ok(!found.locked.is_empty());
+        wait(async { Ok(Locked::of(&connect().await?, name).await?.is_some()) })
+    }
+
+    /// Opens the password's window and waits until the keyring is open. Not left to the store, which would wait for a
+    /// window whose keyring has gone for ever.
+    pub(super) fn unlock(name: &str) -> Result<(), KeychainError> {
+        wait(async {
+            let service = connect().await?;
+            let Some(locked) = Locked::of(&service, name).await? else { return Ok(()) };
+            let answered = async {
+                match &locked {
+                    Locked::Item(item) => item.unlock().await,
+                    Locked::Collection(collection) => collection.unlock().await,
+                }
+            };
+            let opened = async {
+                while locked.is_still().await? {
+                    sleep(LOOK).await;
+                }
+                Ok(())
+            };
+            let either = async {
+                tokio::select! {
+                    answer = answered => answer,
+                    opened = opened => opened,
+                }
+            };
+            timeout(UNLOCKING, either).await.unwrap_or(Err(ServiceError::Locked))
+        })
+    }
+
+    /// Runs on this thread, where nothing else does.
+    fn wait<T>(what: impl Future<Output = Result<T, ServiceError>>) -> Result<T, KeychainError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| KeychainError::Refused(text::clean(&error.to_string(), 200)))?;
+        runtime.block_on(what).map_err(|error| failed(&error))
+    }
+
+    /// A connection for what is no secret, so nothing need be encrypted.
+    async fn connect() -> Result<SecretService<'static>, ServiceError> {
+        SecretService::connect(EncryptionType::Plain).await
+    }
+
+    /// What must be opened before an entry can be had: the entry, or where there is none the default collection, in
+    /// which it would be made.
+    enum Locked<'a> {
+        Item(Item<'a>),
+        Collection(Collection<'a>),
+    }
+
+    impl<'a> Locked<'a> {
+        /// `None` when all is open.
+        async fn of(service: &'a SecretService<'_>, name: &str) -> Result<Option<Self>, ServiceError> {
+            let found = service.search_items(HashMap::from([("service", SERVICE), ("username", name)])).await?;
+            if let Some(item) = found.locked.into_iter().next() {
+                return Ok(Some(Self::Item(item)));
+            }
+            if !found.unlocked.is_empty() {
+                return Ok(None);
+            }
+            match service.get_default_collection().await {
+                Ok(collection) => Ok(collection.is_locked().await?.then_some(Self::Collection(collection))),
+                // There is none, so nothing in it is locked.
+                Err(ServiceError::NoResult) => Ok(None),
+                Err(error) => Err(error),
+            }
         }
-        match service.get_default_collection() {
-            Ok(collection) => collection.is_locked().map_err(|error| failed(&error)),
-            // There is none, so nothing in it is locked.
-            Err(ServiceError::NoResult) => Ok(false),
-            Err(error) => Err(failed(&error)),
+
+        async fn is_still(&self) -> Result<bool, ServiceError> {
+            match self {
+                Self::Item(item) => item.is_locked().await,
+                Self::Collection(collection) => collection.is_locked().await,
+            }
         }
     }
 
@@ -158,6 +225,10 @@ mod platform {
         Ok(false)
     }
 
+    pub(super) fn unlock(_name: &str) -> Result<(), KeychainError> {
+        Ok(())
+    }
+
     pub(super) fn no_access(_error: &(dyn std::error::Error + 'static)) -> KeychainError {
         KeychainError::Locked
     }
@@ -185,6 +256,10 @@ mod platform {
         Ok(false)
     }
 
+    pub(super) fn unlock(_name: &str) -> Result<(), KeychainError> {
+        Ok(())
+    }
+
     pub(super) fn no_access(_error: &(dyn std::error::Error + 'static)) -> KeychainError {
         KeychainError::Locked
     }
@@ -194,4 +269,7 @@ mod platform {
     }
 }
 
-use platform::{is_absent, is_locked, no_access, open};
+use platform::{is_absent, is_locked, no_access, open, unlock};
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

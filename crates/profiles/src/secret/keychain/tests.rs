@@ -47,6 +47,10 @@ impl Store for Toy {
         Ok(self.state().locked)
     }
 
+    fn unlock(&mut self, name: &str) -> Result<(), KeychainError> {
+        self.act(&format!("unlock for {name}"), |state| if state.locked { Err(KeychainError::Locked) } else { Ok(()) })
+    }
+
     fn get(&mut self, name: &str) -> Result<Secret, KeychainError> {
         let none = || KeychainError::NoEntry(name.to_owned());
         self.act(&format!("get {name}"), |state| state.entries.get(name).map(Secret::new).ok_or_else(none))
@@ -99,7 +103,28 @@ async fn a_locked_one_is_left_alone_unless_its_user_may_be_asked() {
     answer.send(()).unwrap();
     answer.send(()).unwrap();
     assert_eq!(keychain.get("b", Prompt::Never).await, Err(KeychainError::NoEntry("b".to_owned())));
-    assert_eq!(toy.state().asked, ["get a", "get b"]);
+    assert_eq!(toy.state().asked, ["unlock for a", "get b"]);
+}
+
+#[tokio::test]
+async fn one_who_unlocks_in_time_is_served() {
+    let toy = Toy::default();
+    toy.state().entries.insert("a".to_owned(), "one".to_owned());
+    toy.state().locked = true;
+    let keychain = keychain(&toy, PATIENCE);
+    assert_eq!(keychain.get("a", Prompt::Allowed).await, Err(KeychainError::Locked), "dismissed");
+    let answer = toy.gated();
+    let asked = tokio::spawn({
+        let keychain = keychain.clone();
+        async move { keychain.get("a", Prompt::Allowed).await }
+    });
+    while keychain.stage.0.load(Ordering::Relaxed) != Stage::ASKS_ITS_USER {
+        tokio::task::yield_now().await;
+    }
+    toy.state().locked = false;
+    answer.send(()).unwrap();
+    answer.send(()).unwrap();
+    assert_eq!(asked.await.unwrap(), Ok(Secret::new("one")));
 }
 
 #[tokio::test]
