@@ -141,7 +141,7 @@ impl Session {
             }
         }
         // On a POST it would make a stream of what could be plain JSON, and some clients limit what a stream may bring.
-        if kind == Kind::Told && concerns_no_call(message.method()) && self.general.has_listener() {
+        if kind == Kind::Told && concerns_no_call(&message.method()) && self.general.has_listener() {
             return Some((self.general.clone(), kind));
         }
         let stream = state.calls.only_post().or_else(|| {
