@@ -152,7 +152,8 @@ async fn last_of(pipe: Option<impl AsyncRead + Unpin>, tail: &mut Vec<u8>) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::time::Instant;
 

@@ -22,7 +22,7 @@ pub const SERVICE: &str = "culvert";
 
 /// How long a caller waits for an answer. One that is there comes within milliseconds; a longer wait is one for the
 /// user, whom the caller had better show.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the window for the password is waited for before another one may be opened.
 const UNLOCKING: Duration = Duration::from_secs(120);

@@ -225,5 +225,6 @@ impl Supply for Source {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -1,10 +1,11 @@
 //! A secret that is kept fresh: whoever uses it sees the newest, and may ask for it to be read again.
 
-use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use culvert_protocol::Secret;
+use culvert_tunnel::Bearer;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
@@ -86,7 +87,7 @@ pub type Again = oneshot::Sender<Reread>;
 
 /// How it stands with a secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Condition {
+pub struct SecretCondition {
     /// How often it was read, with or without success.
     pub reads: u64,
     /// Why the last read failed. The secret of the last good one still stands, if there was one.
@@ -105,7 +106,7 @@ pub struct Watched(pub(super) Arc<Ends>);
 #[derive(Debug)]
 pub(super) struct Ends {
     secret: watch::Receiver<Option<Secret>>,
-    condition: watch::Receiver<Condition>,
+    condition: watch::Receiver<SecretCondition>,
     again: mpsc::Sender<Again>,
 }
 
@@ -113,7 +114,7 @@ impl Watched {
     /// Keeps what `supply` gives. Within a tokio runtime.
     pub(super) fn spawn(supply: impl Supply, clock: Clock) -> Self {
         let (secret, newest) = watch::channel(None);
-        let (condition, newest_condition) = watch::channel(Condition::default());
+        let (condition, newest_condition) = watch::channel(SecretCondition::default());
         let (again, requests) = mpsc::channel(REQUESTS);
         let keeper = Keeper { supply, clock, secret, condition, requests, asked: Vec::new(), is_another: false };
         tokio::spawn(keeper.keep());
@@ -126,13 +127,23 @@ impl Watched {
     }
 
     /// How it stands with it.
-    pub fn condition(&self) -> watch::Receiver<Condition> {
+    pub fn condition(&self) -> watch::Receiver<SecretCondition> {
         self.0.condition.clone()
     }
 
     /// The way to ask for it to be read again. Requests that wait together are answered by one read.
     pub fn again(&self) -> mpsc::Sender<Again> {
         self.0.again.clone()
+    }
+
+    /// The same for the engine of a tunnel.
+    pub fn bearer(&self) -> Bearer {
+        let kept = self.clone();
+        let renew = move || -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            let kept = kept.clone();
+            Box::pin(async move { drop(kept.refresh().await) })
+        };
+        Bearer::live(self.secret(), Arc::new(renew))
     }
 
     /// Waits for the first read.
@@ -169,7 +180,7 @@ struct Keeper<S> {
     supply: S,
     clock: Clock,
     secret: watch::Sender<Option<Secret>>,
-    condition: watch::Sender<Condition>,
+    condition: watch::Sender<SecretCondition>,
     requests: mpsc::Receiver<Again>,
     /// Who waits for the next read.
     asked: Vec<Again>,

@@ -271,5 +271,6 @@ mod platform {
 
 use platform::{is_absent, is_locked, no_access, open, unlock};
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
