@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use culvert_profiles::{ConfigError, Key, LocalHeaders, LogLevel, Origin, Settings, Sourced};
+use culvert_profiles::{ConfigError, GivenGateway, Key, LocalHeaders, LogLevel, Origin, Settings, Sourced};
 use culvert_protocol::Secret;
 use culvert_tunnel::Transport;
 
@@ -179,7 +179,7 @@ impl RunArgs {
             let flag = key.about().flag?;
             value.clone().map(|value| Sourced::new(value, Origin::Flag(flag)))
         }
-        let addresses: Vec<_> = self.gateway.iter().flat_map(|text| culvert_profiles::addresses(text)).collect();
+        let gateways: Vec<_> = self.gateway.iter().flat_map(|text| GivenGateway::all_in(text)).collect();
         let headers = self.local_header.iter().map(|header| header.0.expose());
         let headers = LocalHeaders::from_flags(headers).map_err(|problem| {
             let (key, origin) = (Key::LocalHeaders, Origin::Flag("--local-header"));
@@ -187,16 +187,12 @@ impl RunArgs {
         })?;
         Ok(Settings {
             local_stdio: given(&self.local_stdio, Key::LocalStdio),
-            args: None,
-            env: None,
-            cwd: None,
             local_streamable_http: given(&self.local_streamable_http, Key::LocalStreamableHttp),
             local_sse: given(&self.local_sse, Key::LocalSse),
             local_headers: given(&(!self.local_header.is_empty()).then_some(headers), Key::LocalHeaders),
-            forward_auth: None,
             server_name: given(&self.server_name, Key::ServerName),
             server_description: given(&self.server_description, Key::ServerDescription),
-            gateway: given(&(!self.gateway.is_empty()).then_some(addresses), Key::Gateway),
+            gateway: given(&(!self.gateway.is_empty()).then_some(gateways), Key::Gateway),
             token: given(&self.token.as_ref().map(|token| token.0.clone()), Key::Token),
             transport: given(&self.transport, Key::Transport),
             reconnect_delay: given(&self.reconnect_delay, Key::ReconnectDelay),
@@ -210,6 +206,7 @@ impl RunArgs {
             start_timeout: given(&self.start_timeout, Key::StartTimeout),
             allow_plaintext: given(&self.allow_plaintext.then_some(true), Key::AllowPlaintext),
             log_level: given(&self.output.level(), Key::LogLevel),
+            ..Settings::default()
         })
     }
 }
@@ -314,7 +311,8 @@ mod tests {
     #[test]
     fn several_gateways_may_be_named() {
         let several = settings(&["--gateway", "https://a", "--gateway=https://b, https://c"]);
-        assert_eq!(value(several.gateway).unwrap(), ["https://a", "https://b", "https://c"]);
+        let addresses = value(several.gateway).unwrap().into_iter().map(|gateway| gateway.address);
+        assert_eq!(addresses.collect::<Vec<_>>(), ["https://a", "https://b", "https://c"]);
         assert_eq!(value(settings(&[]).gateway), None);
     }
 

@@ -47,7 +47,8 @@ impl From<&Cause> for Exit {
             Cause::TokenRejected { .. }
             | Cause::TokenMissing { .. }
             | Cause::Forbidden { .. }
-            | Cause::TokenExpired { .. } => Self::Token,
+            | Cause::TokenExpired { .. }
+            | Cause::Secret { .. } => Self::Token,
             Cause::RegisterRefused { .. }
             | Cause::RegisterFailed { .. }
             | Cause::RegisterTimeout { .. }
@@ -95,6 +96,10 @@ impl From<&ConfigError> for Exit {
             | ConfigError::Unsupported { .. }
             | ConfigError::Value { .. }
             | ConfigError::Name { .. }
+            | ConfigError::Labels { .. }
+            | ConfigError::Duplicate { .. }
+            | ConfigError::NeedsValue { .. }
+            | ConfigError::EmptyFolder { .. }
             | ConfigError::Placeholder { .. }
             | ConfigError::Missing { .. } => Self::Configuration,
             ConfigError::BadUrl { .. } | ConfigError::Plaintext { .. } => Self::Gateway,

@@ -16,7 +16,7 @@ fn only(settings: Settings) -> TunnelConfig {
 pub(crate) fn by_address(url: &str) -> TunnelConfig {
     only(Settings {
         local_streamable_http: flag(Key::LocalStreamableHttp, url.to_owned()),
-        gateway: flag(Key::Gateway, vec!["https://gw.example.com".to_owned()]),
+        gateway: flag(Key::Gateway, vec!["https://gw.example.com".to_owned().into()]),
         ..Settings::default()
     })
 }
@@ -25,7 +25,7 @@ pub(crate) fn by_address(url: &str) -> TunnelConfig {
 pub(crate) fn tunnel(command: &str, gateway: &str, name: &str) -> TunnelConfig {
     only(Settings {
         local_stdio: flag(Key::LocalStdio, command.to_owned()),
-        gateway: flag(Key::Gateway, vec![gateway.to_owned()]),
+        gateway: flag(Key::Gateway, vec![gateway.to_owned().into()]),
         server_name: flag(Key::ServerName, name.to_owned()),
         ..Settings::default()
     })

@@ -1,22 +1,26 @@
-//! All layers together: merged, checked, and turned into what the engine takes.
+//! One server's settings, checked and turned into a profile, and all of a configuration made ready at once.
 
 mod gateways;
 mod local_server;
 
-use culvert_protocol::{ServerName, limits, text};
-use culvert_tunnel::{Children, LocalServer, Notice, Retry, Transport, TunnelConfig};
+use std::collections::BTreeMap;
 
-use self::gateways::{bearer, gateways};
+use culvert_protocol::{Labels, ServerName, limits, text};
+use culvert_tunnel::{Children, Notice, Retry, Transport, TunnelConfig};
+
+use self::gateways::gateways;
 use self::local_server::{apart, forward_auth, local_server};
-use crate::environment;
 use crate::error::{ConfigError, Unsupported};
 use crate::file::ConfigFile;
 use crate::key::Key;
+use crate::labels::GivenLabels;
 use crate::level::LogLevel;
+use crate::load::{Loaded, loaded};
 use crate::naming::made_name;
-use crate::origin::{Origin, Place, Sourced};
+use crate::origin::{Place, Sourced};
 use crate::placeholder::filled;
-use crate::secret;
+use crate::profile::{Profile, ProfileKey, ProfileTunnel, Secrets};
+use crate::secret::follow;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 use crate::warning::Warning;
@@ -50,8 +54,8 @@ impl Effective {
     }
 }
 
-/// Lays flags over the environment over the file over the defaults, and checks what comes out. A key inside a
-/// `servers:` entry wins for that entry.
+/// Everything of a configuration at once, for those to whom one wrong entry is as bad as all: secrets are read too, as
+/// far as that takes no time.
 ///
 /// # Errors
 /// The first [`ConfigError`] met.
@@ -60,121 +64,86 @@ pub fn effective(
     file: Option<ConfigFile>,
     surroundings: &Surroundings<'_>,
 ) -> Result<Effective, ConfigError> {
-    let environment = environment::settings(&flags, surroundings)?;
-    let ConfigFile { top, servers } = file.unwrap_or_default();
-    let shared = flags.over(environment).over(top);
-    let log_level = shared.log_level.as_ref().map_or_else(LogLevel::default, |level| level.value);
-    let several = servers.as_ref().and_then(|all| all.get(1).map(|(_, place)| (all.len(), place.clone())));
-    let entries = match servers {
-        Some(servers) if !servers.is_empty() => {
-            nothing_beside_servers(&shared, &servers)?;
-            servers.into_iter().map(|(entry, _)| entry_over(entry, shared.clone())).collect()
+    let Loaded { profiles, broken, log_level, mut warnings, hidden } = loaded(flags, file, surroundings)?;
+    if let Some(broken) = broken.into_iter().next() {
+        return Err(broken.error);
+    }
+    let second = profiles.get(1).and_then(|profile| profile.place.clone());
+    let several = second.map(|place| (profiles.len(), place));
+    let mut tunnels = Vec::new();
+    for profile in profiles {
+        for warning in profile.warnings {
+            warn(&mut warnings, warning);
         }
-        _ => vec![shared],
-    };
-    let mut warnings = Vec::new();
-    let mut tunnels = Vec::with_capacity(entries.len());
-    for entry in entries {
-        tunnels.extend(tunnels_of(entry, surroundings, &mut warnings)?);
+        for tunnel in &profile.tunnels {
+            tunnels.push(tunnel.complete(&hidden, &mut |reference| follow(reference, surroundings))?);
+        }
     }
     Ok(Effective { tunnels, log_level, warnings, several })
 }
 
 /// Adds a warning that is not there yet.
-fn warn(warnings: &mut Vec<Warning>, warning: Warning) {
+pub(crate) fn warn(warnings: &mut Vec<Warning>, warning: Warning) {
     if !warnings.contains(&warning) {
         warnings.push(warning);
     }
 }
 
-/// A command or name for one server says nothing where the file lists its servers.
-fn nothing_beside_servers(shared: &Settings, servers: &[(Settings, Place)]) -> Result<(), ConfigError> {
-    const OF_ONE_SERVER: [Key; 10] = [
-        Key::LocalStdio,
-        Key::Args,
-        Key::Env,
-        Key::Cwd,
-        Key::LocalStreamableHttp,
-        Key::LocalSse,
-        Key::LocalHeaders,
-        Key::ForwardAuth,
-        Key::ServerName,
-        Key::ServerDescription,
-    ];
-    for key in OF_ONE_SERVER {
-        match (shared.origin(key), servers) {
-            (None, _) | (_, []) => {}
-            (Some(Origin::File(at)), _) => {
-                return Err(ConfigError::Unsupported { at: at.clone(), what: Unsupported::BesideServers(key) });
-            }
-            (Some(Origin::Flag(name) | Origin::Variable(name)), [(_, at), ..]) => {
-                return Err(ConfigError::Unsupported { at: at.clone(), what: Unsupported::FlagBesideServers(name) });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A token goes only to gateways that were given where it was: one entry's own gateway does not get everyone's token.
-fn entry_over(entry: Settings, mut shared: Settings) -> Settings {
-    if entry.gateway.is_some() {
-        shared.token = None;
-    }
-    entry.over(shared)
-}
-
-/// One tunnel to each gateway that `settings` name.
-fn tunnels_of(
-    settings: Settings,
+/// The profile that one server's settings, all layers together, come to.
+pub(crate) fn profile(
+    settings: &Settings,
+    place: Option<Place>,
     surroundings: &Surroundings<'_>,
-    warnings: &mut Vec<Warning>,
-) -> Result<Vec<TunnelConfig>, ConfigError> {
-    let mut server = local_server(&settings, surroundings, warnings)?;
-    let gateways = gateways(&settings, warnings)?;
-    let variable = settings.token.as_ref().and_then(|token| secret::variable(&token.value));
-    if let (LocalServer::Stdio(command), Some(name)) = (&mut server, variable) {
-        // The child inherits the environment, and the token is not its business.
-        command.env.entry(name.to_owned()).or_default();
-    }
-    let token = settings.token.as_ref().map(|token| bearer(token, surroundings, warnings)).transpose()?;
+) -> Result<Profile, ConfigError> {
+    let mut warnings = Vec::new();
+    let server = local_server(settings, surroundings, &mut warnings)?;
+    let gateways = gateways(settings, surroundings, &mut warnings)?;
     let name = match &settings.server_name {
         Some(given) => given_name(given, surroundings)?,
-        None => made_name(&server, surroundings),
+        None => made_name(&server.server, surroundings),
     };
     let description = description(settings.server_description.as_ref(), surroundings)?;
+    let labels = labels(settings.labels.as_ref(), surroundings)?;
+    let host = Some(text::clean(&surroundings.host, 255)).filter(|host| !host.is_empty());
     let keepalive = value(&settings.keepalive, limits::KEEPALIVE_DEFAULT);
     if keepalive > limits::KEEPALIVE_WARN {
-        warn(warnings, Warning::Notice(Notice::SlowKeepalive(keepalive)));
+        warn(&mut warnings, Warning::Notice(Notice::SlowKeepalive(keepalive)));
     }
     let default = Retry::default();
     let first = value(&settings.reconnect_delay, default.first);
-    let children = children(&settings)?;
-    let forward_auth = forward_auth(&settings)?;
-    let tunnel = |gateway| TunnelConfig {
-        name: name.clone(),
-        description: description.clone(),
-        server: server.clone(),
-        forward_auth: forward_auth.clone(),
-        gateway,
-        token: token.clone(),
-        retry: Retry {
-            first,
-            cap: default.cap.max(first),
-            max: settings.max_retries.as_ref().map(|given| given.value).filter(|tries| *tries > 0),
-            ..default
+    let children = children(settings)?;
+    let forward_auth = forward_auth(settings)?;
+    let tunnel = |(gateway, token)| ProfileTunnel {
+        config: TunnelConfig {
+            name: name.clone(),
+            description: description.clone(),
+            server: server.server.clone(),
+            forward_auth: forward_auth.clone(),
+            gateway,
+            token: None,
+            retry: Retry {
+                first,
+                cap: default.cap.max(first),
+                max: settings.max_retries.as_ref().map(|given| given.value).filter(|tries| *tries > 0),
+                ..default
+            },
+            keepalive,
+            request_timeout: value(&settings.request_timeout, limits::REQUEST_TIMEOUT_DEFAULT),
+            transport: value(&settings.transport, Transport::default()),
+            children,
+            max_message: value(&settings.max_message_size, limits::MAX_MESSAGE_DEFAULT),
+            start_timeout: value(&settings.start_timeout, limits::START_TIMEOUT_DEFAULT),
+            labels: labels.clone(),
+            host: host.clone(),
+            probe_interval: limits::PROBE_INTERVAL_DEFAULT,
+            drain: limits::DRAIN_DEFAULT,
         },
-        keepalive,
-        request_timeout: value(&settings.request_timeout, limits::REQUEST_TIMEOUT_DEFAULT),
-        transport: value(&settings.transport, Transport::default()),
-        children,
-        max_message: value(&settings.max_message_size, limits::MAX_MESSAGE_DEFAULT),
-        start_timeout: value(&settings.start_timeout, limits::START_TIMEOUT_DEFAULT),
-        labels: Default::default(),
-        host: Some(surroundings.host.to_owned()).filter(|host| !host.is_empty()),
-        probe_interval: limits::PROBE_INTERVAL_DEFAULT,
-        drain: limits::DRAIN_DEFAULT,
+        secrets: Secrets { token, env: server.env.clone(), headers: server.headers.clone() },
     };
-    Ok(gateways.into_iter().map(tunnel).collect())
+    let id = settings.id.as_ref().map(|id| id.value);
+    let tunnels = gateways.into_iter().map(tunnel).collect();
+    let start = value(&settings.start, Default::default());
+    Ok(Profile { key: ProfileKey::new(id, &name), id, name, place, start, labels, tunnels, warnings })
 }
 
 fn value<T: Copy>(given: &Option<Sourced<T>>, default: T) -> T {
@@ -216,6 +185,17 @@ fn description(
     })?;
     let cleaned = text::clean(&filled, LONGEST_DESCRIPTION);
     Ok((!cleaned.is_empty()).then_some(cleaned))
+}
+
+fn labels(given: Option<&Sourced<GivenLabels>>, surroundings: &Surroundings<'_>) -> Result<Labels, ConfigError> {
+    let Some(Sourced { value, origin }) = given else { return Ok(Labels::default()) };
+    let filled = |(name, text): (&String, &String)| Ok((name.clone(), filled(text, surroundings)?.trim().to_owned()));
+    let all = value.0.iter().map(filled).collect::<Result<BTreeMap<_, _>, _>>();
+    let all = all.map_err(|problem| {
+        let (origin, key) = (origin.clone(), Key::Labels);
+        ConfigError::Placeholder { origin, key, problem }
+    })?;
+    Labels::new(all).map_err(|problem| ConfigError::Labels { origin: origin.clone(), problem })
 }
 
 #[cfg(test)]

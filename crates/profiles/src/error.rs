@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use culvert_protocol::Explain;
 use culvert_protocol::address::BadAddress;
 use culvert_protocol::name::BadName;
+use culvert_protocol::{BadLabels, Explain, text};
 use culvert_tunnel::{BadHeader, BadUrl};
 use thiserror::Error;
 
 use crate::command::BadCommand;
+use crate::foreign::Open;
 use crate::key::Key;
 use crate::origin::{Origin, Place, shown};
 use crate::placeholder::BadPlaceholder;
@@ -71,6 +72,14 @@ pub enum ConfigError {
         origin: Origin,
         /// Which rule it breaks.
         problem: BadName,
+    },
+    /// Labels that gateways would not take.
+    #[error("{origin}{}: {problem}", of_file(origin, Key::Labels))]
+    Labels {
+        /// Who gave them.
+        origin: Origin,
+        /// Which rule they break.
+        problem: BadLabels,
     },
     /// A placeholder that cannot be filled in.
     #[error("{origin}{}: {problem}", of_file(origin, *key))]
@@ -144,6 +153,28 @@ pub enum ConfigError {
         /// The gateway.
         gateway: String,
     },
+    /// An entry that another one stands in the way of.
+    #[error("{at}: {what}")]
+    Duplicate {
+        /// Where.
+        at: Place,
+        /// What both have.
+        what: Duplicate,
+    },
+    /// An entry of another client's file leaves something open.
+    #[error("{at}: {}", open(what))]
+    NeedsValue {
+        /// Where.
+        at: Place,
+        /// What is open.
+        what: Open,
+    },
+    /// A folder of profiles without any.
+    #[error("the folder {} holds no profile", shown(folder))]
+    EmptyFolder {
+        /// The folder as the user named it.
+        folder: PathBuf,
+    },
     /// A command that cannot be split into words.
     #[error("{origin}{}: the command cannot be read: {problem}", of_file(origin, Key::LocalStdio))]
     Command {
@@ -154,6 +185,27 @@ pub enum ConfigError {
     },
 }
 
+/// What of an entry another one has already.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Duplicate {
+    /// Both would displace each other there for ever.
+    #[error("{name:?} is registered at {gateway} already by {first}")]
+    Name {
+        /// The name.
+        name: String,
+        /// The gateway.
+        gateway: String,
+        /// The other entry.
+        first: Place,
+    },
+    /// Two profiles cannot be told apart.
+    #[error("the id is that of {first} already")]
+    Id {
+        /// The other entry.
+        first: Place,
+    },
+}
+
 /// What a configuration file asks for in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unsupported {
@@ -161,7 +213,7 @@ pub enum Unsupported {
     #[error("{0} servers in one file are not supported yet")]
     SeveralServers(usize),
     /// The file of another program.
-    #[error("files with mcpServers are not supported yet")]
+    #[error("a file with mcpServers is JSON")]
     McpServers,
     /// A key for the whole process inside a `servers:` entry.
     #[error("the key {0} belongs at the top level of the file, not to one server")]
@@ -183,12 +235,16 @@ impl Explain for ConfigError {
             Self::Unsupported { .. } => "config.unsupported",
             Self::Value { .. }
             | Self::Name { .. }
+            | Self::Labels { .. }
             | Self::Placeholder { .. }
             | Self::Header { .. }
             | Self::BadServerUrl { .. } => "config.value",
             Self::PlaintextServer { .. } => "config.plaintext",
             Self::Missing { .. } => "config.missing",
             Self::Conflict { .. } => "config.conflict",
+            Self::Duplicate { .. } => "config.duplicate",
+            Self::EmptyFolder { .. } => "config.empty",
+            Self::NeedsValue { .. } => "config.needs_value",
             Self::BadUrl { .. } => "gateway.bad_url",
             Self::Plaintext { .. } => "gateway.plaintext",
             Self::Command { .. } => "command.invalid",
@@ -207,7 +263,7 @@ impl Explain for ConfigError {
                 "Give each server a file of its own, and start culvert run once for each."
             }
             Self::Unsupported { what: Unsupported::McpServers, .. } => {
-                "Write the server's command as local_stdio in a file of its own, or give it with --local-stdio."
+                "Write it as JSON, or list the servers with servers."
             }
             Self::Unsupported { what: Unsupported::InEntry(_), .. } => "Move it to the top level.",
             Self::Unsupported { .. } => "Write it into the server's entry.",
@@ -218,7 +274,19 @@ impl Explain for ConfigError {
                 "Put the value into a variable or a file: --local-header NAME=env:VARIABLE, --local-header NAME=file:PATH."
             }
             Self::Conflict { .. } => "Leave one of the two out.",
-            Self::Value { origin, .. } | Self::Name { origin, .. } | Self::Header { origin, .. } => {
+            Self::Duplicate { what: Duplicate::Name { .. }, .. } => {
+                "Give one of the two another name, or another gateway."
+            }
+            Self::Duplicate { what: Duplicate::Id { .. }, .. } => {
+                "Remove the line with the id from the file that was copied."
+            }
+            Self::NeedsValue { what: Open::Variable(_), .. } => "Set the variable, or write its value out.",
+            Self::NeedsValue { .. } => "Write the value out.",
+            Self::EmptyFolder { .. } => "Put profiles into it, in files that end in .yaml, .yml or .json.",
+            Self::Value { origin, .. }
+            | Self::Name { origin, .. }
+            | Self::Labels { origin, .. }
+            | Self::Header { origin, .. } => {
                 return Cow::Owned(format!("Correct the value of {}.", where_to(origin)));
             }
             Self::Placeholder { .. } => "Set the variable, or write the text out.",
@@ -271,6 +339,19 @@ fn missing(key: Key) -> &'static str {
         Key::LocalStdio => "no local server: nothing says which command to run",
         Key::Gateway => "no gateway: nothing says where to register",
         _ => "a needed value is missing",
+    }
+}
+
+fn open(what: &Open) -> String {
+    match what {
+        Open::Variable(name) => format!("the environment variable {} is not set", text::clean(name, 80)),
+        Open::Input(name) => {
+            let name = text::clean(name, 80);
+            format!("${{input:{name}}} stands for something that only its own client knows")
+        }
+        Open::Place(name) => {
+            format!("${{{}}} stands for something that only its own client knows", text::clean(name, 80))
+        }
     }
 }
 

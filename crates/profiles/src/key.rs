@@ -12,6 +12,8 @@ pub enum Key {
     Args,
     /// Its environment, beyond what it inherits.
     Env,
+    /// The same for values that are secrets: references to them.
+    SecretEnv,
     /// The folder that it runs in.
     Cwd,
     /// The address of a local server that speaks Streamable HTTP.
@@ -26,6 +28,8 @@ pub enum Key {
     ServerName,
     /// What the gateway's catalog says about it.
     ServerDescription,
+    /// What tells this server from others.
+    Labels,
     /// Where to register.
     Gateway,
     /// The bearer for the gateway.
@@ -54,6 +58,10 @@ pub enum Key {
     AllowPlaintext,
     /// How much the log tells.
     LogLevel,
+    /// Whether a saved profile is started by itself.
+    Start,
+    /// What a saved profile is known by, whatever its name.
+    Id,
 }
 
 /// What a key's value looks like in a file.
@@ -61,8 +69,8 @@ pub enum Key {
 pub enum Shape {
     /// One text, number or truth value.
     Text,
-    /// One text, or a list of them.
-    TextOrList,
+    /// An address, a mapping of `url` and `token`, or a list of either.
+    Gateways,
     /// A list of texts.
     List,
     /// A mapping from text to text.
@@ -100,10 +108,11 @@ const fn only_in_files(name: &'static str, shape: Shape) -> About {
 
 impl Key {
     /// Every key, in the order of the documentation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::LocalStdio,
         Self::Args,
         Self::Env,
+        Self::SecretEnv,
         Self::Cwd,
         Self::LocalStreamableHttp,
         Self::LocalSse,
@@ -111,6 +120,7 @@ impl Key {
         Self::ForwardAuth,
         Self::ServerName,
         Self::ServerDescription,
+        Self::Labels,
         Self::Gateway,
         Self::Token,
         Self::Transport,
@@ -125,6 +135,8 @@ impl Key {
         Self::StartTimeout,
         Self::AllowPlaintext,
         Self::LogLevel,
+        Self::Start,
+        Self::Id,
     ];
 
     /// What there is to know about it.
@@ -134,6 +146,7 @@ impl Key {
             Self::LocalStdio => About { alias: Some("command"), ..plain("local_stdio", "--local-stdio") },
             Self::Args => only_in_files("args", Shape::List),
             Self::Env => only_in_files("env", Shape::Map),
+            Self::SecretEnv => only_in_files("secret_env", Shape::Map),
             Self::Cwd => only_in_files("cwd", Shape::Text),
             Self::LocalStreamableHttp => plain("local_streamable_http", "--local-streamable-http"),
             Self::LocalSse => plain("local_sse", "--local-sse"),
@@ -143,9 +156,11 @@ impl Key {
             Self::ServerDescription => {
                 About { alias: Some("description"), ..plain("server_description", "--server-description") }
             }
+            Self::Labels => only_in_files("labels", Shape::Map),
             Self::Gateway => About {
                 variable: Some("REVERSE_PROXY_GATEWAY"),
-                shape: Shape::TextOrList,
+                alias: Some("gateways"),
+                shape: Shape::Gateways,
                 ..plain("gateway", "--gateway")
             },
             Self::Token => About { variable: Some("REVERSE_PROXY_TOKEN"), ..plain("token", "--token") },
@@ -185,6 +200,8 @@ impl Key {
                 default: Some("INFO"),
                 ..plain("log_level", "--log-level")
             },
+            Self::Start => About { default: Some("last"), ..only_in_files("start", Shape::Text) },
+            Self::Id => only_in_files("id", Shape::Text),
         }
     }
 
@@ -255,7 +272,7 @@ mod tests {
             ("logLevel", Some("log_level")),
             ("local-stdio", Some("local_stdio")),
             ("local_header", Some("local_headers")),
-            ("gateways", Some("gateway")),
+            ("gatewys", Some("gateways")),
             ("maxSessions", Some("max_sessions")),
             ("arguments", None),
             ("colour", None),

@@ -4,38 +4,63 @@
 //! defaults) and checks the whole into the engine's own configuration. Nothing here starts anything, and whatever of
 //! the machine plays a part is handed in as [`Surroundings`].
 
+mod atomic;
 mod command;
+mod compare;
 mod document;
+mod draft;
 mod effective;
 mod environment;
 mod error;
 mod file;
+mod folder;
+mod folders;
+mod foreign;
+mod gateway;
 mod headers;
 mod key;
+mod labels;
 mod level;
+mod load;
 mod naming;
 mod origin;
 mod package;
 mod placeholder;
+mod profile;
 mod secret;
 mod settings;
+mod store;
 mod surroundings;
 mod value;
+mod wanted;
 mod warning;
 
 pub use command::{BadCommand, Platform, split};
+pub use compare::{Change, Step, compare};
+pub use draft::{Draft, DraftGateway};
 pub use effective::{Effective, effective};
-pub use error::ConfigError;
-pub use file::ConfigFile;
+pub use error::{ConfigError, Duplicate, Unsupported};
+pub use file::{ConfigFile, Entry, Written};
+pub use folders::{Folders, System};
+pub use foreign::{ForeignEntry, Open};
+pub use gateway::GivenGateway;
 pub use headers::LocalHeaders;
 pub use key::{About, Key, Shape};
+pub use labels::GivenLabels;
 pub use level::LogLevel;
+pub use load::{Loaded, loaded};
 pub use naming::made_name;
 pub use origin::{Origin, Place, Sourced};
-pub use secret::{BadReference, SecretRef};
-pub use settings::{ChildEnvironment, Settings};
+pub use profile::{Broken, Profile, ProfileId, ProfileKey, ProfileTunnel, Secrets, Start, TunnelKey};
+pub use secret::{
+    Again, BadReference, Expiry, Keychain, KeychainError, Prompt, Reread, SERVICE, SecretCondition, SecretError,
+    SecretNotice, SecretRef, SecretSources, Volume, Watched,
+};
+pub use settings::{ChildEnvironment, SecretEnvironment, Settings};
+pub use store::{Content, OnBroken, Saved, Store, StoreError};
 pub use surroundings::Surroundings;
 pub use value::{BadValue, addresses, bytes, retries, seconds, sessions, transport};
+pub use wanted::{Wanted, WantedFile};
 pub use warning::Warning;
 
 #[cfg(test)]

@@ -1,6 +1,14 @@
-//! References to secrets, `env:NAME` and `file:PATH`, and what they refer to.
+//! References to secrets, and what they refer to.
 
+mod command;
+mod expiry;
+mod file;
+mod group;
+mod keychain;
+mod problem;
 mod reference;
+mod sources;
+mod watched;
 
 use std::io;
 use std::path::Path;
@@ -10,41 +18,33 @@ use culvert_protocol::Secret;
 use crate::surroundings::Surroundings;
 use crate::value::BadValue;
 
+pub use expiry::Expiry;
+pub use keychain::{Keychain, Prompt, SERVICE};
+pub use problem::{KeychainError, SecretError, SecretNotice, Volume};
 pub use reference::{BadReference, SecretRef};
+pub use sources::SecretSources;
+pub use watched::{Again, Reread, SecretCondition, Watched};
 
-/// What a configured secret stands for.
-pub(crate) enum Meant {
-    /// What it refers to.
-    Referred(Secret),
-    /// Itself.
-    Literal,
-}
-
-/// The variable that a text refers to, as `env:NAME`.
-pub(crate) fn variable(text: &Secret) -> Option<&str> {
-    text.expose().strip_prefix("env:").map(str::trim)
-}
-
-/// What `text` stands for. A path is one from the folder that Culvert was started in.
+/// The secret behind a reference, as far as it can be read at once: a keychain and a command take time.
 ///
 /// # Errors
 /// [`BadValue`] for a reference that leads nowhere, to nothing, or of a kind that is not read here.
-pub(crate) fn meant(text: &Secret, surroundings: &Surroundings<'_>) -> Result<Meant, BadValue> {
-    let referred = match text.expose().split_once(':') {
-        Some(("env", name)) => Secret::new(surroundings.variable(name.trim()).ok_or(BadValue::UnsetVariable)?),
-        Some(("file", path)) => {
-            let read = |path: &str| (surroundings.secret_file)(&surroundings.folder.join(Path::new(path)));
-            let text = match path.trim() {
-                "" => Err(io::ErrorKind::NotFound.into()),
-                path => read(path),
-            };
-            Secret::new(text.map_err(|error| BadValue::UnreadableFile(error.kind()))?)
-        }
-        Some(("keychain" | "command", _)) => return Err(BadValue::Reference),
-        _ if text.is_empty() => return Err(BadValue::Empty),
-        _ => return Ok(Meant::Literal),
+pub(crate) fn follow(reference: &SecretRef, surroundings: &Surroundings<'_>) -> Result<Secret, BadValue> {
+    let read = |path: &Path| {
+        let text = (surroundings.secret_file)(&surroundings.folder.join(path));
+        text.map(Secret::new).map_err(|error| BadValue::UnreadableFile(error.kind()))
     };
-    if referred.is_empty() { Err(BadValue::Empty) } else { Ok(Meant::Referred(referred)) }
+    let secret = match reference {
+        SecretRef::Literal(secret) => secret.clone(),
+        SecretRef::Env(name) => Secret::new(surroundings.variable(name).ok_or(BadValue::UnsetVariable)?),
+        SecretRef::File(path) => read(path)?,
+        SecretRef::Credential(name) => {
+            let folder = surroundings.variable("CREDENTIALS_DIRECTORY");
+            read(&Path::new(&folder.ok_or(BadValue::UnreadableFile(io::ErrorKind::NotFound))?).join(name))?
+        }
+        SecretRef::Keychain(_) | SecretRef::Command(_) => return Err(BadValue::Reference),
+    };
+    if secret.is_empty() { Err(BadValue::Empty) } else { Ok(secret) }
 }
 
 #[cfg(test)]
@@ -54,9 +54,14 @@ mod tests {
 
     fn referred(text: &str) -> Result<String, BadValue> {
         let surroundings = Surroundings {
-            variable: &|name| (name == "KEY").then(|| " from variable ".to_owned()),
+            variable: &|name| match name {
+                "KEY" => Some(" from variable ".to_owned()),
+                "CREDENTIALS_DIRECTORY" => Some("/run/credentials/culvert".to_owned()),
+                _ => None,
+            },
             secret_file: &|path| match path.to_str() {
                 Some("/home/ann/key") => Ok("from file\n".to_owned()),
+                Some("/run/credentials/culvert/gw") => Ok("from systemd\n".to_owned()),
                 Some("/empty") => Ok("\n".to_owned()),
                 _ => Err(io::ErrorKind::NotFound.into()),
             },
@@ -64,10 +69,7 @@ mod tests {
             folder: "/home/ann".into(),
             platform: Platform::Unix,
         };
-        Ok(match meant(&Secret::new(text), &surroundings)? {
-            Meant::Referred(secret) => secret.expose().to_owned(),
-            Meant::Literal => "literal".to_owned(),
-        })
+        Ok(follow(&SecretRef::parse(text, Platform::Unix)?, &surroundings)?.expose().to_owned())
     }
 
     #[test]
@@ -75,18 +77,18 @@ mod tests {
         assert_eq!(referred("env:KEY").as_deref(), Ok("from variable"));
         assert_eq!(referred("file:key").as_deref(), Ok("from file"));
         assert_eq!(referred("file:/home/ann/key").as_deref(), Ok("from file"));
-        assert_eq!(referred("hunter2").as_deref(), Ok("literal"));
-        assert_eq!(referred("environment:x").as_deref(), Ok("literal"));
+        assert_eq!(referred("credential:gw").as_deref(), Ok("from systemd"));
+        assert_eq!(referred("hunter2").as_deref(), Ok("hunter2"));
     }
 
     #[test]
     fn what_leads_nowhere_is_refused() {
         assert_eq!(referred("env:NOPE"), Err(BadValue::UnsetVariable));
         assert_eq!(referred("file:nope"), Err(BadValue::UnreadableFile(io::ErrorKind::NotFound)));
-        assert_eq!(referred("file:"), Err(BadValue::UnreadableFile(io::ErrorKind::NotFound)));
+        assert_eq!(referred("file:"), Err(BadReference::Nameless("file").into()));
+        assert_eq!(referred("credential:nope"), Err(BadValue::UnreadableFile(io::ErrorKind::NotFound)));
         assert_eq!(referred("file:/empty"), Err(BadValue::Empty));
         assert_eq!(referred("keychain:k"), Err(BadValue::Reference));
         assert_eq!(referred("command:pass gw"), Err(BadValue::Reference));
-        assert_eq!(referred(" "), Err(BadValue::Empty));
     }
 }

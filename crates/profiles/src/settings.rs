@@ -10,10 +10,13 @@ use culvert_tunnel::Transport;
 
 use crate::document::Raw;
 use crate::error::ConfigError;
+use crate::gateway::GivenGateway;
 use crate::headers::LocalHeaders;
 use crate::key::Key;
+use crate::labels::GivenLabels;
 use crate::level::LogLevel;
 use crate::origin::{Origin, Sourced};
+use crate::profile::{ProfileId, Start};
 use crate::value::{self, BadValue};
 
 /// What one layer says, each key as in [`Key`]. Laid over each other, the higher layer's values win one by one.
@@ -23,6 +26,7 @@ pub struct Settings {
     pub local_stdio: Option<Sourced<String>>,
     pub args: Option<Sourced<Vec<String>>>,
     pub env: Option<Sourced<ChildEnvironment>>,
+    pub secret_env: Option<Sourced<SecretEnvironment>>,
     pub cwd: Option<Sourced<PathBuf>>,
     pub local_streamable_http: Option<Sourced<String>>,
     pub local_sse: Option<Sourced<String>>,
@@ -30,7 +34,8 @@ pub struct Settings {
     pub forward_auth: Option<Sourced<Vec<String>>>,
     pub server_name: Option<Sourced<String>>,
     pub server_description: Option<Sourced<String>>,
-    pub gateway: Option<Sourced<Vec<String>>>,
+    pub labels: Option<Sourced<GivenLabels>>,
+    pub gateway: Option<Sourced<Vec<GivenGateway>>>,
     pub token: Option<Sourced<Secret>>,
     pub transport: Option<Sourced<Transport>>,
     pub reconnect_delay: Option<Sourced<Duration>>,
@@ -44,6 +49,8 @@ pub struct Settings {
     pub start_timeout: Option<Sourced<Duration>>,
     pub allow_plaintext: Option<Sourced<bool>>,
     pub log_level: Option<Sourced<LogLevel>>,
+    pub start: Option<Sourced<Start>>,
+    pub id: Option<Sourced<ProfileId>>,
 }
 
 /// Variables for a child process. Servers are handed their own secrets in these, so `Debug` shows names only.
@@ -51,6 +58,16 @@ pub struct Settings {
 pub struct ChildEnvironment(pub BTreeMap<String, String>);
 
 impl fmt::Debug for ChildEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Variables for a child process, each with a reference to its value. `Debug` shows names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SecretEnvironment(pub BTreeMap<String, Secret>);
+
+impl fmt::Debug for SecretEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
@@ -65,7 +82,7 @@ impl Settings {
     pub fn over(self, lower: Self) -> Self {
         let by_address = self.local_streamable_http.is_some() || self.local_sse.is_some();
         let lower = match (by_address, self.local_stdio.is_some()) {
-            (true, _) => Self { env: None, cwd: None, ..lower.without_local_server() },
+            (true, _) => Self { env: None, secret_env: None, cwd: None, ..lower.without_local_server() },
             (false, true) => lower.without_local_server(),
             (false, false) => lower,
         };
@@ -73,6 +90,7 @@ impl Settings {
             local_stdio: self.local_stdio.or(lower.local_stdio),
             args: self.args.or(lower.args),
             env: self.env.or(lower.env),
+            secret_env: self.secret_env.or(lower.secret_env),
             cwd: self.cwd.or(lower.cwd),
             local_streamable_http: self.local_streamable_http.or(lower.local_streamable_http),
             local_sse: self.local_sse.or(lower.local_sse),
@@ -80,6 +98,7 @@ impl Settings {
             forward_auth: self.forward_auth.or(lower.forward_auth),
             server_name: self.server_name.or(lower.server_name),
             server_description: self.server_description.or(lower.server_description),
+            labels: GivenLabels::merged(self.labels, lower.labels),
             gateway: self.gateway.or(lower.gateway),
             token: self.token.or(lower.token),
             transport: self.transport.or(lower.transport),
@@ -94,6 +113,8 @@ impl Settings {
             start_timeout: self.start_timeout.or(lower.start_timeout),
             allow_plaintext: self.allow_plaintext.or(lower.allow_plaintext),
             log_level: self.log_level.or(lower.log_level),
+            start: self.start.or(lower.start),
+            id: self.id.or(lower.id),
         }
     }
 
@@ -120,6 +141,7 @@ impl Settings {
             Key::LocalStdio => of(&self.local_stdio),
             Key::Args => of(&self.args),
             Key::Env => of(&self.env),
+            Key::SecretEnv => of(&self.secret_env),
             Key::Cwd => of(&self.cwd),
             Key::LocalStreamableHttp => of(&self.local_streamable_http),
             Key::LocalSse => of(&self.local_sse),
@@ -127,6 +149,7 @@ impl Settings {
             Key::ForwardAuth => of(&self.forward_auth),
             Key::ServerName => of(&self.server_name),
             Key::ServerDescription => of(&self.server_description),
+            Key::Labels => of(&self.labels),
             Key::Gateway => of(&self.gateway),
             Key::Token => of(&self.token),
             Key::Transport => of(&self.transport),
@@ -141,6 +164,8 @@ impl Settings {
             Key::StartTimeout => of(&self.start_timeout),
             Key::AllowPlaintext => of(&self.allow_plaintext),
             Key::LogLevel => of(&self.log_level),
+            Key::Start => of(&self.start),
+            Key::Id => of(&self.id),
         }
     }
 
@@ -163,6 +188,12 @@ impl Settings {
                 check_environment(&env).map_err(bad)?;
                 self.env = Some(Sourced::new(ChildEnvironment(env), to()));
             }
+            (Key::SecretEnv, Raw::Map(env)) => {
+                check_environment(&env).map_err(bad)?;
+                let env = env.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+                self.secret_env = Some(Sourced::new(SecretEnvironment(env), to()));
+            }
+            (Key::Labels, Raw::Map(labels)) => self.labels = Some(Sourced::new(GivenLabels(labels), to())),
             (Key::LocalStdio, Raw::Text(text)) => self.local_stdio = Some(Sourced::new(text, to())),
             (Key::Cwd, Raw::Text(text)) => {
                 let problem = match text.trim() {
@@ -183,10 +214,10 @@ impl Settings {
             (Key::ForwardAuth, Raw::List(names)) => self.forward_auth = Some(Sourced::new(names, to())),
             (Key::ServerName, Raw::Text(text)) => self.server_name = Some(Sourced::new(text, to())),
             (Key::ServerDescription, Raw::Text(text)) => self.server_description = Some(Sourced::new(text, to())),
-            (Key::Gateway, Raw::Text(text)) => self.gateway = Some(Sourced::new(value::addresses(&text), to())),
-            (Key::Gateway, Raw::List(list)) => {
-                let all = list.iter().flat_map(|text| value::addresses(text)).collect();
-                self.gateway = Some(Sourced::new(all, to()));
+            (Key::Gateway, Raw::Text(text)) => self.gateway = Some(Sourced::new(GivenGateway::all_in(&text), to())),
+            (Key::Gateway, Raw::Gateways(all)) => {
+                let all = all.into_iter().map(GivenGateway::of).collect::<Result<Vec<_>, _>>().map_err(bad)?;
+                self.gateway = Some(Sourced::new(all.into_iter().flatten().collect(), to()));
             }
             (Key::Token, Raw::Text(text)) => self.token = Some(Sourced::new(Secret::new(text), to())),
             (Key::Transport, Raw::Text(text)) => {
@@ -225,7 +256,9 @@ impl Settings {
             (Key::LogLevel, Raw::Text(text)) => {
                 self.log_level = Some(Sourced::new(text.parse().map_err(bad)?, to()));
             }
-            (_, Raw::Text(_) | Raw::List(_) | Raw::Map(_)) => {
+            (Key::Start, Raw::Text(text)) => self.start = Some(Sourced::new(text.parse().map_err(bad)?, to())),
+            (Key::Id, Raw::Text(text)) => self.id = Some(Sourced::new(text.parse().map_err(bad)?, to())),
+            (_, Raw::Text(_) | Raw::List(_) | Raw::Map(_) | Raw::Gateways(_)) => {
                 unreachable!("the reader gives each key's value in the key's own shape")
             }
         }

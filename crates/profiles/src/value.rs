@@ -6,6 +6,8 @@ use culvert_protocol::limits;
 use culvert_tunnel::Transport;
 use thiserror::Error;
 
+use crate::secret::BadReference;
+
 /// The longest time that may be configured: a day. Longer ones are typing errors, and would overflow clocks.
 const LONGEST: f64 = 86_400.0;
 
@@ -69,6 +71,15 @@ pub enum BadValue {
     /// A kind of secret reference that is not read here.
     #[error("this kind of reference to a secret is not supported; use env:NAME or file:PATH")]
     Reference,
+    /// A reference that cannot be one.
+    #[error(transparent)]
+    BadReference(#[from] BadReference),
+    /// No way to start.
+    #[error("expected one of last, always, never")]
+    Start,
+    /// No id.
+    #[error("expected a UUID, such as 6f6b2c1e-0d5c-4a3e-9d2f-3a1b5c7d9e0f")]
+    Id,
     /// A reference to a file that cannot be read.
     #[error("it refers to a file that cannot be read: {0}")]
     UnreadableFile(std::io::ErrorKind),

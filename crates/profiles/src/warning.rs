@@ -17,6 +17,24 @@ pub enum Warning {
     TokenInFile(Place),
     /// The value of a header for the local server stands in a file as it is.
     HeaderInFile(Place),
+    /// The value of a variable that is called secret stands in a file as it is.
+    VariableInFile(Place),
+    /// A key that says nothing there.
+    Ignored {
+        /// Where.
+        at: Place,
+        /// The key, fit to be shown.
+        key: String,
+    },
+    /// Another program's file says that the server is switched off there.
+    SwitchedOff(Place),
+    /// A name that gateways would refuse, and what it became.
+    Renamed {
+        /// Where.
+        at: Place,
+        /// The name.
+        name: String,
+    },
     /// One gateway is named twice.
     GatewayTwice(String),
     /// The gateway is reached without TLS, as asked.
@@ -37,6 +55,14 @@ impl fmt::Display for Warning {
             Self::HeaderInFile(place) => {
                 write!(f, "{place}: the value of a header stands in the file as it is")
             }
+            Self::VariableInFile(place) => {
+                write!(f, "{place}: the value of a secret variable stands in the file as it is")
+            }
+            Self::Ignored { at, key } => write!(f, "{at}: the key {key:?} says nothing here"),
+            Self::SwitchedOff(place) => write!(f, "{place}: the server is switched off in that file"),
+            Self::Renamed { at, name } => {
+                write!(f, "{at}: gateways would refuse the name; the server is registered as {name:?}")
+            }
             Self::GatewayTwice(gateway) => write!(f, "{gateway} is named twice as a gateway"),
             Self::Plaintext(gateway) => {
                 write!(f, "the way to {gateway} is not encrypted: others on the network can read token and messages")
@@ -55,6 +81,10 @@ impl Explain for Warning {
             Self::TokenInArguments => "token.in_arguments",
             Self::TokenInFile(_) => "token.in_file",
             Self::HeaderInFile(_) => "header.in_file",
+            Self::VariableInFile(_) => "variable.in_file",
+            Self::Ignored { .. } => "config.ignored",
+            Self::SwitchedOff(_) => "server.switched_off",
+            Self::Renamed { .. } => "server.renamed",
             Self::GatewayTwice(_) => "gateway.twice",
             Self::Plaintext(_) => "gateway.plaintext",
             Self::ShellSyntax(_) => "command.shell",
@@ -66,6 +96,10 @@ impl Explain for Warning {
         match self {
             Self::TokenInArguments => "Set REVERSE_PROXY_TOKEN instead.".into(),
             Self::TokenInFile(_) => "Set REVERSE_PROXY_TOKEN, or write token: \"env:NAME\" or \"file:PATH\".".into(),
+            Self::VariableInFile(_) => "Write \"env:NAME\", \"file:PATH\" or \"keychain:NAME\" in its place.".into(),
+            Self::Ignored { .. } => "Remove it, or write it where it is meant.".into(),
+            Self::SwitchedOff(_) => "Switch it on there, or leave it as it is.".into(),
+            Self::Renamed { .. } => "Give it a name of letters, digits, '_', '.', '-' and spaces.".into(),
             Self::HeaderInFile(_) => "If it is a secret, write \"env:NAME\" or \"file:PATH\" in its place.".into(),
             Self::GatewayTwice(_) => "Name each gateway once; this one gets one tunnel.".into(),
             Self::Plaintext(_) => "Use https:// where the gateway has it.".into(),

@@ -15,11 +15,11 @@ fn read_json(content: &str) -> Result<Document, ConfigError> {
 fn texts(document: &Document) -> Vec<(&'static str, &str, String)> {
     let text = |member: &'_ Member| match &member.value {
         Raw::Text(_) => member.key.name(),
-        Raw::List(_) | Raw::Map(_) => panic!("{} is no text", member.key),
+        _ => panic!("{} is no text", member.key),
     };
     let values = document.top.iter().map(|member| match &member.value {
         Raw::Text(value) => (text(member), value.as_str(), member.place.to_string()),
-        Raw::List(_) | Raw::Map(_) => unreachable!(),
+        _ => unreachable!(),
     });
     values.collect()
 }
@@ -73,17 +73,27 @@ fn lists_maps_anchors_and_nulls_are_read() {
 
 #[test]
 fn one_gateway_or_several_are_read() {
-    let gateway = |content: &str| read(content).unwrap().top.remove(0).value;
-    assert!(matches!(gateway("gateway: https://a"), Raw::Text(text) if text == "https://a"));
-    assert!(matches!(gateway("gateway: |\n  https://a\n"), Raw::Text(text) if text == "https://a\n"));
-    assert!(
-        matches!(gateway("gateway: [https://a, 'https://b']"), Raw::List(list) if list == ["https://a", "https://b"])
+    let gateway = |content: &str| match read(content).unwrap().top.remove(0).value {
+        Raw::Text(text) => vec![(text, None)],
+        Raw::Gateways(all) => all.into_iter().map(|one| (one.address, one.token)).collect(),
+        _ => panic!("{content}"),
+    };
+    let pair = |address: &str, token: Option<&str>| (address.to_owned(), token.map(str::to_owned));
+    assert_eq!(gateway("gateway: https://a"), [pair("https://a", None)]);
+    assert_eq!(gateway("gateway: |\n  https://a\n"), [pair("https://a\n", None)]);
+    assert_eq!(
+        gateway("gateways: [https://a, {url: 'https://b', token: 0123}, 12]"),
+        [pair("https://a", None), pair("https://b", Some("0123")), pair("12", None)]
     );
-    assert!(matches!(gateway("gateway:\n  - https://a\n"), Raw::List(list) if list == ["https://a"]));
+    assert_eq!(gateway("gateway: {url: https://a}"), [pair("https://a", None)]);
+    assert_eq!(gateway("gateway:\n  - https://a\n"), [pair("https://a", None)]);
     assert!(read("gateway:\n").unwrap().top.is_empty());
     let json = read_json(r#"{"gateway": ["https://a"]}"#).unwrap();
-    assert!(matches!(&json.top[0].value, Raw::List(list) if list == &["https://a"]));
+    assert!(matches!(&json.top[0].value, Raw::Gateways(list) if list[0].address == "https://a"));
     assert_eq!(refused("gateway: [[https://a]]").1, "config.syntax");
+    let error = read("gateway: {url: https://a, tokn: hunter2}").err().unwrap();
+    assert_eq!((error.code(), error.action().as_ref()), ("config.unknown_key", "Did you mean token?"));
+    assert_eq!(error.to_string(), "c.yaml:1:27: the key \"tokn\" is not known");
 }
 
 #[test]
@@ -91,11 +101,41 @@ fn servers_are_sections_with_their_own_keys() {
     let document =
         read("log_level: debug\nservers:\n  - name: a\n    command: x\n  - &b {name: b}\n  - <<: *b\n    cwd: /\n");
     let sections = document.unwrap().servers.unwrap();
-    let keys = |section: &Section| section.members.iter().map(|member| member.key).collect::<Vec<_>>();
+    let keys =
+        |section: &Section| section.members.as_ref().unwrap().iter().map(|member| member.key).collect::<Vec<_>>();
     assert_eq!(keys(&sections[0]), [Key::ServerName, Key::LocalStdio]);
     assert_eq!(sections[1].place.to_string(), "c.yaml:5:8");
     assert!(keys(&sections[2]).contains(&Key::ServerName) && keys(&sections[2]).contains(&Key::Cwd));
     assert!(read("servers:\n").unwrap().servers.unwrap().is_empty());
+}
+
+/// What is wrong with each entry, by the name that could be read.
+fn broken(content: &str) -> Vec<(Option<String>, Option<String>)> {
+    let sections = read(content).unwrap().servers.unwrap();
+    sections.into_iter().map(|section| (section.name, section.members.err().map(|error| error.to_string()))).collect()
+}
+
+#[test]
+fn a_wrong_entry_is_wrong_by_itself() {
+    let content = "keepalive: 5\nservers:\n- {name: a, command: x}\n- {args: hunter2, name: b}\n- hunter2\n\
+                   - {name: d, colour: red}\n-\n- {name: [f], env: {A: }}\n- {name: g, command: y}\n";
+    let name = |name: &str| Some(name.to_owned());
+    let wrong = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        broken(content),
+        [
+            (name("a"), None),
+            (name("b"), wrong("c.yaml:4:10: a list is expected here")),
+            (None, wrong("c.yaml:5:3: keys with values are expected here")),
+            (name("d"), wrong("c.yaml:6:13: the key \"colour\" is not known")),
+            (None, None),
+            (None, wrong("c.yaml:8:10: one text or number is expected here")),
+            (name("g"), None),
+        ]
+    );
+    let many = "servers:\n".to_owned() + &"- hunter2\n".repeat(MOST_MISSHAPEN);
+    assert_eq!(broken(&many).len(), MOST_MISSHAPEN);
+    assert_eq!(refused(&(many + "- hunter2\n")).1, "config.syntax");
 }
 
 #[test]
@@ -128,7 +168,6 @@ fn values_of_another_shape_say_what_is_expected() {
         ("- a\n- b", "c.yaml:1:1: keys with values are expected here"),
         ("hunter2", "c.yaml:1:1: keys with values are expected here"),
         ("servers: hunter2", "c.yaml:1:10: a list is expected here"),
-        ("servers: [hunter2]", "c.yaml:1:11: keys with values are expected here"),
         ("? [a]\n: 1", "c.yaml:1:3: one text or number is expected here"),
     ] {
         assert_eq!(refused(content).0, message, "{content:?}");
@@ -143,8 +182,7 @@ fn unknown_keys_name_the_nearest() {
     assert_eq!(error.code(), "config.unknown_key");
     let error = read("1: x").err().unwrap();
     assert!(error.action().starts_with("Known keys: local_stdio, args, "), "{}", error.action());
-    assert_eq!(refused("servers:\n- colour: x").0, "c.yaml:2:3: the key \"colour\" is not known");
-    assert_eq!(refused("servers:\n- servers: []").1, "config.unknown_key");
+    assert_eq!(broken("servers:\n- servers: []")[0].1.as_deref(), Some("c.yaml:2:3: the key \"servers\" is not known"));
     assert_eq!(refused("\"\\e[31m\": x").0, "c.yaml:1:1: the key \"[31m\" is not known");
     assert_eq!(
         refused("name: a\nserver_name: b").0,

@@ -1,34 +1,50 @@
-//! The gateways that a configuration names, and the bearer for them.
+//! The gateways that a configuration names, and the bearer for each.
 
 use culvert_protocol::{GatewayAddress, Secret};
 
 use super::warn;
 use crate::error::ConfigError;
+use crate::gateway::GivenGateway;
 use crate::key::Key;
 use crate::origin::{Origin, Sourced};
-use crate::secret::{Meant, meant};
+use crate::secret::SecretRef;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 use crate::value::BadValue;
 use crate::warning::Warning;
 
-/// Every gateway, once, in the order given; never none.
-pub(super) fn gateways(settings: &Settings, warnings: &mut Vec<Warning>) -> Result<Vec<GatewayAddress>, ConfigError> {
-    let Sourced { value: texts, origin } =
+/// A gateway with the token for it.
+type Shared = (GatewayAddress, Option<Sourced<SecretRef>>);
+
+/// Every gateway, once, in the order given; never none. A gateway's own token wins over the one for all.
+pub(super) fn gateways(
+    settings: &Settings,
+    surroundings: &Surroundings<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Shared>, ConfigError> {
+    let Sourced { value: given, origin } =
         settings.gateway.as_ref().ok_or(ConfigError::Missing { key: Key::Gateway })?;
-    let mut gateways: Vec<GatewayAddress> = Vec::with_capacity(texts.len());
-    for text in texts {
-        let gateway = gateway(text, origin, settings, warnings)?;
+    let for_all = settings.token.as_ref().map(|token| reference(&token.value, &token.origin, surroundings));
+    let for_all = for_all.transpose()?;
+    let mut gateways: Vec<Shared> = Vec::with_capacity(given.len());
+    let mut for_all_is_used = false;
+    for GivenGateway { address, token } in given {
+        let gateway = gateway(address, origin, settings, warnings)?;
         // Two tunnels of one name to one gateway would displace each other for ever.
-        match gateways.iter().any(|known| known.to_string() == gateway.to_string()) {
-            true => warn(warnings, Warning::GatewayTwice(gateway.to_string())),
-            false => gateways.push(gateway),
+        if gateways.iter().any(|(known, _)| known.to_string() == gateway.to_string()) {
+            warn(warnings, Warning::GatewayTwice(gateway.to_string()));
+            continue;
         }
+        let own = token.as_ref().map(|token| reference(token, origin, surroundings)).transpose()?;
+        for_all_is_used |= own.is_none();
+        warn_of_literal(own.as_ref(), warnings);
+        gateways.push((gateway, own.or_else(|| for_all.clone())));
     }
     if gateways.is_empty() {
         let (origin, problem) = (origin.clone(), BadValue::Empty);
         return Err(ConfigError::Value { origin, key: Key::Gateway, shown: None, problem });
     }
+    warn_of_literal(for_all.as_ref().filter(|_| for_all_is_used), warnings);
     Ok(gateways)
 }
 
@@ -50,24 +66,27 @@ fn gateway(
     Err(ConfigError::Plaintext { origin: origin.clone(), gateway: gateway.to_string() })
 }
 
-/// The token, whatever it is that was written for it.
-pub(super) fn bearer(
-    token: &Sourced<Secret>,
+/// A token as written, told apart from a reference to one.
+fn reference(
+    token: &Secret,
+    origin: &Origin,
     surroundings: &Surroundings<'_>,
-    warnings: &mut Vec<Warning>,
-) -> Result<Secret, ConfigError> {
-    let Sourced { value, origin } = token;
+) -> Result<Sourced<SecretRef>, ConfigError> {
     let bad = |problem| ConfigError::Value { origin: origin.clone(), key: Key::Token, shown: None, problem };
-    let token = match meant(value, surroundings).map_err(bad)? {
-        Meant::Referred(token) => token,
-        Meant::Literal => {
-            match origin {
-                Origin::Flag(_) => warn(warnings, Warning::TokenInArguments),
-                Origin::File(place) => warn(warnings, Warning::TokenInFile(place.clone())),
-                Origin::Variable(_) => {}
-            }
-            value.clone()
+    let reference = SecretRef::parse(token.expose(), surroundings.platform).map_err(|problem| bad(problem.into()))?;
+    match &reference {
+        SecretRef::Literal(token) if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(bad(BadValue::NotAToken))
         }
-    };
-    if token.expose().bytes().all(|byte| byte.is_ascii_graphic()) { Ok(token) } else { Err(bad(BadValue::NotAToken)) }
+        _ => Ok(Sourced::new(reference, origin.clone())),
+    }
+}
+
+fn warn_of_literal(token: Option<&Sourced<SecretRef>>, warnings: &mut Vec<Warning>) {
+    let Some(Sourced { value: SecretRef::Literal(_), origin }) = token else { return };
+    match origin {
+        Origin::Flag(_) => warn(warnings, Warning::TokenInArguments),
+        Origin::File(place) => warn(warnings, Warning::TokenInFile(place.clone())),
+        Origin::Variable(_) => {}
+    }
 }

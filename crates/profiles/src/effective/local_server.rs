@@ -1,6 +1,8 @@
 //! The local server that a configuration names: a command, or an address with headers for it.
 
-use culvert_protocol::text;
+use std::collections::BTreeMap;
+
+use culvert_protocol::{Secret, text};
 use culvert_tunnel::{ForwardAuth, Headers, LocalServer, ServerUrl, StdioCommand};
 
 use super::warn;
@@ -8,37 +10,45 @@ use crate::command::{BadCommand, shell_word, split};
 use crate::error::ConfigError;
 use crate::key::Key;
 use crate::origin::{Origin, Sourced};
-use crate::secret::{Meant, meant};
+use crate::secret::SecretRef;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 use crate::warning::Warning;
+
+/// A local server without its secrets, and where these are to be had.
+pub(super) struct Given {
+    pub(super) server: LocalServer,
+    pub(super) env: Option<Sourced<BTreeMap<String, SecretRef>>>,
+    pub(super) headers: Option<Sourced<Vec<(String, SecretRef)>>>,
+}
 
 /// The one local server that `settings` name.
 pub(super) fn local_server(
     settings: &Settings,
     surroundings: &Surroundings<'_>,
     warnings: &mut Vec<Warning>,
-) -> Result<LocalServer, ConfigError> {
+) -> Result<Given, ConfigError> {
     const SERVERS: [Key; 3] = [Key::LocalStdio, Key::LocalStreamableHttp, Key::LocalSse];
-    const OF_COMMANDS: [Key; 3] = [Key::Args, Key::Env, Key::Cwd];
+    const OF_COMMANDS: [Key; 4] = [Key::Args, Key::Env, Key::SecretEnv, Key::Cwd];
     const OF_ADDRESSES: [Key; 2] = [Key::LocalHeaders, Key::ForwardAuth];
     let mut named = SERVERS.into_iter().filter(|key| settings.origin(*key).is_some());
-    let server = named.next().ok_or(ConfigError::Missing { key: Key::LocalStdio })?;
-    let strangers = if server == Key::LocalStdio { &OF_ADDRESSES[..] } else { &OF_COMMANDS[..] };
-    for key in named.chain(strangers.iter().copied()) {
-        apart(settings, key, server)?;
+    let key = named.next().ok_or(ConfigError::Missing { key: Key::LocalStdio })?;
+    let strangers = if key == Key::LocalStdio { &OF_ADDRESSES[..] } else { &OF_COMMANDS[..] };
+    for stranger in named.chain(strangers.iter().copied()) {
+        apart(settings, stranger, key)?;
     }
-    match server {
-        Key::LocalStdio => command(settings, surroundings, warnings).map(LocalServer::Stdio),
+    let headers = headers(settings, surroundings, warnings)?;
+    let server = match key {
+        Key::LocalStdio => LocalServer::Stdio(command(settings, surroundings, warnings)?),
         Key::LocalSse => {
-            let url = url(settings, &settings.local_sse, server, warnings)?;
-            Ok(LocalServer::Sse { url, headers: headers(settings, surroundings, warnings)? })
+            LocalServer::Sse { url: url(settings, &settings.local_sse, key, warnings)?, headers: Headers::default() }
         }
         _ => {
-            let url = url(settings, &settings.local_streamable_http, server, warnings)?;
-            Ok(LocalServer::StreamableHttp { url, headers: headers(settings, surroundings, warnings)? })
+            let url = url(settings, &settings.local_streamable_http, key, warnings)?;
+            LocalServer::StreamableHttp { url, headers: Headers::default() }
         }
-    }
+    };
+    Ok(Given { server, env: secret_env(settings, surroundings, warnings)?, headers })
 }
 
 /// Refuses `key` beside `other`.
@@ -103,32 +113,61 @@ fn url(
     Err(ConfigError::PlaintextServer { origin: origin.clone(), key, url: url.to_string() })
 }
 
-/// The headers with their values.
+/// The headers' names and where their values are to be had.
 fn headers(
     settings: &Settings,
     surroundings: &Surroundings<'_>,
     warnings: &mut Vec<Warning>,
-) -> Result<Headers, ConfigError> {
+) -> Result<Option<Sourced<Vec<(String, SecretRef)>>>, ConfigError> {
     let key = Key::LocalHeaders;
-    let Some(Sourced { value: given, origin }) = &settings.local_headers else { return Ok(Headers::default()) };
+    let Some(Sourced { value: given, origin }) = &settings.local_headers else { return Ok(None) };
     let mut read = Vec::with_capacity(given.0.len());
     for (name, text) in &given.0 {
-        let value = match meant(text, surroundings) {
-            Ok(Meant::Referred(value)) => value,
-            Ok(Meant::Literal) => {
-                if let Origin::File(place) = origin {
-                    warn(warnings, Warning::HeaderInFile(place.clone()));
-                }
-                text.clone()
-            }
-            Err(problem) => {
-                let shown = Some(text::clean(name, 60));
-                return Err(ConfigError::Value { origin: origin.clone(), key, shown, problem });
-            }
-        };
-        read.push((name, value));
+        let reference = reference(name, text, key, origin, surroundings)?;
+        if let (SecretRef::Literal(_), Origin::File(place)) = (&reference, origin) {
+            warn(warnings, Warning::HeaderInFile(place.clone()));
+        }
+        read.push((name.clone(), reference));
     }
-    Headers::new(read).map_err(|problem| ConfigError::Header { origin: origin.clone(), key, problem })
+    // What is not read yet may be anything; the names and what is written out are judged now.
+    let as_far_as_known = read.iter().map(|(name, reference)| match reference {
+        SecretRef::Literal(value) => (name, value.clone()),
+        _ => (name, Secret::new("x")),
+    });
+    Headers::new(as_far_as_known).map_err(|problem| ConfigError::Header { origin: origin.clone(), key, problem })?;
+    Ok(Some(Sourced::new(read, origin.clone())))
+}
+
+/// The variables whose values are secrets.
+fn secret_env(
+    settings: &Settings,
+    surroundings: &Surroundings<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<Sourced<BTreeMap<String, SecretRef>>>, ConfigError> {
+    let key = Key::SecretEnv;
+    let Some(Sourced { value: given, origin }) = &settings.secret_env else { return Ok(None) };
+    let mut read = BTreeMap::new();
+    for (name, text) in &given.0 {
+        let reference = reference(name, text, key, origin, surroundings)?;
+        if let (SecretRef::Literal(_), Origin::File(place)) = (&reference, origin) {
+            warn(warnings, Warning::VariableInFile(place.clone()));
+        }
+        read.insert(name.clone(), reference);
+    }
+    Ok(Some(Sourced::new(read, origin.clone())))
+}
+
+fn reference(
+    name: &str,
+    text: &Secret,
+    key: Key,
+    origin: &Origin,
+    surroundings: &Surroundings<'_>,
+) -> Result<SecretRef, ConfigError> {
+    SecretRef::parse(text.expose(), surroundings.platform).map_err(|problem| {
+        let (origin, shown) = (origin.clone(), Some(text::clean(name, 60)));
+        ConfigError::Value { origin, key, shown, problem: problem.into() }
+    })
 }
 
 /// What of a gateway's `authentication` the local server may see.

@@ -1,5 +1,6 @@
 mod gateways;
 mod local_servers;
+mod servers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,11 +9,12 @@ use std::time::Duration;
 use culvert_protocol::Explain;
 use proptest::prelude::*;
 
-use culvert_tunnel::{ForwardAuth, StdioCommand};
+use culvert_tunnel::{ForwardAuth, LocalServer, StdioCommand};
 
 use super::*;
 use crate::command::Platform;
 use crate::document::Raw;
+use crate::origin::Origin;
 
 struct Case<'a> {
     flags: &'a [(Key, &'a str)],
@@ -39,10 +41,9 @@ fn layer(values: &[(Key, &str)]) -> Settings {
     settings
 }
 
-fn come_to(case: &Case<'_>) -> Result<Effective, ConfigError> {
+fn within<T>(case: &Case<'_>, what: impl FnOnce(&Surroundings<'_>) -> T) -> T {
     let environment: BTreeMap<_, _> = case.environment.iter().copied().collect();
-    let file = ConfigFile::parse(case.file, Path::new("c.yaml"))?;
-    let surroundings = Surroundings {
+    what(&Surroundings {
         variable: &|name| environment.get(name).map(|value| (*value).to_owned()),
         secret_file: &|path| match path.to_str() {
             Some("/home/ann/secret" | "/run/secret") => Ok("from a file\n".to_owned()),
@@ -52,8 +53,12 @@ fn come_to(case: &Case<'_>) -> Result<Effective, ConfigError> {
         host: "laptop-7.example".to_owned(),
         folder: "/home/ann".into(),
         platform: Platform::Unix,
-    };
-    effective(layer(case.flags), Some(file), &surroundings)
+    })
+}
+
+fn come_to(case: &Case<'_>) -> Result<Effective, ConfigError> {
+    let file = ConfigFile::parse(case.file, Path::new("c.yaml"))?;
+    within(case, |surroundings| effective(layer(case.flags), Some(file), surroundings))
 }
 
 fn tunnel_of(case: &Case<'_>) -> TunnelConfig {
@@ -273,27 +278,6 @@ fn what_had_better_be_otherwise_is_warned_of() {
     }
     let longer = [BOTH, &[(Key::ReconnectDelay, "90")]].concat();
     assert_eq!(tunnel_of(&Case { flags: &longer, ..NONE }).retry.cap, Duration::from_secs(90));
-}
-
-#[test]
-fn several_servers_are_understood_and_one_works() {
-    let two = "token: shared\ngateway: https://gw\nservers:\n  - name: git-server\n    command: \"uvx mcp-server-git\"\n    \
-               gateway: \"https://gateway1.example.com\"\n  - name: files\n    command: uvx f\n    keepalive: 5\n";
-    let effective = come_to(&Case { file: two, flags: &[(Key::Keepalive, "7")], environment: &[] }).unwrap();
-    let [git, files] = &effective.tunnels[..] else { panic!("not two") };
-    assert_eq!((git.name.as_str(), git.gateway.to_string()), ("git-server", "https://gateway1.example.com".to_owned()));
-    assert!(git.token.is_none(), "a gateway of the entry's own does not get the shared token");
-    assert_eq!(files.token.as_ref().unwrap().expose(), "shared");
-    assert_eq!((git.keepalive.as_secs(), files.keepalive.as_secs()), (7, 5));
-    assert_eq!(
-        refusal(&Case { file: two, ..NONE }),
-        ("c.yaml:7:5: 2 servers in one file are not supported yet".to_owned(), "config.unsupported")
-    );
-    let one = "gateway: https://gw\nservers: [{command: uvx f}]";
-    assert_eq!(tunnel_of(&Case { file: one, ..NONE }).name.as_str(), "f-laptop-7");
-    let (text, _) = refusal(&Case { file: one, flags: &[(Key::LocalStdio, "x")], environment: &[] });
-    assert_eq!(text, "c.yaml:2:11: the file lists its servers, so --local-stdio has no server that it belongs to");
-    assert_eq!(refusal(&Case { file: "cwd: /\nservers: [{command: f}]", ..NONE }).1, "config.unsupported");
 }
 
 proptest! {

@@ -33,6 +33,10 @@ request_timeout: 0.5
 single_child: yes
 max_sessions: 32
 warm_spare: no
+secret_env: {GITHUB_TOKEN: "keychain:github"}
+labels: {site: north, app.kubernetes.io/name: git}
+start: Always
+id: 6f6b2c1e-0d5c-4a3e-9d2f-3a1b5c7d9e0f
 "#;
 
 #[test]
@@ -52,7 +56,10 @@ fn every_key_is_read() {
     assert_eq!(seconds(&top.start_timeout), 60.0);
     assert_eq!(top.max_retries.as_ref().unwrap().value, 10);
     assert_eq!(top.max_message_size.as_ref().unwrap().value, 1 << 20);
-    assert_eq!(top.gateway.as_ref().unwrap().value, ["https://gateway.example.com"]);
+    assert_eq!(top.gateway.as_ref().unwrap().value[0].address, "https://gateway.example.com");
+    assert_eq!(top.labels.as_ref().unwrap().value.0["site"], "north");
+    assert_eq!(top.start.as_ref().unwrap().value, crate::Start::Always);
+    assert_eq!(top.id.as_ref().unwrap().value.to_string(), "6f6b2c1e-0d5c-4a3e-9d2f-3a1b5c7d9e0f");
     assert_eq!(top.forward_auth.as_ref().unwrap().value, ["Authorization"]);
     assert_eq!(top.transport.as_ref().unwrap().value, culvert_tunnel::Transport::WebSocket);
     assert_eq!(seconds(&top.request_timeout), 0.5);
@@ -94,15 +101,31 @@ fn bad_values_are_named_with_their_place() {
         ("env: {\"A=B\": x}", "c.yaml:1:6: env: an environment variable has a name without '=' in it"),
         ("cwd: ''", "c.yaml:1:6: cwd \"\": expected a value, found nothing; leave it out where none is meant"),
         ("args: [\"a\\0b\"]", "c.yaml:1:7: args: it holds a character that cannot be handed to a process"),
+        ("start: sometimes", "c.yaml:1:8: start \"sometimes\": expected one of last, always, never"),
+        ("id: 7", "c.yaml:1:5: id \"7\": expected a UUID, such as 6f6b2c1e-0d5c-4a3e-9d2f-3a1b5c7d9e0f"),
         (
-            "servers:\n- log_level: INFO",
-            "c.yaml:2:14: the key log_level belongs at the top level of the file, not to one server",
+            "gateway: [{token: hunter2}]",
+            "c.yaml:1:10: gateway: expected a value, found nothing; leave it out where none is meant",
         ),
     ] {
         let error = parse(content).unwrap_err();
         assert_eq!(error.to_string(), message);
         assert!(!error.action().is_empty());
     }
+}
+
+#[test]
+fn a_key_for_the_whole_process_is_refused_in_an_entry() {
+    let servers =
+        parse("servers:\n- log_level: INFO\n- {name: b, keepalive: soon}\n- name: c").unwrap().servers.unwrap();
+    let errors: Vec<_> = servers.iter().map(|entry| entry.settings.as_ref().err().map(ToString::to_string)).collect();
+    let expected = [
+        Some("c.yaml:2:14: the key log_level belongs at the top level of the file, not to one server".to_owned()),
+        Some("c.yaml:3:24: keepalive \"soon\": expected a number of seconds, such as 30 or 0.5".to_owned()),
+        None,
+    ];
+    assert_eq!(errors, expected);
+    assert_eq!(servers[1].name.as_deref(), Some("b"));
 }
 
 #[test]
@@ -121,12 +144,19 @@ fn files_that_cannot_be_read_say_why() {
     std::fs::write(&file, vec![b'#'; (1 << 20) + 1]).unwrap();
     assert!(reason(&file).contains("larger than 1024 KiB"));
     std::fs::write(&file, "gateway: https://h\n").unwrap();
-    assert_eq!(ConfigFile::read(&file).unwrap().top.gateway.unwrap().value, ["https://h"]);
+    assert_eq!(ConfigFile::read(&file).unwrap().top.gateway.unwrap().value[0].address, "https://h");
 }
 
 #[test]
 fn debug_shows_no_secret() {
-    let shown = format!("{:?}", parse("token: hunter2\nenv: {KEY: hunter3}\nlocal_headers: {KEY: hunter4}").unwrap());
+    let shown = format!(
+        "{:?}",
+        parse(
+            "token: hunter2\nenv: {KEY: hunter3}\nlocal_headers: {KEY: hunter4}\nsecret_env: {KEY: hunter5}\n\
+             gateway: {url: 'https://h', token: hunter6}"
+        )
+        .unwrap()
+    );
     assert!(!shown.contains("hunter"), "{shown}");
     assert!(shown.contains("KEY"));
 }

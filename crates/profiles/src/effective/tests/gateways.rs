@@ -39,9 +39,29 @@ fn several_gateways_are_a_tunnel_each() {
             "config.value",
         ),
         ("12", "c.yaml:2:10: gateway: \"12\" is not a URL", "gateway.bad_url"),
-        ("{a: b}", "c.yaml:2:10: something else is expected here", "config.syntax"),
+        ("{a: b}", "c.yaml:2:11: the key \"a\" is not known", "config.unknown_key"),
     ] {
         let file = format!("local_stdio: x\ngateway: {gateway}");
         assert_eq!(refusal(&Case { file: &file, ..NONE }), (message.to_owned(), code), "{gateway}");
     }
+}
+
+#[test]
+fn a_gateway_may_have_a_token_of_its_own() {
+    let file = "local_stdio: x\ntoken: env:ALL\ngateway:\n- https://a\n- url: https://b\n  token: env:ONLY_B\n";
+    let environment = [("ALL", "for-all"), ("ONLY_B", "for-b")];
+    let case = Case { flags: &[], environment: &environment, file };
+    let effective = come_to(&case).unwrap();
+    let tokens: Vec<_> = effective.tunnels.iter().map(|tunnel| tunnel.token.as_ref().unwrap().expose()).collect();
+    assert_eq!(tokens, ["for-all", "for-b"]);
+    for tunnel in &effective.tunnels {
+        let LocalServer::Stdio(command) = &tunnel.server else { panic!("no command") };
+        assert!(["ALL", "ONLY_B"].iter().all(|name| command.env[*name].is_empty()), "no child inherits a token");
+    }
+    let literal = "local_stdio: x\ngateway: {url: 'https://b', token: hunter2}";
+    let warnings = come_to(&Case { file: literal, ..NONE }).unwrap().warnings;
+    assert!(matches!(&warnings[..], [Warning::TokenInFile(_)]), "{warnings:?}");
+    let unused = "local_stdio: x\ntoken: hunter2\ngateway: {url: 'https://b', token: env:ALL}";
+    let case = Case { flags: &[], environment: &environment, file: unused };
+    assert_eq!(come_to(&case).unwrap().warnings, [], "no gateway gets it");
 }
