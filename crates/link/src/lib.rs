@@ -16,4 +16,4 @@ pub mod websocket;
 
 pub use carriage::{Carriage, Frame, FrameReceiver, FrameSender, LinkEnd};
 pub use dial::{Dialled, Dialler, Request};
-pub use websocket::accept;
+pub use websocket::{accept, connect};

@@ -134,9 +134,8 @@ pub async fn accept(stream: impl Io, max_message: usize) -> (FrameSender, FrameR
     carry(socket, activity, max_message)
 }
 
-/// The client's end of a link on a stream that was upgraded elsewhere.
-#[cfg(test)]
-pub(crate) async fn connect(stream: impl Io, max_message: usize) -> (FrameSender, FrameReceiver) {
+/// The client's end of a link: `stream` has just been upgraded. Frames over `max_message` bytes end it.
+pub async fn connect(stream: impl Io, max_message: usize) -> (FrameSender, FrameReceiver) {
     let watched = Watched::new(stream);
     let activity = watched.activity();
     let socket = WebSocketStream::from_raw_socket(watched, Role::Client, Some(config(max_message))).await;

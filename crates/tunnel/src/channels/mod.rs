@@ -6,6 +6,8 @@ mod moving;
 mod own;
 mod passage;
 mod resume;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -98,6 +98,16 @@ impl HttpServer {
         Self { input, output, driver, stop: stop.drop_guard() }
     }
 
+    /// One whose server is played by a test: what it is told, and where it says something.
+    #[cfg(test)]
+    pub(crate) fn played() -> (Self, queue::Receiver<Letter>, queue::Sender<Output>) {
+        let (input, letters) = queue::bounded(INPUT_QUEUE);
+        let (into, output) = queue::bounded(OUTPUT_QUEUE);
+        let stop = CancellationToken::new();
+        let driver = tokio::spawn(stop.clone().cancelled_owned());
+        (Self { input, output, driver, stop: stop.drop_guard() }, letters, into)
+    }
+
     /// What comes next. After [`Output::Exited`] nothing does. Cancel safe.
     pub(crate) async fn next(&mut self) -> Output {
         match self.output.recv().await {
