@@ -39,8 +39,9 @@ export interface Door {
   tryIt(): Promise<ProfileId>;
 
   // -- tokens: in, never out
-  setToken(id: ProfileId, token: string): Promise<void>;
-  deleteToken(id: ProfileId): Promise<void>;
+  /** The profile's, or, with a URL, that gateway's own. A running tunnel takes it up at once. */
+  setToken(id: ProfileId, gateway: string | null, token: string): Promise<void>;
+  deleteToken(id: ProfileId, gateway: string | null): Promise<void>;
   unlockKeychain(): Promise<void>;
 
   // -- import

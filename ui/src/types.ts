@@ -60,6 +60,8 @@ export type Tunnel = {
   builtIn: boolean;
   status: Status;
   processes: Process[];
+  /** Its own; null: the profile's. */
+  ownToken: Token | null;
 };
 
 export type TokenPlace =
@@ -69,6 +71,7 @@ export type TokenPlace =
   | { kind: 'environment'; variable: string }
   | { kind: 'file'; path: string }
   | { kind: 'command'; command: string }
+  | { kind: 'credential'; name: string }
   | { kind: 'literal' };
 
 /** What is known of a token without showing it. */
@@ -85,7 +88,8 @@ export type WholeCommand = {
 
 /** What needs the user, most urgent first; the window shows it in place of the second line. */
 export type Problem =
-  | { kind: 'token'; why: Explained }
+  /** `gateway`: the URL of the one whose own token it is; null: the profile's. */
+  | { kind: 'token'; why: Explained; gateway: string | null }
   | { kind: 'keychainLocked'; why: Explained }
   | { kind: 'keychainMissing'; why: Explained }
   | { kind: 'commandChanged'; before: WholeCommand; now: WholeCommand; fingerprint: string }
@@ -202,7 +206,9 @@ export type SecretField =
   | { kind: 'typed'; text: string }
   | { kind: 'environment'; variable: string }
   | { kind: 'file'; path: string }
-  | { kind: 'command'; command: string };
+  | { kind: 'command'; command: string }
+  /** systemd's, on servers; shown where a file has it. */
+  | { kind: 'credential'; name: string };
 
 export type PairValue = { kind: 'plain'; text: string } | { kind: 'secret'; secret: SecretField };
 
@@ -218,7 +224,10 @@ export type LocalServer =
 /** Which headers of callers the local server may be handed. */
 export type ForwardAuth = { kind: 'none' } | { kind: 'headers'; names: string[] };
 
-export type GatewayField = { kind: 'builtIn' } | { kind: 'url'; url: string };
+export type GatewayField =
+  | { kind: 'builtIn' }
+  /** Without a token of its own it gets the profile's. */
+  | { kind: 'url'; url: string; ownToken: SecretField | null };
 
 /** The options that are one text each; an absent one has its default. */
 export type OptionKey =
@@ -235,7 +244,10 @@ export type OptionKey =
   | 'start_timeout'
   | 'allow_plaintext';
 
-export type AtStart = 'asLeft' | 'always' | 'never';
+/** Whether it starts with Culvert: as it was when last seen, always, never. */
+export type Start = 'last' | 'always' | 'never';
+
+export type Label = { name: string; value: string };
 
 /** A profile as the editor holds it: text as typed, right or wrong. */
 export type Draft = {
@@ -245,7 +257,8 @@ export type Draft = {
   server: LocalServer;
   gateways: GatewayField[];
   token: SecretField;
-  atStart: AtStart;
+  start: Start;
+  labels: Label[];
   options: Partial<Record<OptionKey, string>>;
 };
 
@@ -257,7 +270,9 @@ export type Field =
   | { kind: 'pair'; index: number }
   | { kind: 'folder' }
   | { kind: 'gateway'; index: number }
+  | { kind: 'gatewayToken'; index: number }
   | { kind: 'token' }
+  | { kind: 'label'; index: number }
   | { kind: 'forwardAuth'; index: number }
   | { kind: 'option'; key: OptionKey };
 

@@ -2,7 +2,7 @@
 // the back end with words of their own, the same that tray and command line show.
 
 import { away, bytes, clock, count, date, lasted } from './format';
-import type { AtStart, Client, Outcome, Process, ServerState, Status, Time, Token, Transport } from './types';
+import type { Client, Outcome, Process, ServerState, Start, Status, Time, Token, Transport } from './types';
 
 export const common = {
   app: 'Culvert',
@@ -183,6 +183,8 @@ export function tokenWords(token: Token): string {
       return `from ${token.place.path}`;
     case 'command':
       return `from ${token.place.command}`;
+    case 'credential':
+      return `from the credential ${token.place.name}`;
     case 'literal':
       return 'written out in the profile’s file';
   }
@@ -273,6 +275,7 @@ export const edit = {
     environment: 'Environment variable',
     file: 'File',
     command: 'Output of a command',
+    credential: 'systemd credential',
     none: 'Nowhere: none needed',
   },
   tokenSaved: 'Saved in your keychain',
@@ -284,8 +287,15 @@ export const edit = {
   tokenVariable: 'Variable’s name',
   tokenFile: 'File’s path',
   tokenCommand: 'Command',
+  tokenCredential: 'Credential’s name',
+  ownToken: 'A token of its own',
+  ownTokenFor: (n: number) => `Token for gateway ${n}`,
   atStart: 'When Culvert starts',
-  atStarts: { asLeft: 'As I left it', always: 'Connect', never: 'Stay off' } satisfies Record<AtStart, string>,
+  atStarts: { last: 'As I left it', always: 'Connect', never: 'Stay off' } satisfies Record<Start, string>,
+  labels: 'Labels',
+  labelsHelp: 'For lists of many servers, such as site and north.',
+  label: 'Label',
+  addLabel: 'Add a label',
   advanced: 'Advanced',
   row: (what: string) => `Remove: ${what}`,
   save: 'Save',

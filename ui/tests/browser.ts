@@ -58,7 +58,7 @@ export type Look = {
   at?: string;
 };
 
-export class Window {
+export class Stage {
   private readonly browser: Browser;
   private readonly server: Server;
 
@@ -67,10 +67,10 @@ export class Window {
     this.server = server;
   }
 
-  static async launch(): Promise<Window> {
+  static async launch(): Promise<Stage> {
     const args = ['--no-sandbox', '--disable-dev-shm-usage', '--font-render-hinting=none', '--disable-lcd-text'];
     const env = { ...process.env, FONTCONFIG_FILE: join(import.meta.dirname, 'fonts.conf') } as Record<string, string>;
-    return new Window(await chromium.launch({ executablePath: executable(), args, env }), await serve());
+    return new Stage(await chromium.launch({ executablePath: executable(), args, env }), await serve());
   }
 
   async open(look: Look = {}): Promise<Page> {
@@ -90,15 +90,18 @@ export class Window {
     page.on('pageerror', (error) => complaints.push(String(error.stack)));
     page.on('close', () => complaints.length > 0 && console.error(complaints.join('\n')));
     if (look.at) await page.clock.setFixedTime(look.at);
-    if (look.text) {
-      const session = await context.newCDPSession(page);
-      const standard = (16 * look.text) / 100;
-      await session.send('Page.setFontSizes', { fontSizes: { standard, fixed: standard } });
-    }
+    if (look.text) await this.enlarge(page, look.text);
     await page.goto(`http://127.0.0.1:${(this.server.address() as AddressInfo).port}/?scenario=${look.scenario ?? 'usual'}`);
     await page.locator('.window').waitFor();
     Object.assign(page, { complaints });
     return page;
+  }
+
+  /** As a user's larger text does it, in per cent. */
+  async enlarge(page: Page, text: number): Promise<void> {
+    const session = await page.context().newCDPSession(page);
+    const standard = (16 * text) / 100;
+    await session.send('Page.setFontSizes', { fontSizes: { standard, fixed: standard } });
   }
 
   /** Closes it; throws if the page complained. */

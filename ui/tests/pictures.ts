@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { Window, type Look } from './browser.ts';
+import { Stage, type Look } from './browser.ts';
 import { smaller } from './png.ts';
 
 const NOW = '2026-11-22T14:05:00Z';
@@ -63,21 +63,21 @@ const shots: Shot[] = [
 mkdirSync(to, { recursive: true });
 const BOTH: Scheme[] = ['light', 'dark'];
 const only = process.argv.slice(2);
-const window = await Window.launch();
+const stage = await Stage.launch();
 try {
   for (const { name, look, before, schemes = BOTH } of shots) {
     if (only.length > 0 && !only.includes(name)) continue;
     for (const colorScheme of schemes) {
-      const page = await window.open({ ...look, colorScheme, at: NOW });
+      const page = await stage.open({ ...look, colorScheme, at: NOW });
       await before?.(page);
       await page.mouse.move(0, 0);
       await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
       if (name === 'use-in') await page.getByRole('button', { name: 'Use in' }).click();
       await page.evaluate(() => document.fonts.ready.then(() => new Promise(requestAnimationFrame)));
       writeFileSync(join(to, `window-${name}${schemes.length > 1 ? `-${colorScheme}` : ''}.png`), smaller(await page.screenshot()));
-      await window.done(page);
+      await stage.done(page);
     }
   }
 } finally {
-  await window.close();
+  await stage.close();
 }

@@ -45,8 +45,8 @@ export function openTauri(): Door {
     agree: (id, fingerprint) => invoke('agree_to_command', { id, fingerprint }),
     tryIt: () => invoke('try_it'),
 
-    setToken: (id, token) => invoke('set_token', { id, token }),
-    deleteToken: (id) => invoke('delete_token', { id }),
+    setToken: (id, gateway, token) => invoke('set_token', { id, gateway, token }),
+    deleteToken: (id, gateway) => invoke('delete_token', { id, gateway }),
     unlockKeychain: () => invoke('unlock_keychain'),
 
     findImports: (file) => invoke('find_imports', { file }),

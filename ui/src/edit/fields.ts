@@ -43,6 +43,7 @@ export const ELSEWHERE: Record<string, string> = {
   local_stdio: 'server',
   args: 'argument-0',
   env: 'pair-0-name',
+  secret_env: 'pair-0-name',
   cwd: 'folder',
   local_streamable_http: 'server',
   local_sse: 'server',
@@ -51,9 +52,12 @@ export const ELSEWHERE: Record<string, string> = {
   server_name: 'name',
   gateway: 'gateway-0',
   token: 'token-place',
+  start: 'at-start',
+  labels: 'label-0',
 };
 
 /** Keys that are not a profile's, with the reason. */
 export const NOT_HERE: Record<string, string> = {
+  id: 'given by Culvert, never changed',
   log_level: 'holds for the whole program, not for one profile',
 };

@@ -13,6 +13,7 @@ export function idOf(field: Field): string {
   switch (field.kind) {
     case 'argument':
     case 'gateway':
+    case 'label':
       return `${field.kind}-${field.index}`;
     case 'pair':
       return `pair-${field.index}-name`;
@@ -22,6 +23,8 @@ export function idOf(field: Field): string {
       return `option-${field.key}`;
     case 'token':
       return 'token-place';
+    case 'gatewayToken':
+      return `gateway-token-${field.index}-place`;
     default:
       return field.kind;
   }

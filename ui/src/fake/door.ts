@@ -162,7 +162,7 @@ export function openFake(): Door {
       return 'time';
     },
 
-    async setToken(id, token) {
+    async setToken(id, _gateway, token) {
       await gate();
       if (token === 'bad') throw causes.locked;
       update(id, (profile) => ({ ...profile, token: { place: { kind: 'keychain' }, expires: Date.now() + 30 * DAY } }));
@@ -216,7 +216,10 @@ export function openFake(): Door {
       const address = `127.0.0.1:${world.gatewayPort}`;
       update(id, (profile) => ({
         ...profile,
-        tunnels: [...profile.tunnels, { gateway: address, url: `http://${address}`, builtIn: true, status: profile.status, processes: [] }],
+        tunnels: [
+          ...profile.tunnels,
+          { gateway: address, url: `http://${address}`, builtIn: true, status: profile.status, processes: [], ownToken: null },
+        ],
       }));
     },
 

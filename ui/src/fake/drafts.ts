@@ -22,9 +22,10 @@ export function newDraft(): Draft {
     id: null,
     name: '',
     server: { kind: 'commandLine', line: '', environment: [], folder: '' },
-    gateways: [{ kind: 'url', url: '' }],
+    gateways: [{ kind: 'url', url: '', ownToken: null }],
     token: { kind: 'typed', text: '' },
-    atStart: 'asLeft',
+    start: 'last',
+    labels: [],
     options: {},
   };
 }
@@ -34,9 +35,10 @@ export function draftOf(profile: Profile): Draft {
     id: profile.id,
     name: profile.name,
     server: { kind: 'commandLine', line: profile.server, environment: [], folder: '' },
-    gateways: profile.tunnels.map(({ builtIn, url }) => (builtIn ? { kind: 'builtIn' } : { kind: 'url', url })),
+    gateways: profile.tunnels.map(({ builtIn, url }) => (builtIn ? { kind: 'builtIn' } : { kind: 'url', url, ownToken: null })),
     token: profile.token.place.kind === 'keychain' ? { kind: 'saved' } : { kind: 'none' },
-    atStart: 'asLeft',
+    start: 'last',
+    labels: [],
     options: {},
   };
 }

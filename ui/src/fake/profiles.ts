@@ -91,7 +91,7 @@ export function words(status: Status): { mark: Mark; words: string; said: string
 function problemOf(status: Status): Problem | null {
   if (status.kind !== 'stopped' || !status.cause) return null;
   const why = status.cause;
-  if (why.code.startsWith('auth.')) return { kind: 'token', why };
+  if (why.code.startsWith('auth.')) return { kind: 'token', why, gateway: null };
   if (why.code === 'keychain.locked') return { kind: 'keychainLocked', why };
   if (why.code === 'keychain.missing') return { kind: 'keychainMissing', why };
   return { kind: 'other', why };
@@ -127,6 +127,7 @@ export function profile(now: number, name: string, server: string, status: Statu
         builtIn,
         status,
         processes: [],
+        ownToken: null,
       },
     ],
     token: { place: { kind: 'keychain' }, expires: now + 23 * DAY + HOUR },

@@ -1,0 +1,426 @@
+// Making, changing, bringing over and deleting, with every way a token can go, by
+// keyboard alone.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import type { Draft } from '../src/types.ts';
+import { Stage } from './browser.ts';
+import { focusOn, listen, press, shows, tabTo, type, until } from './hands.ts';
+
+let stage: Stage;
+before(async () => (stage = await Stage.launch()));
+after(() => stage.close());
+
+const saved = (page: Page) => page.evaluate(() => window.culvertFake.saved.at(-1) as Draft);
+
+/** Nothing on the page holds it: no text, no attribute, no field. */
+async function forgotten(page: Page, secret: string): Promise<void> {
+  const fields = await page.evaluate(() => [...document.querySelectorAll('input')].map((input) => input.value).join('\n'));
+  assert.ok(!fields.includes(secret) && !(await page.content()).includes(secret), 'the page still holds a secret');
+}
+
+test('an empty window leads to the first tunnel: Try it', async () => {
+  const page = await stage.open({ scenario: 'empty' });
+  await shows(page, 'Nothing is shared yet.');
+  await shows(page, 'uvx mcp-server-time');
+  await tabTo(page, /button "Try it/);
+  await press(page, 'Enter');
+  await focusOn(page, /option "time online, 12 ms" \[selected\]/);
+  await stage.done(page);
+});
+
+test('an empty window leads to the first tunnel: Add a server', async () => {
+  const page = await stage.open({ scenario: 'empty' });
+  await tabTo(page, /button "Add a server/);
+  await press(page, 'Enter');
+  await focusOn(page, /textbox "Name"/);
+  await tabTo(page, /textbox "Command line"/);
+  await type(page, 'uvx mcp-server-git');
+  await shows(page, 'Registers as git-laptop-7.');
+  await shows(page, /^Found at .*uvx, as in your login shell\.$/);
+  await tabTo(page, /textbox "Gateway’s address"/);
+  await type(page, 'https://gw.example.com');
+  await tabTo(page, /textbox "New token"/);
+  await type(page, 'very-secret-token');
+  await tabTo(page, /button "Save and connect"/);
+  await press(page, 'Enter');
+  await focusOn(page, /heading "git-laptop-7"/);
+  await shows(page, /^Online for/);
+  assert.deepEqual((await saved(page)).token, { kind: 'typed', text: 'very-secret-token' });
+  await forgotten(page, 'very-secret-token');
+  await stage.done(page);
+});
+
+test('fields are checked as typed, once one has been there', async () => {
+  const page = await stage.open();
+  await press(page, 'Control+n');
+  await focusOn(page, /textbox "Name"/);
+  assert.equal(await page.locator('[aria-invalid]').count(), 0);
+  await type(page, 'a/b');
+  await press(page, 'Tab');
+  await shows(page, /^The name has a character that gateways do not take/);
+  assert.equal(await page.locator('#name').getAttribute('aria-invalid'), 'true');
+  await press(page, 'Shift+Tab');
+  await type(page, 'a b');
+  await until('no error', async () => (await page.locator('#name').getAttribute('aria-invalid')) === null);
+  await tabTo(page, /textbox "Gateway’s address"/);
+  await type(page, 'http://gw.example.com');
+  await press(page, 'Tab');
+  await shows(page, /^Without TLS, token and messages can be read/);
+  await press(page, 'Control+s');
+  await focusOn(page, /textbox "Command line"/);
+  await shows(page, /^Not saved: 2 fields to correct\.$/);
+  await stage.done(page);
+});
+
+test('an error in Advanced opens it', async () => {
+  const page = await stage.open();
+  await press(page, 'Control+n');
+  await tabTo(page, /textbox "Command line"/);
+  await type(page, 'uvx x');
+  await tabTo(page, /textbox "Gateway’s address"/);
+  await type(page, 'https://gw.example.com');
+  await page.locator('#advanced summary').focus();
+  await press(page, 'Enter');
+  await tabTo(page, /textbox "Heartbeat, seconds"/);
+  await type(page, 'often');
+  await page.locator('#advanced summary').focus();
+  await press(page, 'Enter', 'Control+s');
+  await focusOn(page, /textbox "Heartbeat, seconds"/);
+  await shows(page, '“often” is no number. The default is 30.');
+  await type(page, '75');
+  await press(page, 'Tab');
+  await shows(page, /^Gateways drop clients that are silent for 90 s\. Use 60 s/);
+  await press(page, 'Control+s');
+  await page.getByRole('heading', { name: 'x-laptop-7' }).or(page.getByRole('heading', { name: 'server-laptop-7' })).waitFor();
+  assert.deepEqual((await saved(page)).options, { keepalive: '75' });
+  await stage.done(page);
+});
+
+test('command with arguments, secret variables, folder', async () => {
+  const page = await stage.open();
+  await press(page, 'Control+n');
+  await tabTo(page, /radio "Command line" \[checked\]/);
+  await press(page, 'ArrowDown');
+  await focusOn(page, /radio "Command and arguments" \[checked\]/);
+  await tabTo(page, /textbox "Command"/);
+  await type(page, 'npx');
+  await tabTo(page, /textbox "Argument 1"/);
+  await type(page, '-y');
+  await tabTo(page, /button "Add an argument"/);
+  await press(page, 'Enter');
+  await focusOn(page, /textbox "Argument 2"/);
+  await type(page, 'two words');
+  await page.locator('summary', { hasText: 'Environment and folder' }).focus();
+  await press(page, 'Enter');
+  await tabTo(page, /button "Add a variable"/);
+  await press(page, 'Enter');
+  await focusOn(page, /textbox "Variable"/);
+  await type(page, 'API_KEY');
+  await tabTo(page, /checkbox "Keep secret"/);
+  await press(page, 'Space');
+  await tabTo(page, /textbox "Value"/, 'Shift+Tab');
+  await type(page, 'hush');
+  assert.equal(await page.locator(':focus').getAttribute('type'), 'password');
+  await tabTo(page, /textbox "Folder"/);
+  await type(page, '/srv');
+  await tabTo(page, /button "Use the built-in gateway"/);
+  await press(page, 'Enter');
+  await shows(page, 'The built-in gateway makes its own.');
+  await press(page, 'Control+s');
+  await until('saved', async () => (await saved(page)) !== undefined);
+  const draft = await saved(page);
+  assert.deepEqual(draft.server, {
+    kind: 'command',
+    program: 'npx',
+    arguments: ['-y', 'two words'],
+    environment: [{ name: 'API_KEY', value: { kind: 'secret', secret: { kind: 'typed', text: 'hush' } } }],
+    folder: '/srv',
+  });
+  assert.deepEqual(draft.gateways, [{ kind: 'builtIn' }]);
+  await stage.done(page);
+});
+
+test('a server by URL, with headers and callers passed on', async () => {
+  const page = await stage.open();
+  await press(page, 'Control+n');
+  await tabTo(page, /radio "Command line"/);
+  await press(page, 'ArrowUp');
+  await focusOn(page, /radio "URL" \[checked\]/);
+  await tabTo(page, /textbox "URL"/);
+  await type(page, 'http://127.0.0.1:8000/mcp');
+  await tabTo(page, /combobox "It speaks"/);
+  await press(page, 'ArrowDown');
+  await tabTo(page, /button "Add a header"/);
+  await press(page, 'Enter');
+  await type(page, 'X-Team');
+  await tabTo(page, /textbox "Value"/);
+  await type(page, 'blue');
+  await tabTo(page, /checkbox "Pass on who is calling/);
+  await press(page, 'Space');
+  await tabTo(page, /button "Pass on another header"/);
+  await press(page, 'Enter');
+  await type(page, 'X-User');
+  await tabTo(page, /textbox "Gateway’s address"/);
+  await type(page, 'https://gw.example.com');
+  await press(page, 'Control+s');
+  await until('saved', async () => (await saved(page)) !== undefined);
+  assert.deepEqual((await saved(page)).server, {
+    kind: 'sse',
+    url: 'http://127.0.0.1:8000/mcp',
+    headers: [{ name: 'X-Team', value: { kind: 'plain', text: 'blue' } }],
+    forwardAuth: { kind: 'headers', names: ['X-User'] },
+  });
+  await stage.done(page);
+});
+
+test('Test fills in check by check, says the sum, and puts the focus on what failed', async () => {
+  const page = await stage.open();
+  const said = await listen(page);
+  await page.getByRole('option', { name: /^git/ }).focus();
+  await press(page, 'Home', 'ArrowDown', 'ArrowDown');
+  await tabTo(page, /tab "Overview"/);
+  await press(page, 'ArrowLeft');
+  await focusOn(page, /tab "Edit"/);
+  await tabTo(page, /button "Test"/);
+  await press(page, 'Enter');
+  await page.getByRole('listitem').filter({ hasText: 'checking' }).first().waitFor();
+  await shows(page, 'All 5 checks passed.');
+  assert.deepEqual(await said(), ['status: All 5 checks passed.']);
+  await focusOn(page, /button "Test"/);
+
+  await tabTo(page, /button "Replace…"/, 'Shift+Tab');
+  await press(page, 'Enter');
+  await focusOn(page, /textbox "New token"/);
+  await type(page, 'bad');
+  await tabTo(page, /button "Test"/);
+  await press(page, 'Enter');
+  await focusOn(page, /listitem/);
+  assert.match((await page.locator(':focus').textContent()) ?? '', /The gateway takes the token: failed[\s\S]*auth\.rejected/);
+  assert.equal((await said()).at(-1), 'status: 1 check failed.');
+  await stage.done(page);
+});
+
+test('leaving with changes asks once: keep editing, discard, save', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  const edit = async () => {
+    await tabTo(page, /tab "(Overview|Edit)"/);
+    if (!(await page.getByRole('tab', { name: 'Edit', selected: true }).isVisible())) await press(page, 'End');
+    await focusOn(page, /tab "Edit"/);
+    await tabTo(page, /textbox "Name"/);
+    await type(page, 'renamed');
+    await press(page, 'Escape');
+    await shows(page, 'Save your changes?');
+    await focusOn(page, /button "Save"/);
+  };
+  await edit();
+  await press(page, 'Escape');
+  await focusOn(page, /textbox "Name"/);
+  await press(page, 'Control+,');
+  await shows(page, 'Save your changes?');
+  await tabTo(page, /button "Discard"/);
+  await press(page, 'Enter');
+  await focusOn(page, /heading "Settings"/);
+  assert.equal(await page.evaluate(() => window.culvertFake.saved.length), 0);
+
+  await press(page, 'Escape');
+  await focusOn(page, /option/);
+  await edit();
+  await press(page, 'Enter');
+  await until('saved', async () => (await saved(page))?.name === 'renamed');
+  await page.getByRole('option', { name: /^renamed/ }).waitFor();
+  await stage.done(page);
+});
+
+test('closing the window with changes asks as well', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  await press(page, 'Control+n');
+  await focusOn(page, /textbox "Name"/);
+  await type(page, 'draft');
+  await press(page, 'Control+w');
+  await shows(page, 'Save your changes?');
+  await tabTo(page, /button "Discard"/);
+  await press(page, 'Enter');
+  await shows(page, 'Your tunnels stay up');
+  await press(page, 'Enter');
+  await until('closed', async () => (await page.evaluate(() => window.culvertFake.closed.join())) === 'now');
+  await stage.done(page);
+});
+
+test('deleting asks, and the focus goes to the next profile, in the end to the empty window', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  for (const [name, next] of [
+    ['files', /option "git/],
+    ['git', /option "time/],
+    ['time', /button "Import/],
+  ] as const) {
+    await page.getByRole('heading', { name }).waitFor();
+    await tabTo(page, /button "More"/);
+    await press(page, 'ArrowUp');
+    await focusOn(page, /menuitem "Delete…"/);
+    await press(page, 'Enter');
+    await shows(page, `Delete ${name}?`);
+    await focusOn(page, /button "Cancel"/);
+    await tabTo(page, /button "Delete"/);
+    await press(page, 'Enter');
+    await focusOn(page, next);
+    await shows(page, `${name} deleted.`);
+  }
+  await shows(page, 'Nothing is shared yet.');
+  await stage.done(page);
+});
+
+test('import: each command in full, nothing chosen beforehand, a missing value is asked for', async () => {
+  const page = await stage.open({ scenario: 'empty' });
+  await shows(page, 'Claude Desktop has 4 servers. Choose which to bring over.');
+  await tabTo(page, /button "Import/);
+  await press(page, 'Enter');
+  await focusOn(page, /heading "Import"/);
+  await shows(page, 'docker run -i --rm -v memory:/app/dist mcp/memory');
+  assert.equal(await page.getByRole('checkbox', { checked: true }).count(), 0);
+  assert.equal(await page.getByRole('button', { name: 'Import', exact: true }).isDisabled(), true);
+  await tabTo(page, /checkbox "notes"/);
+  await press(page, 'Space');
+  await tabTo(page, /checkbox "search"/);
+  await press(page, 'Space');
+  await tabTo(page, /button "Import 2 servers"/);
+  await press(page, 'Enter');
+  await focusOn(page, /textbox "BRAVE_API_KEY"/);
+  await shows(page, 'search needs a value.');
+  await type(page, 'brave-secret');
+  await tabTo(page, /button "Import 2 servers"/);
+  await press(page, 'Enter');
+  await focusOn(page, /option "notes off" \[selected\]/);
+  await shows(page, '2 servers imported. Each stays off until you connect it.');
+  await forgotten(page, 'brave-secret');
+  await stage.done(page);
+});
+
+test('import from another file tells when there is none', async () => {
+  const page = await stage.open();
+  await tabTo(page, /button "Import…"/);
+  await press(page, 'Enter');
+  await tabTo(page, /textbox "Another file"/);
+  await type(page, '/no/such.json');
+  await press(page, 'Enter');
+  await shows(page, 'There is no file /no/such.json.');
+  await stage.done(page);
+});
+
+test('a changed command is shown old and new, and runs only after agreeing to just that', async () => {
+  const page = await stage.open({ scenario: 'changed' });
+  await shows(page, 'The command was changed outside Culvert. It runs only after you agree.');
+  assert.equal(await page.locator('del').first().innerText(), '/home/ada/code');
+  assert.deepEqual(await page.locator('ins').allInnerTexts(), ['--from', 'git+https://github.com/someone/fork', '/home/ada']);
+  await tabTo(page, /button "Run the new command"/);
+  assert.deepEqual(await page.evaluate(() => window.culvertFake.agreed), []);
+  await press(page, 'Enter');
+  await focusOn(page, /heading "git"/);
+  await shows(page, /^Online for/);
+  assert.deepEqual(await page.evaluate(() => window.culvertFake.agreed), ['sha256:5f70bf18']);
+  await stage.done(page);
+});
+
+test('a changed command may be left off', async () => {
+  const page = await stage.open({ scenario: 'changed' });
+  await tabTo(page, /button "Leave it off"/);
+  await press(page, 'Enter');
+  await focusOn(page, /switch "Connect"$/);
+  assert.deepEqual(await page.evaluate(() => window.culvertFake.agreed), []);
+  await stage.done(page);
+});
+
+test('settings: switches, built-in gateway and a profile that uses it', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  await press(page, 'Control+,');
+  await focusOn(page, /heading "Settings"/);
+  await tabTo(page, /switch "Launch at login" \[checked\]/);
+  await press(page, 'Space');
+  await focusOn(page, /switch "Launch at login"$/);
+  await tabTo(page, /switch "Built-in gateway"$/);
+  await press(page, 'Space');
+  await shows(page, 'On at http://127.0.0.1:4444');
+  await focusOn(page, /switch "Built-in gateway" \[checked\]/);
+  await tabTo(page, /button "Choose a profile"/);
+  await press(page, 'Enter', 'ArrowDown', 'Enter');
+  await shows(page, 'git now uses the built-in gateway.');
+  await page.locator('summary').focus();
+  await press(page, 'Enter');
+  await tabTo(page, /button "Copy: culvert gateway/);
+  await press(page, 'Enter');
+  await until('a command', async () => (await page.evaluate(() => window.culvertFake.clipboard.join())).startsWith('culvert gateway'));
+  await tabTo(page, /button "About Culvert"/);
+  await press(page, 'Enter');
+  await shows(page, 'Version 0.1.0');
+  await press(page, 'Escape');
+  await focusOn(page, /button "About Culvert"/);
+  await stage.done(page);
+});
+
+test('a port that is taken is told, and another can be chosen', async () => {
+  const page = await stage.open({ scenario: 'portTaken' });
+  await press(page, 'Control+,');
+  await shows(page, /^Another program listens on port 4444\.$/);
+  await tabTo(page, /textbox "Port"/);
+  await type(page, '4545');
+  await tabTo(page, /button "Try again"/);
+  await press(page, 'Enter');
+  await shows(page, 'On at http://127.0.0.1:4545');
+  await stage.done(page);
+});
+
+test('a rejected token: the field is right there, and what was typed is forgotten', async () => {
+  const page = await stage.open({ scenario: 'rejected' });
+  await tabTo(page, /textbox "New token"/);
+  await type(page, 'fresh-token');
+  await press(page, 'Enter');
+  await focusOn(page, /heading "db"/);
+  await shows(page, 'Token saved in your keychain.');
+  await shows(page, /^Online for/);
+  await forgotten(page, 'fresh-token');
+  await stage.done(page);
+});
+
+test('a token that cannot be saved keeps the focus in its field', async () => {
+  const page = await stage.open({ scenario: 'rejected' });
+  const said = await listen(page);
+  await tabTo(page, /textbox "New token"/);
+  await type(page, 'bad');
+  await press(page, 'Enter');
+  await shows(page, /^the keychain that holds the token is locked Unlock it/i);
+  await focusOn(page, /textbox "New token"/);
+  assert.match((await said()).join(), /^alert: /);
+  await stage.done(page);
+});
+
+test('a locked keychain: unlock, and the tunnel comes up', async () => {
+  const page = await stage.open({ scenario: 'locked' });
+  await tabTo(page, /button "Unlock"/);
+  await press(page, 'Enter');
+  await shows(page, /^Online for/);
+  await stage.done(page);
+});
+
+test('no keychain: the token may stand in a variable', async () => {
+  const page = await stage.open({ scenario: 'noKeychain' });
+  await tabTo(page, /button "Use a variable or file"/);
+  await press(page, 'Enter');
+  await focusOn(page, /combobox "Token: Kept in"/);
+  await press(page, 'ArrowDown');
+  await tabTo(page, /textbox "Variable’s name"/);
+  await type(page, 'GATEWAY_TOKEN');
+  await press(page, 'Control+s');
+  await until('saved', async () => (await saved(page)) !== undefined);
+  assert.deepEqual((await saved(page)).token, { kind: 'environment', variable: 'GATEWAY_TOKEN' });
+  await stage.done(page);
+});
+
+test('no tray: the window says why', async () => {
+  const page = await stage.open({ scenario: 'noTray' });
+  await shows(page, /^This desktop shows no tray icons\./);
+  await tabTo(page, /button "Dismiss"/);
+  await press(page, 'Enter');
+  await page.getByRole('note').waitFor({ state: 'detached' });
+  await stage.done(page);
+});
