@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use culvert_protocol::message::{Message, Shape};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use tokio::time::timeout;
@@ -46,6 +47,19 @@ where
         Ok(if rest.is_empty() { first } else { rest.freeze() })
     };
     timeout(ARRIVAL, whole).await.unwrap_or_else(|_| Err(Refusal::body_timeout()))
+}
+
+/// The refusal, saying which request it is about where the body holds one that can be read.
+pub(super) async fn refused<B>(body: B, limit: usize, refusal: Refusal) -> Refusal
+where
+    B: Body<Data = Bytes>,
+    B::Error: Display,
+{
+    let Ok(body) = read(body, limit).await else { return refusal };
+    match std::str::from_utf8(&body).map(Message::parse) {
+        Ok(Ok(message)) if matches!(message.shape(), Shape::Request(_)) => refusal.of(message.raw_id()),
+        _ => refusal,
+    }
 }
 
 #[cfg(test)]

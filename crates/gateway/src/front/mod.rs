@@ -140,7 +140,11 @@ impl Front {
         }
         // Before the session is looked for: the session is gone with its tunnel, but a 404 would say that the server is.
         if let Backend::Offline { retry_after } = backend {
-            return Err(Refusal::offline(*retry_after));
+            let refusal = Refusal::offline(*retry_after);
+            return Err(match head.method {
+                Method::POST => body::refused(body, self.sessions.limits.max_body, refusal).await,
+                _ => refusal,
+            });
         }
         // The modern revisions know neither, and no session that would need them.
         if head.method != Method::POST && modern::is_meant(&head.headers) {

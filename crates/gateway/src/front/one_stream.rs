@@ -98,7 +98,7 @@ where
     }
     headers::is_json(&head.headers)?;
     if let Backend::Offline { retry_after } = backend {
-        return Err(Refusal::offline(*retry_after));
+        return Err(body::refused(body, front.sessions.limits.max_body, Refusal::offline(*retry_after)).await);
     }
     let named = head.uri.query().unwrap_or_default().split('&').find_map(|part| part.strip_prefix(SESSION));
     let id = SessionId::parse(named.ok_or_else(Refusal::address_without_session)?);

@@ -126,6 +126,28 @@ async fn a_server_that_is_away_is_said_to_be_away_whatever_is_asked() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_away_is_said_to_be_away_to_the_request_that_asked() {
+    let scene = Scene::with(Limits { max_body: 1000, ..Limits::default() });
+    let away = Client { backend: Backend::Offline { retry_after: Duration::from_secs(7) }, ..scene.client() };
+    let long = format!("{}{}", call(1), " ".repeat(1000));
+    for (text, id) in [
+        (call(1).to_string(), json!(1)),
+        (initialize("2025-11-25").to_string(), json!("init")),
+        (r#"{"id": 1.50 ,"method":"a"}"#.to_owned(), json!(1.5)),
+        (told("x").to_string(), Value::Null),
+        (answer(1, 1).to_string(), Value::Null),
+        (long, Value::Null),
+        ("{".to_owned(), Value::Null),
+        (String::new(), Value::Null),
+    ] {
+        let response = away.post_text(text.clone()).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{text}");
+        let error = json_body(response).await;
+        assert_eq!((&error["id"], &error["error"]["data"]["code"]), (&id, &json!("server.offline")), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn sessions_are_bounded() {
     let mut scene = Scene::with(Limits { max_sessions: 2, ..Limits::default() });
     let (one, _server) = scene.session("2025-06-18").await;
