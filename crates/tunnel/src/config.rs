@@ -154,3 +154,27 @@ impl Default for Retry {
         Self { first: Duration::from_secs(1), cap: limits::RETRY_CAP, max: None, websocket: limits::WEBSOCKET_AGAIN }
     }
 }
+
+/// Any tunnel, for tests.
+#[cfg(test)]
+pub(crate) fn sample() -> TunnelConfig {
+    TunnelConfig {
+        name: ServerName::new("t").unwrap(),
+        description: None,
+        server: LocalServer::Stdio(Default::default()),
+        forward_auth: Default::default(),
+        gateway: GatewayAddress::parse("http://127.0.0.1:9").unwrap(),
+        token: None,
+        retry: Default::default(),
+        keepalive: limits::KEEPALIVE_DEFAULT,
+        max_message: 1 << 20,
+        start_timeout: limits::START_TIMEOUT_DEFAULT,
+        request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
+        transport: Default::default(),
+        children: Default::default(),
+        labels: Default::default(),
+        host: None,
+        probe_interval: limits::PROBE_INTERVAL_DEFAULT,
+        drain: limits::DRAIN_DEFAULT,
+    }
+}

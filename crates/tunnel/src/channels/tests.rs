@@ -8,7 +8,6 @@ use culvert_link::channels::{Carrier, Channel, ChannelEnd, Happening, Terms};
 use culvert_link::{accept, connect, queue};
 use culvert_protocol::channels::control::{Header, Purpose};
 use culvert_protocol::channels::{ResetReason, Side};
-use culvert_protocol::{GatewayAddress, ServerName, limits};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -19,7 +18,7 @@ use super::own;
 use super::passage::Passage;
 use crate::activity::{Caller, Outcome};
 use crate::base::Served;
-use crate::config::{LocalServer, TunnelConfig};
+use crate::config::sample;
 use crate::handshake::{Era, Greeting};
 use crate::http::HttpServer;
 use crate::ledger::Ledger;
@@ -56,28 +55,6 @@ async fn link() -> (Carrier, Carrier) {
     )
 }
 
-fn config() -> TunnelConfig {
-    TunnelConfig {
-        name: ServerName::new("t").unwrap(),
-        description: None,
-        server: LocalServer::Stdio(Default::default()),
-        forward_auth: Default::default(),
-        gateway: GatewayAddress::parse("http://127.0.0.1:9").unwrap(),
-        token: None,
-        retry: Default::default(),
-        keepalive: limits::KEEPALIVE_DEFAULT,
-        max_message: MAX_LINE,
-        start_timeout: limits::START_TIMEOUT_DEFAULT,
-        request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
-        transport: Default::default(),
-        children: Default::default(),
-        labels: Default::default(),
-        host: None,
-        probe_interval: limits::PROBE_INTERVAL_DEFAULT,
-        drain: limits::DRAIN_DEFAULT,
-    }
-}
-
 impl Scene {
     async fn new(purpose: Purpose) -> Self {
         let (gateways, mut clients) = link().await;
@@ -103,8 +80,8 @@ impl Scene {
                 let (report, ledger) = (report.clone(), ledger.clone());
                 ledger.pulse().beat(tokio::time::Instant::now());
                 tokio::spawn(async move {
-                    let launcher = Launcher::new(&config(), ledger, fastrand::Rng::with_seed(1));
-                    own::serve(bridge, Some(served), &config(), &launcher, &report).await;
+                    let launcher = Launcher::new(&sample(), ledger, fastrand::Rng::with_seed(1));
+                    own::serve(bridge, Some(served), &sample(), &launcher, &report).await;
                     None
                 })
             }
