@@ -26,11 +26,11 @@ pub enum Swallowed {
 }
 
 impl Swallowed {
-    fn from_client(self) -> bool {
+    fn takes_the_clients(self) -> bool {
         self != Self::ToClient
     }
 
-    fn from_gateway(self) -> bool {
+    fn takes_the_gateways(self) -> bool {
         self != Self::ToGateway
     }
 }
@@ -244,8 +244,8 @@ async fn swallow(client: TcpStream, gateway: TcpStream, swallowed: Swallowed) {
     let (client_read, client_write) = client.into_split();
     let (gateway_read, gateway_write) = gateway.into_split();
     tokio::join!(
-        go_on(client_read, gateway_write, swallowed.from_client()),
-        go_on(gateway_read, client_write, swallowed.from_gateway()),
+        go_on(client_read, gateway_write, swallowed.takes_the_clients()),
+        go_on(gateway_read, client_write, swallowed.takes_the_gateways()),
     );
 }
 

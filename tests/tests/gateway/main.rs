@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how a failure is told")]
 
 mod base_clients;
+mod bytes;
 mod cuts;
 mod existing_clients;
 mod serving;
