@@ -49,6 +49,7 @@ every_server! {
 macro_rules! every_server_inspected {
     ($($name:ident: $era:expr,)*) => {$(
         mod $name {
+            use crate::pairs::MIB;
             use crate::pairs::inspector::{Era, inspect};
             use crate::pairs::local::{BothEras, Everything, Filesystem, Git, Memory, Time};
 
@@ -64,7 +65,7 @@ macro_rules! every_server_inspected {
         #[tokio::test]
         #[ignore = "one of all pairs: make test-all"]
         async fn $one() {
-            inspect($era, $local).await;
+            inspect($era, $local, &[MIB, 8 * MIB]).await;
         }
     };
 }
@@ -73,4 +74,13 @@ every_server_inspected! {
     inspector_auto: Era::Auto,
     inspector_legacy: Era::Legacy,
     inspector_modern: Era::Modern,
+}
+
+#[tokio::test]
+#[ignore = "one of all pairs: make test-all"]
+async fn an_answer_beyond_the_default_limit_is_an_error_and_the_session_goes_on() {
+    use crate::pairs::client::Client;
+    use crate::pairs::local::Filesystem;
+
+    crate::pairs::meet_the_limit(Client::TypeScript1, &Filesystem::new()).await;
 }

@@ -38,12 +38,12 @@ async fn typescript_2_finds_a_server_modern_by_itself() {
 
 #[tokio::test]
 async fn the_inspector_lists_and_calls() {
-    inspect(Era::Auto, &Time).await;
+    inspect(Era::Auto, &Time, &[MIB]).await;
 }
 
 #[tokio::test]
 async fn many_sessions_at_once_hear_nothing_of_each_other() {
-    crowd(Python1, &Time).await;
+    crowd(TypeScript1, &Memory::new()).await;
 }
 
 #[tokio::test]

@@ -7,28 +7,41 @@ use super::local::Local;
 
 /// The answers of servers who say everything twice (as text and as structured content) are larger than the default
 /// limit of 16 MiB when the payload has 8 MiB.
-const MAX_MESSAGE_SIZE: &str = "67108864";
+const LARGE: &[&str] = &["--max-message-size", "67108864"];
 
 #[derive(Debug)]
 pub(crate) struct House {
     gateway: OwnGateway,
+    /// For both ends.
+    limit: &'static [&'static str],
     /// Good for everything.
     pub(crate) token: String,
 }
 
 impl House {
+    /// With room for the largest payloads of these tests.
     pub(crate) async fn open() -> Self {
-        let gateway = OwnGateway::start_as(OwnGateway::command().args(["--max-message-size", MAX_MESSAGE_SIZE])).await;
-        Self { gateway, token: OwnGateway::token("admin@example.com", SECRET).await }
+        Self::limited(LARGE).await
+    }
+
+    /// As it is when nobody has set anything.
+    pub(crate) async fn plain() -> Self {
+        Self::limited(&[]).await
+    }
+
+    async fn limited(limit: &'static [&'static str]) -> Self {
+        let gateway = OwnGateway::start_as(OwnGateway::command().args(limit)).await;
+        Self { gateway, limit, token: OwnGateway::token("admin@example.com", SECRET).await }
     }
 
     /// Tunnels a server, by this command, and tells the URL that MCP clients are to use.
     pub(crate) async fn share(&self, local: &dyn Local, command: Vec<String>, options: &[&str]) -> (Culvert, String) {
         let mut run = CulvertCommand::run()
             .args(["--local-stdio", &shell_words::join(command), "--server-name", local.name()])
-            .args(["--gateway", &self.gateway.url, "--max-message-size", MAX_MESSAGE_SIZE])
-            .env("REVERSE_PROXY_TOKEN", &self.token)
-            .args(options);
+            .args(["--gateway", &self.gateway.url])
+            .args(self.limit)
+            .args(options)
+            .env("REVERSE_PROXY_TOKEN", &self.token);
         for (name, value) in local.environment() {
             run = run.env(name, value);
         }

@@ -18,9 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(100);
 /// An argument of a command line has 128 KiB at most.
 const LARGEST_ARGUMENT: usize = 96 * 1024;
 
-/// Lists, makes each call that it can make with this server, and makes many at once. It cannot answer a server, show
+/// Lists, makes each call that it can make with this server, has answers of these sizes where it can have them, and
+/// makes many calls at once. It cannot answer a server, show
 /// progress, or give a call up.
-pub(crate) async fn inspect(era: Era, local: &dyn Local) {
+pub(crate) async fn inspect(era: Era, local: &dyn Local, sizes: &[usize]) {
     let who = format!("the Inspector ({era:?}) with {}", local.name());
     let house = House::open().await;
     // It begins a session with each run and ends none: all but the last wait for their end by idling.
@@ -48,6 +49,12 @@ pub(crate) async fn inspect(era: Era, local: &dyn Local) {
         step.judge(&inspector.calls(&step.call, &payload).await, &who);
     }
     local.holds(&payload).await;
+    for size in sizes {
+        let payload = Payload::new(folder.path(), *size);
+        if let Some(step) = local.gives(&payload) {
+            step.judge(&inspector.calls(&step.call, &payload).await, &who);
+        }
+    }
 
     let (calls, at_once) = ((10 * CROWD).to_string(), CROWD.to_string());
     let load = ["--format", "json", "--load", "--load-requests", &calls, "--load-concurrency", &at_once];

@@ -25,6 +25,8 @@ enum Expected {
     Fails(String, usize),
     /// The tool says exactly this after it has told of each of so many steps, in order.
     Steps(String, u32),
+    /// Instead of a result there is an error, which says this.
+    Raises(&'static str),
     /// The client gives the call up.
     GivenUp,
 }
@@ -52,6 +54,11 @@ impl Step {
         Self { call, expected: Expected::GivenUp }
     }
 
+    /// The same call, of which nothing but an error can come.
+    pub(crate) fn but_raises(self, text: &'static str) -> Self {
+        Self { expected: Expected::Raises(text), ..self }
+    }
+
     pub(crate) fn is_given_up(&self) -> bool {
         matches!(self.expected, Expected::GivenUp)
     }
@@ -65,7 +72,7 @@ impl Step {
     /// When something else came of it.
     pub(crate) fn judge(&self, found: &Call, who: &str) {
         let told: String = format!("{who}: {} gave {found:?}", self.call).chars().take(1500).collect();
-        assert_eq!(found.raised, None, "{told}");
+        assert_eq!(found.raised.is_some(), matches!(self.expected, Expected::Raises(_)), "{told}");
         assert_eq!(found.cancelled, self.is_given_up(), "{told}");
         assert_eq!(found.failed, matches!(self.expected, Expected::Fails(..)), "{told}");
         let in_order = |count: u32| (1..=count).map(f64::from).collect::<Vec<_>>();
@@ -80,6 +87,12 @@ impl Step {
                 Self::same(text, found, &told);
                 assert_eq!(told_of, in_order(*count), "{told}");
                 assert!(found.progress.iter().all(|(_, total)| *total == Some(f64::from(*count))), "{told}");
+            }
+            Expected::Raises(text) => {
+                assert!(
+                    found.raised.as_deref().is_some_and(|raised| raised.contains(text)),
+                    "{text:?} is missing: {told}"
+                );
             }
             // What was under way when it gave up may still have come.
             Expected::GivenUp => assert!(told_of.starts_with(&in_order(GIVEN_UP_AT)), "{told}"),

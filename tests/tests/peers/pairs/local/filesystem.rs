@@ -88,6 +88,12 @@ impl Local for Filesystem {
         self.there_and_back(&format!("{marker}.txt"), json!(text), &text).into()
     }
 
+    fn gives(&self, payload: &Payload) -> Option<Step> {
+        let path = self.path(&payload.name());
+        std::fs::write(&path, &payload.text).unwrap();
+        Some(Step::says("read_text_file", json!({"path": path}), payload.text.clone()))
+    }
+
     fn holds<'a>(&'a self, payload: &'a Payload) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
         Box::pin(async {
             let written = std::fs::read_to_string(self.path(&payload.name())).unwrap();

@@ -111,6 +111,14 @@ impl Local for Git {
         vec![shows(), shows(), shows()]
     }
 
+    fn gives(&self, payload: &Payload) -> Option<Step> {
+        let name = payload.name();
+        std::fs::write(self.folder().join(&name), &payload.text).unwrap();
+        self.run(&["add", &name]);
+        self.run(&["commit", "--quiet", "--message", "a payload"]);
+        Some(self.shows(&format!("HEAD:{name}"), &payload.text))
+    }
+
     fn holds<'a>(&'a self, payload: &'a Payload) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
         Box::pin(async {
             let commit = self.run(&["log", "-1", "--format=%H", "--", &payload.name()]);

@@ -1,5 +1,7 @@
 //! npm `server-memory`, with a graph of the test's own.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,13 +18,14 @@ impl Memory {
     /// Every mark has an entity in the graph, because processes that write one file at once would spoil it.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let lines = (0..CROWD).map(|session| {
-            let mut line = json!(Entity::new(&marker(session), json!(format!("of {} alone", marker(session)))));
-            line["type"] = "entity".into();
-            line.to_string()
-        });
+        let entities = (0..CROWD).map(|n| Entity::new(&marker(n), json!(format!("of {} alone", marker(n)))));
+        let lines = entities.map(|entity| entity.line());
         std::fs::write(folder.path().join("graph.jsonl"), lines.collect::<Vec<_>>().join("\n")).unwrap();
         Self { folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("graph.jsonl")
     }
 }
 
@@ -44,7 +47,7 @@ impl Local for Memory {
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![("MEMORY_FILE_PATH", self.folder.path().join("graph.jsonl").display().to_string())]
+        vec![("MEMORY_FILE_PATH", self.file().display().to_string())]
     }
 
     fn tools(&self, _: Client) -> Vec<&'static str> {
@@ -73,6 +76,14 @@ impl Local for Memory {
         steps
     }
 
+    fn gives(&self, payload: &Payload) -> Option<Step> {
+        let kept = Entity::new(&payload.name(), json!(payload.text));
+        let mut lines = std::fs::read_to_string(self.file()).unwrap();
+        lines += &format!("\n{}", kept.line());
+        std::fs::write(self.file(), lines).unwrap();
+        Some(Step::says("open_nodes", json!({"names": [payload.name()]}), graph(&kept)))
+    }
+
     fn marked(&self, marker: &str) -> Vec<Step> {
         let own = Entity::new(marker, json!(format!("of {marker} alone")));
         vec![
@@ -94,6 +105,13 @@ struct Entity {
 impl Entity {
     fn new(name: &str, observation: Value) -> Self {
         Self { name: name.to_owned(), entity_type: "thing", observations: [observation] }
+    }
+
+    /// As the server keeps it.
+    fn line(&self) -> String {
+        let mut line = json!(self);
+        line["type"] = "entity".into();
+        line.to_string()
     }
 }
 

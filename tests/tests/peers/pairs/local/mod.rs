@@ -41,6 +41,10 @@ pub(crate) trait Local {
     fn steps(&self, marker: &str, payloads: &[Payload]) -> Vec<Step>;
     /// Calls whose answers belong to the session of this mark and no other.
     fn marked(&self, marker: &str) -> Vec<Step>;
+    /// Prepares a payload so that a call of few bytes brings it.
+    fn gives(&self, _payload: &Payload) -> Option<Step> {
+        None
+    }
     /// Checks, where a payload went further than to the server's memory, that it is there, unchanged.
     fn holds<'a>(&'a self, _payload: &'a Payload) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
         Box::pin(async {})
