@@ -91,7 +91,7 @@ impl Rounds {
         let restored = match self.messages.sharing {
             Sharing::Nobody => heard,
             Sharing::Clients | Sharing::Stateless => {
-                let mut edits = vec![(member(&heard, &["id"]).expect("an id"), id.unwrap_or_default())];
+                let mut edits = vec![(member(&heard, &["id"]).unwrap(), id.unwrap_or_default())];
                 edits.extend(member(&heard, &TOKEN).zip(token));
                 replaced(&heard, edits)
             }
