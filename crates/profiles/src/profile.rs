@@ -167,9 +167,14 @@ pub struct Secrets {
 impl Secrets {
     /// Every reference.
     pub fn all(&self) -> impl Iterator<Item = &SecretRef> {
+        self.token.iter().map(|token| &token.value).chain(self.of_local_server())
+    }
+
+    /// Those that the local server needs.
+    pub fn of_local_server(&self) -> impl Iterator<Item = &SecretRef> {
         let env = self.env.iter().flat_map(|env| env.value.values());
         let headers = self.headers.iter().flat_map(|headers| headers.value.iter().map(|(_, reference)| reference));
-        self.token.iter().map(|token| &token.value).chain(env).chain(headers)
+        env.chain(headers)
     }
 }
 

@@ -31,6 +31,13 @@ impl Secret {
         &self.0
     }
 
+    /// Whether `given` is this secret. How long that takes tells nothing but the length.
+    pub fn is(&self, given: &str) -> bool {
+        let (own, given) = (self.0.as_bytes(), given.as_bytes());
+        let differences = own.iter().zip(given).fold(0, |all, (own, given)| std::hint::black_box(all | (own ^ given)));
+        own.len() == given.len() && differences == 0
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -58,6 +65,15 @@ impl From<String> for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_same_text_is_it() {
+        let secret = Secret::new("hunter2");
+        assert!(secret.is("hunter2"));
+        for other in ["hunter3", "hunter", "hunter22", ""] {
+            assert!(!secret.is(other), "{other}");
+        }
+    }
 
     #[test]
     fn debug_shows_nothing_of_it() {

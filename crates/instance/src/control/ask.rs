@@ -1,0 +1,102 @@
+//! The asking end of the local socket.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::time::timeout;
+
+use super::{Answer, LONGEST, Question};
+use crate::report::{Problem, Report};
+
+/// How long an answer may take; starting a tunnel is not waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An answer that says how everything is, or why not.
+pub type Asked = Result<Report, NotAsked>;
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+pub enum NotAsked {
+    /// Nobody runs the saved profiles.
+    #[error("no Culvert runs the saved profiles")]
+    Nobody,
+    /// It cannot do what was asked.
+    #[error("{}", .0.message)]
+    Refused(Problem),
+    /// The socket does not work, or somebody else answers there.
+    #[error("the Culvert that runs the saved profiles cannot be asked: {0}")]
+    Broken(String),
+}
+
+/// Asks whoever listens at `path`.
+///
+/// # Errors
+/// [`NotAsked`]; after 10 s at the latest.
+pub async fn ask(path: &Path, question: &Question) -> Asked {
+    let asked = async {
+        let mut lines = Lines::open(path, question).await?;
+        lines.next().await
+    };
+    timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(NotAsked::Broken("it gives no answer".to_owned())))
+}
+
+/// Asks how everything is, and calls `each` with that and with every change, until it returns `false`.
+///
+/// # Errors
+/// [`NotAsked`], [`Nobody`](NotAsked::Nobody) also when the other end has ended.
+pub async fn follow(path: &Path, mut each: impl FnMut(Report) -> bool) -> Result<(), NotAsked> {
+    let mut lines = Lines::open(path, &Question::Follow).await?;
+    while each(lines.next().await?) {}
+    Ok(())
+}
+
+#[cfg(unix)]
+type Stream = tokio::net::UnixStream;
+
+/// The conversation after the question.
+struct Lines {
+    #[cfg(unix)]
+    stream: BufReader<Stream>,
+}
+
+#[cfg(unix)]
+impl Lines {
+    async fn open(path: &Path, question: &Question) -> Result<Self, NotAsked> {
+        let mut stream = Stream::connect(path).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => NotAsked::Nobody,
+            _ => NotAsked::Broken(error.to_string()),
+        })?;
+        let mut line = serde_json::to_vec(question).map_err(|error| NotAsked::Broken(error.to_string()))?;
+        line.push(b'\n');
+        stream.write_all(&line).await.map_err(|error| NotAsked::Broken(error.to_string()))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    async fn next(&mut self) -> Asked {
+        let mut line = Vec::new();
+        let read = (&mut self.stream).take(LONGEST).read_until(b'\n', &mut line).await;
+        match read {
+            Ok(0) => Err(NotAsked::Nobody),
+            Ok(_) => match serde_json::from_slice(&line) {
+                Ok(Answer::Status { report }) => Ok(report),
+                Ok(Answer::Refused { problem }) => Err(NotAsked::Refused(problem)),
+                Err(_) => Err(NotAsked::Broken("its answer cannot be read: is it another version?".to_owned())),
+            },
+            Err(error) => Err(NotAsked::Broken(error.to_string())),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Lines {
+    async fn open(_: &Path, _: &Question) -> Result<Self, NotAsked> {
+        Err(NotAsked::Nobody)
+    }
+
+    async fn next(&mut self) -> Asked {
+        Err(NotAsked::Nobody)
+    }
+}

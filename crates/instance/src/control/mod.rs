@@ -1,0 +1,56 @@
+//! The local socket of whoever runs the saved profiles: other processes of the same user ask there, a JSON line each way.
+
+mod ask;
+mod serve;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::ask::{Asked, NotAsked, ask, follow};
+pub use self::serve::{Control, ControlError};
+use crate::report::{Problem, Report};
+
+/// The longest line that either side reads, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// What may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Question {
+    /// How everything is.
+    Status,
+    /// The same, and again whenever something has changed.
+    Follow,
+    /// Have profiles up, and remember that they are wanted. By name or key; none named: all.
+    Up {
+        /// Which.
+        profiles: Vec<String>,
+    },
+    /// Have profiles down, and remember that they are not wanted.
+    Down {
+        /// Which.
+        profiles: Vec<String>,
+    },
+    /// End the waits between tries.
+    Reconnect {
+        /// Of which profiles.
+        profiles: Vec<String>,
+    },
+    /// Read the configuration again.
+    Reload,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// How everything is, after what was asked for has begun.
+    Status {
+        /// Everything.
+        report: Report,
+    },
+    /// It cannot be done.
+    Refused {
+        /// Why.
+        problem: Problem,
+    },
+}

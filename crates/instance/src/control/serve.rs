@@ -1,0 +1,245 @@
+//! The answering end of the local socket.
+
+use std::convert::Infallible;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_profiles::{ProfileKey, WantedFile};
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::{Answer, LONGEST, Question};
+use crate::instance::{Instance, NotHere};
+use crate::overview::Overview;
+use crate::report::{Problem, Report};
+
+/// How many are answered at once; more wait.
+const GUESTS: usize = 32;
+
+/// How long a question may take to arrive, and an answer to be taken.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Changes are told at most so often.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// While somebody follows, figures without a change of their own are told so often.
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// Listens at a path that only the user can open, and remembers what is wanted.
+#[derive(Debug)]
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+    wanted: Arc<Mutex<WantedFile>>,
+}
+
+/// Why nobody can be answered.
+#[derive(Debug, Error)]
+#[error("the socket {} cannot be used: {source}", path.display())]
+pub struct ControlError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Control {
+    /// Begins to listen at `path`. Whoever has the [`Lock`](crate::Lock) owns the socket: what was left there by one
+    /// that was killed is taken away.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn bind(path: &Path, wanted: WantedFile) -> Result<Self, ControlError> {
+        let failed = |source| ControlError { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            private_folder(folder).map_err(failed)?;
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(path, mode).map_err(failed)?;
+        Ok(Self { listener, path: path.to_owned(), wanted: Arc::new(Mutex::new(wanted)) })
+    }
+
+    /// Answers about `instance` for as long as it is polled.
+    pub async fn serve(self, instance: Instance) -> Infallible {
+        let places = Arc::new(Semaphore::new(GUESTS));
+        let mut guests = JoinSet::new();
+        loop {
+            while guests.try_join_next().is_some() {}
+            let place = places.clone().acquire_owned().await;
+            let Ok((stream, _)) = self.listener.accept().await else {
+                sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            let host = Host { instance: instance.clone(), wanted: self.wanted.clone() };
+            guests.spawn(async move {
+                let _place = place;
+                host.receive(stream).await;
+            });
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The folder, made for the user alone where it is not there.
+fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
+/// Receives one guest.
+struct Host {
+    instance: Instance,
+    wanted: Arc<Mutex<WantedFile>>,
+}
+
+impl Host {
+    async fn receive(&self, stream: UnixStream) {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        let mut bounded = (&mut stream).take(LONGEST);
+        if !matches!(timeout(PATIENCE, bounded.read_until(b'\n', &mut line)).await, Ok(Ok(1..))) {
+            return;
+        }
+        let Ok(question) = serde_json::from_slice(&line) else {
+            let problem =
+                problem("control.question", "this Culvert does not know that question", "Use the same version.");
+            let _ = say(&mut stream, &Answer::Refused { problem }).await;
+            return;
+        };
+        if question == Question::Follow {
+            return self.tell_changes(&mut stream).await;
+        }
+        let answer = match self.answer(question).await {
+            Ok(report) => Answer::Status { report },
+            Err(problem) => Answer::Refused { problem },
+        };
+        let _ = say(&mut stream, &answer).await;
+    }
+
+    async fn answer(&self, question: Question) -> Result<Report, Problem> {
+        match question {
+            Question::Status | Question::Follow => {}
+            Question::Up { profiles } => self.want(&profiles, true).await?,
+            Question::Down { profiles } => self.want(&profiles, false).await?,
+            Question::Reconnect { profiles } => {
+                for key in self.keys(&profiles)? {
+                    self.instance.reconnect(Some(key)).await.map_err(gone)?;
+                }
+            }
+            Question::Reload => self.instance.reload().await.map_err(gone)?.map_err(|error| Problem::of(&error))?,
+        }
+        Ok(Report::of(&self.overview()))
+    }
+
+    /// Remembers first: what the user asked for outlives this process.
+    async fn want(&self, named: &[String], up: bool) -> Result<(), Problem> {
+        let keys = self.keys(named)?;
+        let file = self.wanted.lock().await;
+        let (mut wanted, _) = file.read();
+        for key in &keys {
+            if up { wanted.up(key) } else { wanted.down(key) }
+        }
+        file.write(&wanted).map_err(|error| {
+            problem(
+                "wanted.unsaved",
+                &format!("what is wanted cannot be saved: {error}"),
+                "Check the state folder and its disk.",
+            )
+        })?;
+        for key in keys {
+            self.instance.want(key, up).await.map_err(gone)?;
+        }
+        Ok(())
+    }
+
+    /// The profiles of these names or keys; all where none is named.
+    fn keys(&self, named: &[String]) -> Result<Vec<ProfileKey>, Problem> {
+        let overview = self.overview();
+        let all = || overview.profiles.iter().map(|view| &view.profile);
+        if named.is_empty() {
+            return Ok(all().map(|profile| profile.key.clone()).collect());
+        }
+        let find = |name: &String| {
+            let found = all().find(|profile| profile.name.as_str() == name || profile.key.as_str() == name);
+            found.map(|profile| profile.key.clone()).ok_or_else(|| {
+                let shown = culvert_protocol::text::clean(name, 100);
+                let known: Vec<_> = all().map(|profile| profile.name.as_str()).collect();
+                let action = match known.is_empty() {
+                    true => "Add one with `culvert profiles add`.".to_owned(),
+                    false => format!("There are: {}.", known.join(", ")),
+                };
+                problem("profile.unknown", &format!("there is no profile {shown}"), &action)
+            })
+        };
+        named.iter().map(find).collect()
+    }
+
+    async fn tell_changes(&self, stream: &mut BufReader<UnixStream>) {
+        let mut overview = self.instance.overview();
+        loop {
+            let current = overview.borrow_and_update().clone();
+            let told = say(stream, &Answer::Status { report: Report::of(&current) }).await;
+            if told.is_err() {
+                return;
+            }
+            let earliest = Instant::now() + SETTLE;
+            tokio::select! {
+                changed = overview.changed() => if changed.is_err() { return },
+                () = any_status(&current) => {}
+                () = sleep(REFRESH) => {}
+                // Nothing more is asked on this connection: it was closed.
+                _ = stream.fill_buf() => return,
+            }
+            sleep_until(earliest).await;
+        }
+    }
+
+    fn overview(&self) -> Arc<Overview> {
+        self.instance.overview().borrow().clone()
+    }
+}
+
+/// Completes when the status of any tunnel changes.
+async fn any_status(overview: &Overview) {
+    let mut waiting = JoinSet::new();
+    for view in overview.tunnels() {
+        let mut status = view.status.clone();
+        status.mark_unchanged();
+        waiting.spawn(async move { status.changed().await.is_ok() });
+    }
+    while let Some(changed) = waiting.join_next().await {
+        if matches!(changed, Ok(true)) {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+async fn say(stream: &mut BufReader<UnixStream>, answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    timeout(PATIENCE, stream.write_all(&line)).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+fn gone(_: NotHere) -> Problem {
+    problem("instance.ending", "this Culvert is just ending", "Try again.")
+}
+
+fn problem(code: &str, message: &str, action: &str) -> Problem {
+    Problem { code: code.to_owned(), message: message.to_owned(), action: action.to_owned() }
+}

@@ -1,0 +1,192 @@
+//! What machines may ask over HTTP: whether the process lives, whether every wanted tunnel works, and its figures.
+
+mod metrics;
+mod ready;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use culvert_protocol::Secret;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use self::metrics::Metrics;
+pub use self::ready::{NotReady, not_ready};
+use crate::overview::Overview;
+
+/// Connections that are served at once; more wait.
+const CONNECTIONS: usize = 64;
+
+/// How long one connection may last, and how long its head may take.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(5));
+
+/// What [`Health`] answers with besides the status of tunnels.
+#[derive(Debug, Clone, Default)]
+pub struct HealthConfig {
+    /// The bearer for which `/readyz` names tunnels; without one it never does.
+    pub token: Option<Secret>,
+}
+
+/// Listens, and does not answer yet.
+#[derive(Debug)]
+pub struct Health {
+    listener: TcpListener,
+    config: HealthConfig,
+}
+
+impl Health {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(address: SocketAddr, config: HealthConfig) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await?, config })
+    }
+
+    /// Where it listens, with the port that it got.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers for as long as it is polled.
+    pub async fn serve(self, overview: watch::Receiver<Arc<Overview>>) -> Infallible {
+        let answers = Arc::new(Answers { overview, config: self.config, begun: SystemTime::now() });
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.try_join_next().is_some() {}
+            let place = places.clone().acquire_owned().await;
+            let Ok((stream, _)) = self.listener.accept().await else {
+                // No descriptor left, most likely.
+                sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            let answers = answers.clone();
+            connections.spawn(async move {
+                let _place = place;
+                let service = service_fn(move |request| {
+                    let response = answers.answer(&request);
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(PATIENCE.1);
+                let _ = timeout(PATIENCE.0, http.serve_connection(TokioIo::new(stream), service)).await;
+            });
+        }
+    }
+}
+
+/// The instance as it is asked about.
+struct Answers {
+    overview: watch::Receiver<Arc<Overview>>,
+    config: HealthConfig,
+    begun: SystemTime,
+}
+
+impl Answers {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        }
+        // A page on the web whose name leads here must not read what is here.
+        if request.headers().get(HOST).is_some_and(is_name) {
+            return text(StatusCode::FORBIDDEN, "ask by address, or as localhost\n");
+        }
+        match request.uri().path() {
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => self.readyz(request),
+            "/metrics" => {
+                let overview = self.overview.borrow().clone();
+                match Metrics::new(overview, self.begun).to_text() {
+                    Some(body) => {
+                        let mut response = text(StatusCode::OK, body);
+                        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                        response
+                    }
+                    None => text(StatusCode::INTERNAL_SERVER_ERROR, "the figures cannot be written\n"),
+                }
+            }
+            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n"),
+        }
+    }
+
+    fn readyz(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let overview = self.overview.borrow().clone();
+        let reasons = not_ready(&overview, tokio::time::Instant::now());
+        let mut body = String::new();
+        let may_name = self.may_name(request);
+        for reason in &reasons {
+            body.push_str(&reason.line(may_name));
+            body.push('\n');
+        }
+        for warning in ready::expiring(&overview, SystemTime::now()) {
+            body.push_str(&warning.line(may_name));
+            body.push('\n');
+        }
+        match reasons.is_empty() {
+            true => text(StatusCode::OK, format!("ready\n{body}")),
+            false => text(StatusCode::SERVICE_UNAVAILABLE, body),
+        }
+    }
+
+    /// Whether the one who asks may hear the names of tunnels.
+    fn may_name(&self, request: &Request<Incoming>) -> bool {
+        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match (&self.config.token, given.and_then(|value| value.strip_prefix("Bearer "))) {
+            (Some(token), Some(given)) => token.is(given),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a `Host` names anything but an address or this machine.
+fn is_name(host: &HeaderValue) -> bool {
+    let Ok(host) = host.to_str() else { return true };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name != "localhost" && name.parse::<std::net::IpAddr>().is_err()
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_asked() {
+        let is_name = |host: &str| is_name(&HeaderValue::from_str(host).unwrap());
+        for address in ["127.0.0.1:9464", "[::1]:9464", "10.0.0.7", "localhost:1", "[fe80::1]"] {
+            assert!(!is_name(address), "{address}");
+        }
+        for name in ["evil.example:9464", "localhost.evil.example", "", "[evil]"] {
+            assert!(is_name(name), "{name}");
+        }
+    }
+}

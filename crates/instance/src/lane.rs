@@ -1,0 +1,254 @@
+//! One tunnel of an instance through all its life: its secrets are fetched, its engine is run, and run anew when its
+//! configuration is another one or the user has helped.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_profiles::{BadValue, Profile, ProfileTunnel, Prompt, SecretRef, SecretSources, Secrets, TunnelKey};
+use culvert_protocol::{Cause, Explain, Secret};
+use culvert_tunnel::{Ledger, Outside, Status, TunnelConfig, Turnstile};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, warn};
+
+use crate::overview::TunnelView;
+use crate::token::Token;
+
+/// How soon a secret that cannot be had is asked for again. One that is kept fresh is seen before, when it comes.
+const SECRET_AGAIN: Duration = Duration::from_secs(10);
+
+/// What a lane is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    /// The tunnel.
+    pub(crate) tunnel: Arc<ProfileTunnel>,
+    /// Variables that its local server must not inherit.
+    pub(crate) hidden: Arc<BTreeSet<String>>,
+    /// Another number than before: what runs must run anew.
+    pub(crate) run: u64,
+}
+
+/// The owner's end of a lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) view: TunnelView,
+    wish: watch::Sender<Option<Wish>>,
+    wake: watch::Sender<()>,
+    task: JoinHandle<()>,
+    runs: u64,
+}
+
+impl Lane {
+    /// A lane that is off.
+    pub(crate) fn new(
+        key: TunnelKey,
+        profile: &Profile,
+        sources: SecretSources,
+        turnstile: Turnstile,
+        random: fastrand::Rng,
+    ) -> Self {
+        let (wish, wishes) = watch::channel(None);
+        let (wake, woken) = watch::channel(());
+        let (status, statuses) = watch::channel(Status::Off);
+        let token = Token::new(sources.clone());
+        let ledger = Arc::<Ledger>::default();
+        let view = TunnelView {
+            key,
+            name: profile.name.to_string(),
+            status: statuses,
+            ledger: ledger.clone(),
+            token: token.condition(),
+        };
+        let span = tracing::error_span!("tunnel", name = view.name, gateway = view.key.gateway);
+        let outside = Outside { bearer: token.bearer(), wake: woken, turnstile, ledger };
+        let keeper = Keeper { wishes, status, token, sources, outside, random };
+        let task = tokio::spawn(keeper.keep().instrument(span));
+        Self { view, wish, wake, task, runs: 0 }
+    }
+
+    /// Has the tunnel run as configured, with the variables that its local server must not inherit; or, without, end.
+    /// One that runs goes on, with its new token if it has one.
+    pub(crate) fn set(&self, wanted: Option<(Arc<ProfileTunnel>, Arc<BTreeSet<String>>)>) {
+        let wish = wanted.map(|(tunnel, hidden)| Wish { tunnel, hidden, run: self.runs });
+        if wish.is_some() || self.wish.borrow().is_some() {
+            self.wish.send_replace(wish);
+        }
+    }
+
+    /// From the next [`set`](Self::set) on, what runs is another run.
+    pub(crate) fn run_anew(&mut self) {
+        self.runs += 1;
+    }
+
+    /// Ends a wait between tries, and a stop that only the user could end.
+    pub(crate) fn wake(&self) {
+        self.wake.send_replace(());
+    }
+
+    /// Brings the tunnel to its end; when this returns, nothing of it is left.
+    pub(crate) async fn end(self) {
+        self.wish.send_replace(None);
+        drop(self.wish);
+        if let Err(error) = self.task.await {
+            warn!(%error, "a tunnel did not end well");
+        }
+    }
+}
+
+/// The lane's own end.
+struct Keeper {
+    wishes: watch::Receiver<Option<Wish>>,
+    status: watch::Sender<Status>,
+    token: Token,
+    sources: SecretSources,
+    outside: Outside,
+    random: fastrand::Rng,
+}
+
+impl Keeper {
+    async fn keep(mut self) {
+        loop {
+            let wish = self.wishes.borrow_and_update().clone();
+            let again = match wish {
+                Some(wish) => match self.run(wish).await {
+                    Some(again) => again,
+                    None => continue,
+                },
+                None => {
+                    self.token.follow(None);
+                    self.status.send_replace(Status::Off);
+                    None
+                }
+            };
+            let wait = async {
+                match again {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut wake = self.outside.wake.clone();
+            wake.mark_unchanged();
+            tokio::select! {
+                biased;
+                changed = self.wishes.changed() => if changed.is_err() { return },
+                () = wait => {}
+                _ = wake.changed() => {}
+                () = self.token.changed() => {}
+            }
+        }
+    }
+
+    /// Runs the tunnel once. `None`: another wish stands. Else when to run it again by itself, if ever.
+    async fn run(&mut self, mut wish: Wish) -> Option<Option<Instant>> {
+        self.token.follow(token_of(&wish));
+        let stop = CancellationToken::new();
+        let once = Once {
+            wish: wish.clone(),
+            ready: self.token.ready(),
+            sources: self.sources.clone(),
+            status: self.status.clone(),
+            outside: self.outside.clone(),
+            stop: stop.clone(),
+            random: self.random.fork(),
+        };
+        let running = once.run();
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                again = &mut running => return Some(again),
+                changed = self.wishes.changed() => {
+                    let next = match changed {
+                        Ok(()) => self.wishes.borrow_and_update().clone(),
+                        Err(_) => None,
+                    };
+                    match next {
+                        Some(next) if next.run == wish.run => {
+                            self.token.follow(token_of(&next));
+                            wish = next;
+                        }
+                        _ => {
+                            stop.cancel();
+                            running.await;
+                            // What was just seen is to be seen again.
+                            self.wishes.mark_changed();
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One run of the engine and what comes before it.
+struct Once<R> {
+    wish: Wish,
+    ready: R,
+    sources: SecretSources,
+    status: watch::Sender<Status>,
+    outside: Outside,
+    stop: CancellationToken,
+    random: fastrand::Rng,
+}
+
+impl<R: Future<Output = Result<(), Cause>>> Once<R> {
+    /// Returns when to try again, where that may help.
+    async fn run(self) -> Option<Instant> {
+        let Self { wish, ready, sources, status, outside, stop, random } = self;
+        let complete = async {
+            ready.await?;
+            complete(&wish, &sources).await
+        };
+        let config = tokio::select! {
+            () = stop.cancelled() => return None,
+            config = complete => config,
+        };
+        match config {
+            Ok(config) => {
+                culvert_tunnel::run(config, outside, status, stop, random).await;
+                None
+            }
+            Err(cause) => {
+                let retry_at = Instant::now() + SECRET_AGAIN;
+                let attempt = match &*status.borrow() {
+                    Status::Waiting { attempt, .. } => attempt.saturating_add(1),
+                    _ => 1,
+                };
+                if attempt == 1 {
+                    warn!(code = cause.code(), "waiting: {cause}");
+                }
+                status.send_replace(Status::Waiting { attempt, retry_at, cause });
+                Some(retry_at)
+            }
+        }
+    }
+}
+
+/// The engine's configuration with every secret in it but the token.
+async fn complete(wish: &Wish, sources: &SecretSources) -> Result<TunnelConfig, Cause> {
+    let mut read: Vec<(&SecretRef, Secret)> = Vec::new();
+    for reference in wish.tunnel.secrets.of_local_server() {
+        let secret = sources.read(reference, Prompt::Allowed).await.map_err(|error| secret_cause(&error))?;
+        read.push((reference, secret));
+    }
+    let mut follow = |reference: &SecretRef| {
+        let found = read.iter().find(|(known, _)| *known == reference);
+        found.map(|(_, secret)| secret.clone()).ok_or(BadValue::Empty)
+    };
+    // The token is followed apart, because it may change while the engine runs.
+    let secrets = Secrets { token: None, ..wish.tunnel.secrets.clone() };
+    let tunnel = ProfileTunnel { config: wish.tunnel.config.clone(), secrets };
+    tunnel.complete(&wish.hidden, &mut follow).map_err(|error| secret_cause(&error))
+}
+
+fn token_of(wish: &Wish) -> Option<&SecretRef> {
+    wish.tunnel.secrets.token.as_ref().map(|token| &token.value)
+}
+
+/// A problem with a secret as the cause of a wait.
+pub(crate) fn secret_cause(problem: &impl Explain) -> Cause {
+    Cause::Secret { code: problem.code(), what: problem.to_string(), action: problem.action().into_owned() }
+}

@@ -1,0 +1,22 @@
+//! A running Culvert: the tunnels of all wanted profiles, kept in step with their configuration. Every face stands on
+//! it: it knows no screen, and no command line.
+
+#[cfg(unix)]
+pub mod control;
+mod fingerprint;
+pub mod health;
+mod instance;
+mod lane;
+mod lock;
+mod overview;
+pub mod report;
+mod runner;
+mod source;
+mod state;
+mod token;
+
+pub use instance::{Instance, NotHere, Setup};
+pub use lock::{Lock, LockError};
+pub use overview::{Overview, ProfileView, TunnelView};
+pub use source::Source;
+pub use state::{Mood, mood_of};

@@ -1,0 +1,85 @@
+//! What an instance shows: its profiles and their tunnels, to be looked at and followed.
+
+use std::sync::Arc;
+
+use culvert_profiles::{Broken, ConfigError, Profile, ProfileKey, TunnelKey, Warning};
+use culvert_profiles::{SecretCondition, SecretNotice};
+use culvert_tunnel::{Ledger, Status};
+use tokio::sync::watch;
+
+use crate::state::{Mood, mood_of};
+
+/// Everything that an instance has, as of one moment. Statuses inside go on by themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Overview {
+    /// In the order of the configuration.
+    pub profiles: Vec<ProfileView>,
+    /// Entries of the configuration that cannot be used.
+    pub broken: Vec<Broken>,
+    /// Why the configuration as a whole could not be read again: what runs is its last good version.
+    pub trouble: Option<ConfigError>,
+    /// What deserves a word and belongs to no profile.
+    pub warnings: Vec<Warning>,
+    /// How often the configuration was taken in.
+    pub revision: u64,
+}
+
+impl Overview {
+    /// The profile of this key.
+    pub fn profile(&self, key: &ProfileKey) -> Option<&ProfileView> {
+        self.profiles.iter().find(|view| &view.profile.key == key)
+    }
+
+    /// Every tunnel of every profile.
+    pub fn tunnels(&self) -> impl Iterator<Item = &TunnelView> {
+        self.profiles.iter().flat_map(|profile| &profile.tunnels)
+    }
+}
+
+/// One profile.
+#[derive(Debug, Clone)]
+pub struct ProfileView {
+    /// What is configured.
+    pub profile: Arc<Profile>,
+    /// Whether its tunnels are to be up.
+    pub wanted: bool,
+    /// One for each gateway.
+    pub tunnels: Vec<TunnelView>,
+}
+
+impl ProfileView {
+    /// How it is: as its worst tunnel.
+    pub fn mood(&self) -> Mood {
+        if !self.wanted {
+            return Mood::Off;
+        }
+        self.tunnels.iter().map(TunnelView::mood).max().unwrap_or(Mood::Off)
+    }
+}
+
+/// One tunnel, running or not.
+#[derive(Debug, Clone)]
+pub struct TunnelView {
+    /// What it is known by.
+    pub key: TunnelKey,
+    /// The name that it registers.
+    pub name: String,
+    /// How it is now; open for as long as the instance keeps it.
+    pub status: watch::Receiver<Status>,
+    /// What it counted and did.
+    pub ledger: Arc<Ledger>,
+    /// How it stands with its token, where it has one and runs.
+    pub token: watch::Receiver<SecretCondition>,
+}
+
+impl TunnelView {
+    /// How it is, in one word.
+    pub fn mood(&self) -> Mood {
+        mood_of(&self.status.borrow())
+    }
+
+    /// What had better be otherwise with where its token lies.
+    pub fn token_notice(&self) -> Option<SecretNotice> {
+        self.token.borrow().notice.clone()
+    }
+}

@@ -1,0 +1,263 @@
+//! The task that owns all tunnels of an instance: it takes in configurations and wishes, one after the other.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use culvert_profiles::{
+    Broken, Change, ConfigError, Loaded, Profile, ProfileKey, SecretSources, Step, TunnelKey, compare,
+};
+use culvert_tunnel::Turnstile;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::instance::{NotHere, Setup};
+use crate::lane::Lane;
+use crate::overview::{Overview, ProfileView};
+use crate::source::{Source, Watch};
+
+/// What an instance is asked.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Want { profile: ProfileKey, wanted: bool, done: oneshot::Sender<Result<(), NotHere>> },
+    Reconnect { profile: Option<ProfileKey>, done: oneshot::Sender<Result<(), NotHere>> },
+    Reload { done: oneshot::Sender<Result<(), ConfigError>> },
+    Stop,
+}
+
+/// Which profiles are to be up.
+#[derive(Debug)]
+enum Wanted {
+    /// All but these.
+    AllBut(BTreeSet<ProfileKey>),
+    /// These.
+    Only(BTreeSet<ProfileKey>),
+}
+
+impl Wanted {
+    fn has(&self, profile: &ProfileKey) -> bool {
+        match self {
+            Self::AllBut(not) => !not.contains(profile),
+            Self::Only(these) => these.contains(profile),
+        }
+    }
+
+    fn set(&mut self, profile: ProfileKey, wanted: bool) {
+        let (set, is_member) = match self {
+            Self::AllBut(not) => (not, !wanted),
+            Self::Only(these) => (these, wanted),
+        };
+        if is_member {
+            set.insert(profile);
+        } else {
+            set.remove(&profile);
+        }
+    }
+}
+
+/// Owns the tunnels.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    source: Source,
+    watch: Watch,
+    secrets: SecretSources,
+    random: fastrand::Rng,
+    profiles: Vec<Profile>,
+    rest: Loaded,
+    trouble: Option<ConfigError>,
+    wanted: Wanted,
+    lanes: BTreeMap<TunnelKey, Lane>,
+    /// One for each gateway.
+    turnstiles: BTreeMap<String, Turnstile>,
+    /// Tunnels that are no longer configured, on their way out.
+    ending: JoinSet<()>,
+    overview: watch::Sender<Arc<Overview>>,
+    revision: u64,
+}
+
+impl Runner {
+    pub(crate) fn new(setup: Setup, overview: watch::Sender<Arc<Overview>>) -> Self {
+        let Setup { source, loaded, wanted, secrets, random } = setup;
+        let mut runner = Self {
+            watch: Watch::new(source.clone()),
+            source,
+            secrets,
+            random,
+            profiles: Vec::new(),
+            rest: Loaded::default(),
+            trouble: None,
+            wanted: wanted.map_or_else(|| Wanted::AllBut(BTreeSet::new()), Wanted::Only),
+            lanes: BTreeMap::new(),
+            turnstiles: BTreeMap::new(),
+            ending: JoinSet::new(),
+            overview,
+            revision: 0,
+        };
+        runner.take_in(loaded);
+        runner
+    }
+
+    /// Works until asked to stop, or until nobody can ask any more.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    None | Some(Command::Stop) => break,
+                    Some(command) => self.obey(command).await,
+                },
+                () = self.watch.changed() => {
+                    let _ = self.reload().await;
+                }
+                Some(_) = self.ending.join_next() => {}
+            }
+        }
+        for (_, lane) in std::mem::take(&mut self.lanes) {
+            self.ending.spawn(lane.end());
+        }
+        while self.ending.join_next().await.is_some() {}
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Want { profile, wanted, done } => {
+                let _ = done.send(self.want(profile, wanted));
+            }
+            Command::Reconnect { profile, done } => {
+                let _ = done.send(self.reconnect(profile.as_ref()));
+            }
+            Command::Reload { done } => {
+                let _ = done.send(self.reload().await);
+            }
+            Command::Stop => {}
+        }
+    }
+
+    fn want(&mut self, key: ProfileKey, wanted: bool) -> Result<(), NotHere> {
+        let profile = self.profiles.iter().find(|profile| profile.key == key).cloned().ok_or(NotHere::Profile)?;
+        if self.wanted.has(&key) != wanted {
+            self.wanted.set(key, wanted);
+            self.start_or_stop(&profile);
+            self.publish();
+        }
+        Ok(())
+    }
+
+    fn reconnect(&self, profile: Option<&ProfileKey>) -> Result<(), NotHere> {
+        if profile.is_some_and(|key| !self.profiles.iter().any(|profile| &profile.key == key)) {
+            return Err(NotHere::Profile);
+        }
+        let chosen = self.lanes.iter().filter(|(key, _)| profile.is_none_or(|wanted| &key.profile == wanted));
+        chosen.for_each(|(_, lane)| lane.wake());
+        Ok(())
+    }
+
+    /// Reads the configuration again. One that cannot be used as a whole changes nothing.
+    async fn reload(&mut self) -> Result<(), ConfigError> {
+        match self.source.read_apart().await {
+            Some(Ok(loaded)) => {
+                self.trouble = None;
+                self.take_in(loaded);
+                Ok(())
+            }
+            Some(Err(error)) => {
+                warn!("the configuration cannot be read again, its last good version stays: {error}");
+                self.trouble = Some(error.clone());
+                self.publish();
+                Err(error)
+            }
+            None => {
+                warn!("the file system of the configuration gives no answer: its last good version stays");
+                Ok(())
+            }
+        }
+    }
+
+    /// Brings everything in step with a configuration. Tunnels that are the same in it are not touched.
+    fn take_in(&mut self, mut loaded: Loaded) {
+        let mut profiles = std::mem::take(&mut loaded.profiles);
+        // Of an entry that is broken now, what runs goes on: the user is at it.
+        let is_broken = |old: &&Profile| {
+            let broken = loaded.broken.iter().any(|broken| is_of(broken, old));
+            broken && !profiles.iter().any(|new| new.key == old.key)
+        };
+        let kept: Vec<_> = self.profiles.iter().filter(is_broken).cloned().collect();
+        profiles.extend(kept);
+        let steps = compare(&self.profiles, &profiles);
+        self.rest = loaded;
+        let before = std::mem::replace(&mut self.profiles, profiles).len();
+        for Step { tunnel, change } in steps {
+            match change {
+                Change::Removed => {
+                    if let Some(lane) = self.lanes.remove(&tunnel) {
+                        self.ending.spawn(lane.end());
+                    }
+                }
+                // The gateway knows labels from the registration only.
+                Change::Restart | Change::Live => {
+                    if let Some(lane) = self.lanes.get_mut(&tunnel) {
+                        lane.run_anew();
+                    }
+                }
+                Change::Added | Change::Unchanged | Change::TokenOnly => {}
+            }
+        }
+        for profile in self.profiles.clone() {
+            self.start_or_stop(&profile);
+        }
+        self.revision += 1;
+        if self.revision > 1 {
+            info!(profiles = self.profiles.len(), before, "the configuration was read again");
+        }
+        self.publish();
+    }
+
+    /// Gives each of a profile's lanes its wish as things stand.
+    fn start_or_stop(&mut self, profile: &Profile) {
+        let wanted = self.wanted.has(&profile.key);
+        let hidden = Arc::new(self.rest.hidden.clone());
+        for (key, tunnel) in profile.tunnel_keys() {
+            let lane = match self.lanes.entry(key) {
+                Entry::Occupied(lane) => lane.into_mut(),
+                Entry::Vacant(place) => {
+                    let turnstile = self.turnstiles.entry(place.key().gateway.clone()).or_default().clone();
+                    let key = place.key().clone();
+                    place.insert(Lane::new(key, profile, self.secrets.clone(), turnstile, self.random.fork()))
+                }
+            };
+            lane.set(wanted.then(|| (Arc::new(tunnel.clone()), hidden.clone())));
+        }
+    }
+
+    fn publish(&self) {
+        let view = |profile: &Profile| ProfileView {
+            profile: Arc::new(profile.clone()),
+            wanted: self.wanted.has(&profile.key),
+            tunnels: profile
+                .tunnel_keys()
+                .filter_map(|(key, _)| self.lanes.get(&key))
+                .map(|lane| lane.view.clone())
+                .collect(),
+        };
+        self.overview.send_replace(Arc::new(Overview {
+            profiles: self.profiles.iter().map(view).collect(),
+            broken: self.rest.broken.clone(),
+            trouble: self.trouble.clone(),
+            warnings: self.rest.warnings.clone(),
+            revision: self.revision,
+        }));
+    }
+}
+
+/// Whether a broken entry is what is left of a profile.
+fn is_of(broken: &Broken, profile: &Profile) -> bool {
+    match (broken.id, profile.id) {
+        (Some(broken), Some(id)) => broken == id,
+        _ => {
+            let same_file =
+                broken.place.as_ref().map(|place| &place.file) == profile.place.as_ref().map(|place| &place.file);
+            let same_name = broken.name.as_deref() == Some(profile.name.as_str());
+            same_file && (same_name || broken.name.is_none())
+        }
+    }
+}
