@@ -1,7 +1,8 @@
 // What is said aloud, and the note at the window's foot. A change of state is said once,
 // politely; a stop that needs the user, and a command that failed, assertively.
 
-import type { Profile, World } from './types';
+import { sentence } from './format';
+import type { Explained, Profile, World } from './types';
 import { told } from './words';
 
 const NOTE_STAYS = 8000;
@@ -22,6 +23,10 @@ export class Announcer {
   trouble(text: string): void {
     this.assertive = again(this.assertive, text);
     this.show({ text, manner: 'bad' });
+  }
+
+  failed({ message, action }: Explained): void {
+    this.trouble(`${sentence(message)} ${action}`.trim());
   }
 
   /** Said, not shown: the eye sees it already. */

@@ -140,8 +140,7 @@ export class App {
     try {
       return await deed();
     } catch (thrown) {
-      const { message, action } = explained(thrown);
-      this.say.trouble(`${message} ${action}`);
+      this.say.failed(explained(thrown));
       return undefined;
     }
   }

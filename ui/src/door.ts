@@ -18,7 +18,6 @@ export interface Door {
 
   // -- switching
   want(id: ProfileId, wanted: Switch): Promise<void>;
-  wantAll(wanted: Switch): Promise<void>;
   reconnect(id: ProfileId): Promise<void>;
   /** On now, off in an hour. */
   shareForAnHour(id: ProfileId): Promise<void>;
@@ -28,6 +27,7 @@ export interface Door {
   read(id: ProfileId): Promise<Draft>;
   /** The engine's own rules on an unsaved form. */
   check(draft: Draft): Promise<Checked>;
+  /** A secret that the draft no longer keeps in the keychain is deleted there. */
   save(draft: Draft): Promise<Saved>;
   /** Ends its tunnels, deletes its file and its secrets. */
   remove(id: ProfileId): Promise<void>;
@@ -41,7 +41,6 @@ export interface Door {
   // -- tokens: in, never out
   /** The profile's, or, with a URL, that gateway's own. A running tunnel takes it up at once. */
   setToken(id: ProfileId, gateway: string | null, token: string): Promise<void>;
-  deleteToken(id: ProfileId, gateway: string | null): Promise<void>;
   unlockKeychain(): Promise<void>;
 
   // -- import

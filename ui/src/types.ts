@@ -154,8 +154,6 @@ export type Facts = {
   defaults: Record<OptionKey, string>;
   /** The command of "Try it". */
   tryCommand: string;
-  /** Whether a profile with a saved token may put call tokens on the clipboard for this long. */
-  callTokenDays: number;
 };
 
 export type Place =
@@ -282,6 +280,8 @@ export type Checked = {
   findings: Finding[];
   /** The name as it would be registered, placeholders filled in. */
   registeredName: string | null;
+  /** A command line as it is split, for the form with a command and its arguments. */
+  words: string[] | null;
   /** Where the command was found, and how one came to look there. */
   program: { path: string; from: 'path' | 'loginShell' } | null;
 };

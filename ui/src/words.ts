@@ -20,6 +20,7 @@ export const common = {
 export const list = {
   label: 'Profiles',
   add: 'Add a server',
+  addKey: (platform: string) => (platform === 'macos' ? '⌘N' : 'Ctrl+N'),
   settings: 'Settings',
   import: 'Import…',
   none: (query: string) => `No profile matches “${query}”.`,
@@ -116,6 +117,8 @@ export const overview = {
   callsHours: (counts: number[]) => `Calls by hour, oldest first: ${counts.join(', ')}`,
   errors: (n: number) => count(n, 'error'),
   tools: (n: number) => count(n, 'tool'),
+  ownToken: (token: Token, now: Time) =>
+    `token ${tokenWords(token)}${token.expires === null ? '' : `, ${expiryWords(token.expires, now)}`}`,
 };
 
 export function serverWords(state: Status, processes: Process[]): string {

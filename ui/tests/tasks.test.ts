@@ -83,11 +83,11 @@ test('an error in Advanced opens it', async () => {
   await type(page, 'https://gw.example.com');
   await page.locator('#advanced summary').focus();
   await press(page, 'Enter');
-  await tabTo(page, /textbox "Heartbeat, seconds"/);
+  await tabTo(page, /textbox "Heartbeat \(seconds\)"/);
   await type(page, 'often');
   await page.locator('#advanced summary').focus();
   await press(page, 'Enter', 'Control+s');
-  await focusOn(page, /textbox "Heartbeat, seconds"/);
+  await focusOn(page, /textbox "Heartbeat \(seconds\)"/);
   await shows(page, '“often” is no number. The default is 30.');
   await type(page, '75');
   await press(page, 'Tab');
@@ -106,7 +106,9 @@ test('command with arguments, secret variables, folder', async () => {
   await focusOn(page, /radio "Command and arguments" \[checked\]/);
   await tabTo(page, /textbox "Command"/);
   await type(page, 'npx');
-  await tabTo(page, /textbox "Argument 1"/);
+  await tabTo(page, /button "Add an argument"/);
+  await press(page, 'Enter');
+  await focusOn(page, /textbox "Argument 1"/);
   await type(page, '-y');
   await tabTo(page, /button "Add an argument"/);
   await press(page, 'Enter');
@@ -139,6 +141,22 @@ test('command with arguments, secret variables, folder', async () => {
     folder: '/srv',
   });
   assert.deepEqual(draft.gateways, [{ kind: 'builtIn' }]);
+  await stage.done(page);
+});
+
+test('a command line is split for the form with arguments', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  await tabTo(page, /tab "Overview"/);
+  await press(page, 'End');
+  await shows(page, /^Found at/);
+  await tabTo(page, /radio "Command line"/);
+  await press(page, 'ArrowDown');
+  await tabTo(page, /textbox "Command"/);
+  assert.equal(await page.locator(':focus').inputValue(), 'npx');
+  for (const word of ['-y', '@modelcontextprotocol/server-filesystem', '/home/ada/notes']) {
+    await tabTo(page, /textbox "Argument \d"/);
+    assert.equal(await page.locator(':focus').inputValue(), word);
+  }
   await stage.done(page);
 });
 
@@ -388,7 +406,7 @@ test('a token that cannot be saved keeps the focus in its field', async () => {
   await tabTo(page, /textbox "New token"/);
   await type(page, 'bad');
   await press(page, 'Enter');
-  await shows(page, /^the keychain that holds the token is locked Unlock it/i);
+  await shows(page, 'The keychain that holds the token is locked. Unlock it, or keep the token in a variable or a file.');
   await focusOn(page, /textbox "New token"/);
   assert.match((await said()).join(), /^alert: /);
   await stage.done(page);

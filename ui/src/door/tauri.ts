@@ -23,7 +23,6 @@ export function openTauri(): Door {
     listen: (on) => watch<Event>('listen', {}, on),
 
     want: (id, wanted) => invoke('want', { id, wanted }),
-    wantAll: (wanted) => invoke('want_all', { wanted }),
     reconnect: (id) => invoke('reconnect', { id }),
     shareForAnHour: (id) => invoke('share_for_an_hour', { id }),
 
@@ -46,7 +45,6 @@ export function openTauri(): Door {
     tryIt: () => invoke('try_it'),
 
     setToken: (id, gateway, token) => invoke('set_token', { id, gateway, token }),
-    deleteToken: (id, gateway) => invoke('delete_token', { id, gateway }),
     unlockKeychain: () => invoke('unlock_keychain'),
 
     findImports: (file) => invoke('find_imports', { file }),

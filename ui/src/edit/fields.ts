@@ -5,7 +5,7 @@ import type { OptionKey } from '../types';
 
 type Manner =
   | { kind: 'text' }
-  | { kind: 'number'; unit: string }
+  | { kind: 'number'; unit?: string }
   | { kind: 'check' }
   | { kind: 'choice'; choices: [value: string, label: string][] };
 
@@ -23,13 +23,13 @@ export const OPTIONS: Option[] = [
   },
   { key: 'start_timeout', label: 'Time to start', help: 'How long the server may take to its first answer, downloads included.', manner: seconds },
   { key: 'request_timeout', label: 'Time for a call', help: 'Then its caller gets an error. Progress starts the time anew.', manner: seconds },
-  { key: 'max_sessions', label: 'Sessions at once', help: 'Each client gets a process of its own, up to this many.', manner: { kind: 'number', unit: 'sessions' } },
+  { key: 'max_sessions', label: 'Sessions at once', help: 'Each client gets a process of its own, up to this many.', manner: { kind: 'number' } },
   { key: 'single_child', label: 'One process for all clients', help: 'For a server that must not run twice.', manner: { kind: 'check' } },
   { key: 'warm_spare', label: 'Keep a process ready', help: 'The next client need not wait.', manner: { kind: 'check' } },
   { key: 'max_message_size', label: 'Largest message', help: 'Some gateways take 1048576 at most; Culvert notices and keeps to it.', manner: { kind: 'number', unit: 'bytes' } },
   { key: 'keepalive', label: 'Heartbeat', help: 'Gateways drop clients that are silent for 90 s.', manner: seconds },
   { key: 'reconnect_delay', label: 'First wait before another try', help: 'It doubles with each failure, up to 60 s.', manner: seconds },
-  { key: 'max_retries', label: 'Tries before giving up', help: '0: never gives up.', manner: { kind: 'number', unit: 'tries' } },
+  { key: 'max_retries', label: 'Tries before giving up', help: '0: never gives up.', manner: { kind: 'number' } },
   {
     key: 'allow_plaintext',
     label: 'Allow connections without TLS',

@@ -32,7 +32,7 @@ export function idOf(field: Field): string {
 
 export class Form {
   draft: Draft = $state() as Draft;
-  checked: Checked = $state.raw({ findings: [], registeredName: null, program: null });
+  checked: Checked = $state.raw({ findings: [], registeredName: null, words: null, program: null });
   steps: TestStep[] = $state.raw([]);
   testing: AbortController | null = $state.raw(null);
   busy = $state(false);
@@ -101,8 +101,7 @@ export class Form {
       app.say.trouble(edit.wrong(wrong.length));
       await this.toFirst(wrong);
     } catch (thrown) {
-      const { message, action } = explained(thrown);
-      app.say.trouble(`${message} ${action}`);
+      app.say.failed(explained(thrown));
     } finally {
       this.busy = false;
     }
@@ -126,8 +125,7 @@ export class Form {
       await app.door.test($state.snapshot(this.draft) as Draft, (steps) => this.merge(steps), mine.signal);
       if (!mine.signal.aborted) await this.tested();
     } catch (thrown) {
-      const { message, action } = explained(thrown);
-      app.say.trouble(`${message} ${action}`);
+      app.say.failed(explained(thrown));
     } finally {
       this.testing = null;
     }

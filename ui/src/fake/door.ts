@@ -98,7 +98,7 @@ export function openFake(): Door {
   }
 
   return {
-    facts: async () => ({ version: '0.1.0', platform: 'linux', defaults, tryCommand: 'uvx mcp-server-time', callTokenDays: 30 }),
+    facts: async () => ({ version: '0.1.0', platform: 'linux', defaults, tryCommand: 'uvx mcp-server-time' }),
     async listen(on) {
       hear = on;
       on({ kind: 'world', world });
@@ -106,10 +106,6 @@ export function openFake(): Door {
     },
 
     want: async (id, wanted) => (await gate(), want(id, wanted)),
-    wantAll: async (wanted) => {
-      await gate();
-      for (const { id } of world.profiles) await want(id, wanted);
-    },
     reconnect: async (id) => (await gate(), void connect(id)),
     async shareForAnHour(id) {
       await gate();
@@ -167,7 +163,6 @@ export function openFake(): Door {
       if (token === 'bad') throw causes.locked;
       update(id, (profile) => ({ ...profile, token: { place: { kind: 'keychain' }, expires: Date.now() + 30 * DAY } }));
     },
-    deleteToken: async (id) => update(id, (profile) => ({ ...profile, token: { place: { kind: 'none' }, expires: null } })),
     async unlockKeychain() {
       change({ keychain: { kind: 'unlocking' } });
       await pause(STEP + delay);

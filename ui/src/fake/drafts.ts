@@ -92,6 +92,7 @@ export function check(draft: Draft): Checked {
   return {
     findings,
     registeredName: draft.name ? draft.name.replace('{hostname}', 'laptop-7') : line.trim() ? `${nameOf(line)}-laptop-7` : null,
+    words: server.kind === 'commandLine' && line.trim() ? line.trim().split(/\s+/) : null,
     program: /^(uvx|npx)$/.test(program) ? { path: `/home/ada/.local/bin/${program}`, from: 'loginShell' } : null,
   };
 }
