@@ -15,12 +15,13 @@ use super::{CROWD, Client};
 
 const PATIENCE: Duration = Duration::from_secs(100);
 
+const LIST: &[&str] = &["--method", "tools/list"];
+
 /// An argument of a command line has 128 KiB at most.
 const LARGEST_ARGUMENT: usize = 96 * 1024;
 
 /// Lists, makes each call that it can make with this server, has answers of these sizes where it can have them, and
-/// makes many calls at once. It cannot answer a server, show
-/// progress, or give a call up.
+/// makes many calls at once. It cannot answer a server, show progress, or give a call up.
 pub(crate) async fn inspect(era: Era, local: &dyn Local, sizes: &[usize]) {
     let who = format!("the Inspector ({era:?}) with {}", local.name());
     let house = House::open().await;
@@ -28,15 +29,18 @@ pub(crate) async fn inspect(era: Era, local: &dyn Local, sizes: &[usize]) {
     let (tunnel, url) = house.share(local, local.command(), &["--max-sessions", "40"]).await;
     let inspector = Inspector { url: &url, token: &house.token, era };
     if era == Era::Modern && !local.is_modern() {
-        let finished = inspector.run(&["--method", "tools/list"]).await;
-        assert_eq!(finished.code, Some(1), "{who}: there is nothing to fall back to: {finished:#?}");
+        let refused = inspector.run(LIST).await;
+        assert_eq!(refused.code, Some(1), "{who}: there is nothing to fall back to: {refused:#?}");
+        let directly = CulvertCommand::program(peer("INSPECTOR")).arg("--cli").args(local.command());
+        let refused = directly.args(["--protocol-era", "modern", "--quiet"]).args(LIST).finish().await;
+        assert_eq!(refused.code, Some(1), "{who}: refused through Culvert, so it must be directly: {refused:#?}");
         return house.close(tunnel).await;
     }
 
-    let list = parse(&inspector.run(&["--method", "tools/list"]).await);
+    let list = parse(&inspector.run(LIST).await);
     let mut tools: Vec<_> = list["tools"].as_array().unwrap().iter().filter_map(|tool| tool["name"].as_str()).collect();
     tools.sort_unstable();
-    // It declares no sampling and no elicitation to those who speak of neither.
+    // It declares neither sampling nor elicitation.
     let can_see = |tool: &&str| !tool.starts_with("trigger-") || tool.ends_with("-operation");
     let expected: Vec<_> = local.tools(Client::TypeScript1).into_iter().filter(can_see).collect();
     assert_eq!(tools, expected, "{who}");

@@ -70,7 +70,6 @@ pub(crate) async fn meet(client: Client, local: &dyn Local, sizes: &[usize]) {
 
 /// Many sessions at once, each with marks of its own; then as many calls at once in one session.
 pub(crate) async fn crowd(client: Client, local: &dyn Local) {
-    let Some(revision) = client.revision_with(local) else { return };
     let who = format!("{CROWD} times {client:?} with {}", local.name());
     let house = House::open().await;
     let (tunnel, url) = house.share(local, local.command(), &["--max-sessions", "40"]).await;
@@ -79,6 +78,10 @@ pub(crate) async fn crowd(client: Client, local: &dyn Local) {
     let wishes = all.iter().enumerate().map(|(n, steps)| json!({"marker": marker(n), "calls": calls(steps)}));
     let found = client.carry_out(Target::Url(&url, &house.token), local, wishes.collect()).await;
     assert_eq!(found.len(), CROWD, "{who}");
+    let Some(revision) = client.revision_with(local) else {
+        assert!(found.iter().all(|session| session.refused.is_some()), "{who}: {found:#?}");
+        return house.close(tunnel).await;
+    };
     for (n, (steps, found)) in all.iter().zip(&found).enumerate() {
         judge(steps, found, &format!("{who}, session {n}"));
     }

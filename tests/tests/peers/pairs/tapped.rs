@@ -28,7 +28,8 @@ impl Tapped {
         vec![self.folder.path().join("server").display().to_string()]
     }
 
-    /// Waits until the server has been told that this call is cancelled, by the id with which it got it.
+    /// Waits until the server has been told that this call is cancelled, by the id with which it got it, while the
+    /// session went on.
     pub(crate) async fn hears_of_cancel(&self, call: &Value) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -51,15 +52,16 @@ impl Tapped {
     }
 }
 
+/// Whether the call was cancelled, and that before the last call was made: at the end all are.
 fn is_cancelled(messages: &[Value], call: &Value) -> bool {
-    let is_call = |message: &&Value| {
+    let is_this = |message: &Value| {
         let params = &message["params"];
         message["method"] == "tools/call" && params["name"] == call["tool"] && params["arguments"] == call["arguments"]
     };
-    let id = messages.iter().find(is_call).map(|message| &message["id"]);
-    id.is_some_and(|id| {
-        messages
-            .iter()
-            .any(|message| message["method"] == "notifications/cancelled" && message["params"]["requestId"] == *id)
-    })
+    let Some(id) = messages.iter().find(|message| is_this(message)).map(|message| &message["id"]) else { return false };
+    let of_it =
+        |message: &Value| message["method"] == "notifications/cancelled" && message["params"]["requestId"] == *id;
+    let cancelled = messages.iter().position(of_it);
+    let last_call = messages.iter().rposition(|message| message["method"] == "tools/call");
+    cancelled.is_some_and(|cancelled| last_call.is_some_and(|last| cancelled < last))
 }
