@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use culvert_tests::own_gateway::{OwnGateway, SECRET};
 use culvert_tests::peers::peer;
-use culvert_tests::watched::PATIENCE;
 use culvert_tests::{Culvert, CulvertCommand};
 use serde_json::{Value, json};
+
+/// How long a client may take to register: ContextForge's own loads much of ContextForge first.
+const START: Duration = Duration::from_secs(90);
 
 /// One of the two.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +67,7 @@ impl House {
         let before: Vec<Value> = self.gateway.catalog(&self.token).await.iter().filter_map(online).collect();
         let running = client.command(url, server, &self.token).start();
         let is_new = |entry: &Value| online(entry).is_some_and(|name| !before.contains(&name));
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START;
         loop {
             if let Some(entry) = self.gateway.catalog(&self.token).await.into_iter().find(is_new) {
                 let name = entry["name"].as_str().unwrap_or_default().to_owned();

@@ -8,39 +8,9 @@ use serde_json::{Value, json};
 
 use super::{Existing, House, mcp_client};
 
-/// The real server of the time, listed and called by both generations of a real MCP client.
-async fn a_real_server_is_listed_and_called(client: Existing) {
-    let house = House::open().await;
-    let time = peer("TIME").display().to_string();
-    let (running, name) = house.share(client, &[time, "--local-timezone".into(), "UTC".into()]).await;
-    for python in ["MCP1_PYTHON", "MCP2_PYTHON"] {
-        let called = mcp_client(python, "call.py")
-            .args([&house.url(&name), "get_current_time", r#"{"timezone":"UTC"}"#])
-            .env("MCP_TOKEN", &house.token)
-            .finish()
-            .await;
-        assert_eq!(called.code, Some(0), "{called:#?}");
-        let got: Value = serde_json::from_str(called.out.last().unwrap()).unwrap();
-        assert_eq!(got["tools"], json!(["convert_time", "get_current_time"]), "{got}");
-        assert!(got["text"].as_str().is_some_and(|text| text.contains("UTC")), "{got}");
-    }
-    running.stop().await;
-    house.gateway.server_becomes(&name, "offline", &house.token).await;
-    house.gateway.culvert.stop().await;
-}
-
-#[tokio::test]
-async fn contextforges_own_client_serves_a_real_server() {
-    a_real_server_is_listed_and_called(Existing::ContextForge).await;
-}
-
-#[tokio::test]
-async fn pypis_client_serves_a_real_server() {
-    a_real_server_is_listed_and_called(Existing::PyPi).await;
-}
-
-/// The gateway goes and comes back at its old address: the client finds it by itself, under the name it had.
-async fn it_comes_back_to_a_restarted_gateway(client: Existing) {
+/// The real server of the time, listed and called by both generations of a real MCP client. Then the gateway goes and
+/// comes back at its old address: the tunnel client finds it by itself, under the name that it had.
+async fn a_real_server_is_called_before_and_after_a_restart(client: Existing) {
     let state = tempfile::tempdir().unwrap();
     let token = OwnGateway::token("me@example.com", SECRET).await;
     let start = |listen: String| {
@@ -48,30 +18,42 @@ async fn it_comes_back_to_a_restarted_gateway(client: Existing) {
         OwnGateway::start_as(command.arg("--state-dir").arg(state.path()).env("JWT_SECRET_KEY", SECRET))
     };
     let mut house = House { gateway: start("127.0.0.1:0".into()).await, token };
-    let server = Fixture::default();
-    let (running, name) = house.share(client, &server.arguments()).await;
+    let time = peer("TIME").display().to_string();
+    let (running, name) = house.share(client, &[time, "--local-timezone".into(), "UTC".into()]).await;
     let id = house.gateway.server_becomes(&name, "online", &house.token).await["id"].clone();
+    assert_time_is_told(&house, &name, "MCP1_PYTHON").await;
     let address = house.gateway.address().to_string();
     house.gateway.culvert.stop().await;
 
     house.gateway = start(address).await;
     let entry = house.gateway.server_becomes(&name, "online", &house.token).await;
     assert_eq!(entry["id"], id, "the same server as before");
-    let session = McpSession::begin(&house.gateway, &name, &house.token).await;
-    let answer = session.call(1, "echo", json!({"text": "after the restart"})).await;
-    assert_eq!(answer["result"]["content"][0]["text"], "after the restart", "{answer}");
+    assert_time_is_told(&house, &name, "MCP2_PYTHON").await;
     running.stop().await;
+    house.gateway.server_becomes(&name, "offline", &house.token).await;
     house.gateway.culvert.stop().await;
 }
 
-#[tokio::test]
-async fn contextforges_own_client_comes_back_to_a_restarted_gateway() {
-    it_comes_back_to_a_restarted_gateway(Existing::ContextForge).await;
+async fn assert_time_is_told(house: &House, name: &str, python: &str) {
+    let called = mcp_client(python, "call.py")
+        .args([&house.url(name), "get_current_time", r#"{"timezone":"UTC"}"#])
+        .env("MCP_TOKEN", &house.token)
+        .finish()
+        .await;
+    assert_eq!(called.code, Some(0), "{called:#?}");
+    let got: Value = serde_json::from_str(called.out.last().unwrap()).unwrap();
+    assert_eq!(got["tools"], json!(["convert_time", "get_current_time"]), "{got}");
+    assert!(got["text"].as_str().is_some_and(|text| text.contains("UTC")), "{got}");
 }
 
 #[tokio::test]
-async fn pypis_client_comes_back_to_a_restarted_gateway() {
-    it_comes_back_to_a_restarted_gateway(Existing::PyPi).await;
+async fn contextforges_own_client_serves_a_real_server_and_outlives_the_gateway() {
+    a_real_server_is_called_before_and_after_a_restart(Existing::ContextForge).await;
+}
+
+#[tokio::test]
+async fn pypis_client_serves_a_real_server_and_outlives_the_gateway() {
+    a_real_server_is_called_before_and_after_a_restart(Existing::PyPi).await;
 }
 
 /// The server dies; these clients tell nobody. PyPI's loses its link at the next message, ContextForge's own keeps it up
