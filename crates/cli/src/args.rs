@@ -10,6 +10,7 @@ use culvert_tunnel::Transport;
 
 use crate::gateway::GatewayArgs;
 use crate::token::TokenArgs;
+use crate::token_flags::TokenFlags;
 
 /// What scripts need to know; each line fits the narrowest usual terminal.
 const AFTER_HELP: &str = "\
@@ -88,10 +89,8 @@ pub(crate) struct RunArgs {
     ))]
     gateway: Vec<String>,
 
-    #[arg(long, value_name = "TOKEN", help_heading = "Gateway", help = about(
-        Key::Token, "The bearer token for the gateway, or env:NAME, file:PATH; a variable keeps it out of other users' sight"
-    ))]
-    token: Option<TokenText>,
+    #[command(flatten)]
+    pub(crate) token: TokenFlags,
 
     /// Allow a gateway, or a local server by URL, that is not on this machine and has no TLS
     #[arg(long, help_heading = "Gateway")]
@@ -193,7 +192,7 @@ impl RunArgs {
             server_name: given(&self.server_name, Key::ServerName),
             server_description: given(&self.server_description, Key::ServerDescription),
             gateway: given(&(!self.gateway.is_empty()).then_some(gateways), Key::Gateway),
-            token: given(&self.token.as_ref().map(|token| token.0.clone()), Key::Token),
+            token: self.token.setting(),
             transport: given(&self.transport, Key::Transport),
             reconnect_delay: given(&self.reconnect_delay, Key::ReconnectDelay),
             max_retries: given(&self.max_retries, Key::MaxRetries),
@@ -330,7 +329,9 @@ mod tests {
     #[test]
     fn flags_that_exclude_each_other_are_refused() {
         for line in [
-            &["--local-stdio=a", "--local-sse=http://127.0.0.1:1"][..],
+            &["--token=t", "--token-file=f"][..],
+            &["--token-stdin", "--token-file=f"],
+            &["--local-stdio=a", "--local-sse=http://127.0.0.1:1"],
             &["--local-streamable-http=http://127.0.0.1:1", "--local-sse=http://127.0.0.1:1"],
             &["--local-stdio=a", "--local-header=A=env:A"],
             &["--single-child", "--warm-spare"],
@@ -366,6 +367,12 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn a_token_file_is_a_reference() {
+        let token = settings(&["--token-file", "/run/secrets/gw token"]).token.unwrap();
+        assert_eq!((token.value.expose(), token.origin), ("file:/run/secrets/gw token", Origin::Flag("--token-file")));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod args;
 mod events;
 mod exit;
 mod gateway;
+mod handover;
 mod logging;
 mod moment;
 mod run;
@@ -16,6 +17,7 @@ mod story;
 mod talk;
 mod terminal;
 mod token;
+mod token_flags;
 mod writer;
 
 use std::io::Write as _;
@@ -29,6 +31,11 @@ use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
+    if let Command::Run(args) = &command
+        && let Some(token) = args.token.literal()
+    {
+        handover::leave_arguments(token);
+    }
     let exit = match Terminal::stderr() {
         Ok(terminal) => {
             let exit = match command {

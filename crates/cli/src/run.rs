@@ -21,8 +21,11 @@ use crate::talk::{Company, Talk};
 use crate::terminal::{Mood, Terminal};
 
 /// Runs until told to end, or until only the user can help.
-pub(crate) fn run(args: RunArgs, terminal: &Terminal) -> Exit {
+pub(crate) fn run(mut args: RunArgs, terminal: &Terminal) -> Exit {
     let told = if args.json() { Told::InEvents(Stdout::new()) } else { Told::InWords };
+    if let Err(error) = args.token.settle() {
+        return failed(&told, terminal, None, &error, Exit::Usage);
+    }
     let Effective { tunnels, log_level, warnings, .. } = match configured(&args) {
         Ok(configured) => configured,
         Err(error) => return failed(&told, terminal, None, &error, Exit::from(&error)),

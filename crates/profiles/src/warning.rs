@@ -48,9 +48,9 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TokenInArguments => {
-                f.write_str("the token is on the command line, where every user of this machine can see it")
-            }
+            Self::TokenInArguments => f.write_str(
+                "the token was on the command line: others on this machine could see it, and shells remember it",
+            ),
             Self::TokenInFile(place) => write!(f, "{place}: the token stands in the file as it is"),
             Self::HeaderInFile(place) => {
                 write!(f, "{place}: the value of a header stands in the file as it is")
@@ -94,7 +94,7 @@ impl Explain for Warning {
 
     fn action(&self) -> Cow<'static, str> {
         match self {
-            Self::TokenInArguments => "Set REVERSE_PROXY_TOKEN instead.".into(),
+            Self::TokenInArguments => "Set REVERSE_PROXY_TOKEN, or use --token-file instead.".into(),
             Self::TokenInFile(_) => "Set REVERSE_PROXY_TOKEN, or write token: \"env:NAME\" or \"file:PATH\".".into(),
             Self::VariableInFile(_) => "Write \"env:NAME\", \"file:PATH\" or \"keychain:NAME\" in its place.".into(),
             Self::Ignored { .. } => "Remove it, or write it where it is meant.".into(),

@@ -85,8 +85,8 @@ fn reference(
 fn warn_of_literal(token: Option<&Sourced<SecretRef>>, warnings: &mut Vec<Warning>) {
     let Some(Sourced { value: SecretRef::Literal(_), origin }) = token else { return };
     match origin {
-        Origin::Flag(_) => warn(warnings, Warning::TokenInArguments),
+        Origin::Flag("--token") => warn(warnings, Warning::TokenInArguments),
         Origin::File(place) => warn(warnings, Warning::TokenInFile(place.clone())),
-        Origin::Variable(_) => {}
+        Origin::Flag(_) | Origin::Variable(_) => {}
     }
 }
