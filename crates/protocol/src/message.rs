@@ -259,14 +259,9 @@ impl<'a> Message<'a> {
 
 /// Whether this is an error object as JSON-RPC has it.
 fn is_error(raw: &RawValue) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Error<'a> {
-        #[serde(rename = "code")]
-        _code: i64,
-        #[serde(rename = "message", borrow)]
-        _message: Cow<'a, str>,
-    }
-    serde_json::from_str::<Error<'_>>(raw.get()).is_ok()
+    let part = |name| member(raw, name).ok().flatten();
+    part("code").is_some_and(|code| serde_json::from_str::<i64>(code.get()).is_ok())
+        && part("message").is_some_and(|words| serde_json::from_str::<Text<'_>>(words.get()).is_ok())
 }
 
 /// The member `name` of a JSON object; `None` when it is not there or `object` is no object.
@@ -445,6 +440,8 @@ mod tests {
         assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#), Some(Untidy::Both));
         assert_eq!(untidy(r#"{"jsonrpc":"2.0","method":"a","params":null}"#), Some(Untidy::Params));
         assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"m","data":0}}"#), None);
+        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"\ud800":0,"code":-1,"message":"m"}}"#), None);
+        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":7}}"#), Some(Untidy::Error));
         assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":"it broke"}"#), Some(Untidy::Error));
         assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"message":"no code"}}"#), Some(Untidy::Error));
         assert_eq!(untidy(r#"{"id":1,"result":{}}"#), Some(Untidy::Version));
