@@ -16,6 +16,7 @@ use super::far_end::{FarEnd, Replies, is_the_gateways};
 /// Registers a server under this name, and plays it until the task is ended.
 pub(super) async fn tunnel(gateway: &OwnGateway, name: &str, token: &str) -> (JoinHandle<()>, FarEnd) {
     let stream = TcpStream::connect(gateway.address()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
     let mut request = format!("ws://{}/reverse-proxy/ws", gateway.address()).into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     let mut socket = client_async(request, stream).await.unwrap().0;

@@ -10,6 +10,8 @@ pub(super) enum Sharing {
     Nobody,
     /// All sessions share it: what the server asks is answered by the gateway.
     Clients,
+    /// A base gateway has it, through the dialect that takes tidy messages only.
+    BaseGateway,
     /// Stateless requests share it: what the server says must belong to one of them.
     Stateless,
 }
@@ -63,7 +65,7 @@ impl Messages {
         let name = named.map(|_| self.json.one_of(&CALLED));
         let token = self.json.random.bool().then(|| self.json.id());
         let params = self.params(token.as_deref(), named.zip(name));
-        let id = self.json.id();
+        let id = if self.sharing == Sharing::BaseGateway { self.tidy_id() } else { self.json.id() };
         let request = self.message(vec![("id", id)], method, params);
         let notification = (self.sharing != Sharing::Stateless).then(|| {
             let params = self.loose_params();
@@ -117,8 +119,17 @@ impl Messages {
         self.whole(vec![("id", id), ("jsonrpc", r#""2.0""#.to_owned()), outcome])
     }
 
+    /// No fraction, and no number that needs more than 64 bits.
+    fn tidy_id(&mut self) -> String {
+        if self.json.random.bool() {
+            return self.json.text();
+        }
+        self.json.one_of(&["0", "-7", "9007199254740993", "9223372036854775807"]).to_owned()
+    }
+
     fn whole(&mut self, members: Vec<(&str, String)>) -> String {
-        let others = if self.json.once_in(3) { self.json.random.usize(0..3) } else { 0 };
+        let others =
+            if self.sharing != Sharing::BaseGateway && self.json.once_in(3) { self.json.random.usize(0..3) } else { 0 };
         self.json.space().to_owned() + &self.json.message(members, others)
     }
 

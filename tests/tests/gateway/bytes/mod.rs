@@ -1,6 +1,7 @@
 //! Byte for byte: any valid JSON-RPC message passes `culvert gateway` and a tunnel unchanged, both ways, but for line
 //! breaks between tokens and, where clients share a child, ids and progress tokens.
 
+mod base_gateway;
 mod by_hand;
 mod far_end;
 mod messages;
@@ -97,6 +98,11 @@ async fn on_a_base_tunnel_only_ids_and_tokens_change_on_the_way() {
 }
 
 #[tokio::test]
+async fn toward_a_base_gateway_nothing_changes() {
+    base_gateway::run(Messages::new(seed::fresh(), Sharing::BaseGateway), ROUNDS).await;
+}
+
+#[tokio::test]
 #[ignore = "long: thousands of messages of each kind"]
 async fn byte_for_byte_over_many_seeds() {
     let seed = seed::fresh();
@@ -105,4 +111,5 @@ async fn byte_for_byte_over_many_seeds() {
     in_a_session(&["--single-child"], Sharing::Clients, seed, MANY_ROUNDS).await;
     without_a_session(seed, MANY_ROUNDS).await;
     on_a_base_tunnel(seed, MANY_ROUNDS).await;
+    base_gateway::run(Messages::new(seed, Sharing::BaseGateway), MANY_ROUNDS).await;
 }

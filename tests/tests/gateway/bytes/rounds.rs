@@ -90,7 +90,7 @@ impl Rounds {
         let (id, token) = (part(&round.request, &["id"]), part(&round.request, &TOKEN));
         let restored = match self.messages.sharing {
             Sharing::Nobody => heard,
-            Sharing::Clients | Sharing::Stateless => {
+            Sharing::Clients | Sharing::Stateless | Sharing::BaseGateway => {
                 let mut edits = vec![(member(&heard, &["id"]).unwrap(), id.unwrap_or_default())];
                 edits.extend(member(&heard, &TOKEN).zip(token));
                 replaced(&heard, edits)
@@ -109,17 +109,17 @@ impl Rounds {
     }
 }
 
-fn part<'t>(text: &'t str, path: &[&str]) -> Option<&'t str> {
+pub(super) fn part<'t>(text: &'t str, path: &[&str]) -> Option<&'t str> {
     member(text, path).map(|span| &text[span])
 }
 
 /// A message as it may stand in a line: its line breaks, which in JSON are between tokens, may be blanks. Blanks around
 /// it belong to no message.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ").trim_matches([' ', '\t']).to_owned()
 }
 
-fn assert_same(got: &str, expected: &str, told: &str) {
+pub(super) fn assert_same(got: &str, expected: &str, told: &str) {
     let got = one_line(got);
     if got != expected {
         let at = got.bytes().zip(expected.bytes()).take_while(|(one, other)| one == other).count();
