@@ -53,18 +53,19 @@ pub(crate) async fn inspect(era: Era, local: &dyn Local, sizes: &[usize]) {
         step.judge(&inspector.calls(&step.call, &payload).await, &who);
     }
     local.holds(&payload).await;
-    for size in sizes {
-        let payload = Payload::new(folder.path(), *size);
-        if let Some(step) = local.gives(&payload) {
-            step.judge(&inspector.calls(&step.call, &payload).await, &who);
-        }
-    }
 
     let (calls, at_once) = ((10 * CROWD).to_string(), CROWD.to_string());
     let load = ["--format", "json", "--load", "--load-requests", &calls, "--load-concurrency", &at_once];
     let told = inspector.makes(&able.last().unwrap().call, &payload, &load).await;
     let told = &parse(&told)["result"];
     assert_eq!((&told["ok"], &told["errors"]), (&json!(10 * CROWD), &json!(0)), "{who}: {told}");
+
+    for size in sizes {
+        let payload = Payload::new(folder.path(), *size);
+        if let Some(step) = local.gives(&payload) {
+            step.judge(&inspector.calls(&step.call, &payload).await, &who);
+        }
+    }
     house.close(tunnel).await;
 }
 
