@@ -9,6 +9,9 @@ use culvert_protocol::Secret;
 use culvert_tunnel::Transport;
 
 use crate::gateway::GatewayArgs;
+use crate::health::HealthArgs;
+use crate::moment;
+use crate::terminal::Format;
 use crate::token::TokenArgs;
 use crate::token_flags::TokenFlags;
 
@@ -120,9 +123,16 @@ pub(crate) struct RunArgs {
         help_heading = "Connection", help = about(Key::MaxMessageSize, "The largest whole message frame"))]
     max_message_size: Option<usize>,
 
-    /// Read settings from this file (YAML or JSON)
-    #[arg(long, value_name = "FILE")]
+    /// Read settings from this file (YAML or JSON), or profiles from this folder; changes are taken up as they come
+    #[arg(long, value_name = "PATH")]
     pub(crate) config: Option<PathBuf>,
+
+    /// End after this time: 90s, 30m, 1h, 1h30m
+    #[arg(long = "for", value_name = "TIME", value_parser = moment::lasting)]
+    how_long: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) health: HealthArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -144,6 +154,10 @@ pub(crate) struct OutputArgs {
     /// Print what happens as events, a line of JSON each, on stdout
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// How log and talk are written on stderr: human, or a line of JSON each
+    #[arg(long, value_name = "FORMAT", env = "REVERSE_PROXY_LOG_FORMAT", default_value = "human", ignore_case = true)]
+    pub(crate) log_format: Format,
 }
 
 impl OutputArgs {
@@ -164,6 +178,16 @@ impl From<String> for TokenText {
 }
 
 impl RunArgs {
+    /// How what is said on stderr is written.
+    pub(crate) fn log_format(&self) -> Format {
+        self.output.log_format
+    }
+
+    /// When to end without being asked, counted from the start.
+    pub(crate) fn how_long(&self) -> Option<Duration> {
+        self.how_long
+    }
+
     /// Whether events are wanted on stdout.
     pub(crate) fn json(&self) -> bool {
         self.output.json

@@ -16,7 +16,7 @@ use crate::args::{OutputArgs, about};
 use crate::events;
 use crate::exit::{Exit, say};
 use crate::logging::{self, Engine};
-use crate::signals::Signals;
+use crate::signals::{Signals, Wish};
 use crate::state::{NoHome, StateArgs};
 use crate::stdout::{self, Stdout};
 use crate::terminal::{Mood, Terminal};
@@ -118,6 +118,7 @@ pub(crate) fn run(args: GatewayArgs, terminal: &Terminal) -> Exit {
             return Exit::Usage;
         }
     };
+    terminal.set_format(args.output.log_format);
     logging::start(level, Engine::Heard, terminal);
     terminal.set_level(level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -151,7 +152,7 @@ enum Failure {
 }
 
 async fn serve(config: GatewayConfig, args: &GatewayArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    let mut signals = Signals::new().map_err(Failure::Signals)?;
+    let mut signals = Signals::new(terminal.kind()).map_err(Failure::Signals)?;
     let gateway = Gateway::bind(config).await.map_err(Failure::Gateway)?;
     let talk = terminal.speaking_as("gateway");
     announce(&gateway, args, &talk);
@@ -164,7 +165,11 @@ async fn serve(config: GatewayConfig, args: &GatewayArgs, terminal: &Terminal) -
                 talk.say(Mood::Info, "stopped");
                 return Ok(Exit::Asked);
             }
-            () = signals.next() => {
+            wish = signals.next() => {
+                if wish == Wish::Reload {
+                    // Secrets, revoked tokens and certificates are looked at all the time.
+                    continue;
+                }
                 if stop.is_cancelled() {
                     return Ok(Exit::Interrupted);
                 }

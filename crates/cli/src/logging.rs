@@ -7,7 +7,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::terminal::Terminal;
+use crate::terminal::{Format, Terminal};
 
 /// What begins the names of our own crates.
 const OURS: &str = "culvert";
@@ -29,13 +29,17 @@ pub(crate) enum Engine {
 
 /// Starts the log. To be called once.
 pub(crate) fn start(level: LogLevel, engine: Engine, terminal: &Terminal) {
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(terminal.clone())
-        .with_ansi(terminal.has_colours())
-        // Who says it matters to those who look into the program.
-        .with_target(level >= LogLevel::Debug);
+    let lines = tracing_subscriber::fmt::layer().with_writer(terminal.clone());
+    let registry = tracing_subscriber::registry().with(filter(level, engine));
     // A second start is a second start of the whole program: the first log stays.
-    let _ = tracing_subscriber::registry().with(lines).with(filter(level, engine)).try_init();
+    let _ = match terminal.format() {
+        Format::Json => registry.with(lines.json().with_current_span(true).with_span_list(false)).try_init(),
+        Format::Human => {
+            // Who says it matters to those who look into the program.
+            let lines = lines.with_ansi(terminal.has_colours()).with_target(level >= LogLevel::Debug);
+            registry.with(lines).try_init()
+        }
+    };
 }
 
 fn filter(level: LogLevel, engine: Engine) -> Targets {

@@ -5,8 +5,10 @@ mod events;
 mod exit;
 mod gateway;
 mod handover;
+mod health;
 mod logging;
 mod moment;
+mod notify;
 mod run;
 #[cfg(test)]
 mod sample;

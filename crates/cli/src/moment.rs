@@ -19,6 +19,26 @@ pub(crate) fn seconds(time: Duration) -> String {
     }
 }
 
+/// Reads a length of time: `90s`, `30m`, `1h`, `1h30m`, `2d`.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
+    const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+    let wrong = || "expected a time such as 90s, 30m, 1h or 1h30m".to_owned();
+    let (mut rest, mut total) = (text.trim(), 0_u64);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = rest[digits..].chars().next().ok_or_else(wrong)?;
+        let seconds = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, seconds)| *seconds).ok_or_else(wrong)?;
+        total = number.checked_mul(seconds).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+        rest = &rest[digits + unit.len_utf8()..];
+    }
+    // A hundred years are as good as for ever, and fit every clock.
+    if (1..=3_155_760_000).contains(&total) { Ok(Duration::from_secs(total)) } else { Err(wrong()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

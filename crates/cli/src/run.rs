@@ -1,23 +1,25 @@
-//! `culvert run`: settings in, an engine for each gateway, their story told until the last has ended.
+//! `culvert run`: settings in, an instance of their tunnels, its story told until the last has ended.
 
+mod serve;
+
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use culvert_profiles::{ConfigError, ConfigFile, Effective, Surroundings, Warning, effective};
+use culvert_instance::{Instance, Setup, Source};
+use culvert_profiles::{ConfigError, Loaded, Profile, SecretSources, Surroundings, Warning};
 use culvert_protocol::{Cause, Explain};
-use culvert_tunnel::{Bearer, Moderation, Outside, Status, TunnelConfig};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
+use culvert_tunnel::Moderation;
 
+use self::serve::{End, Stopped, Told, serve};
 use crate::args::RunArgs;
-use crate::events::{self, Events};
+use crate::events;
 use crate::exit::{Exit, explained, say};
+use crate::health::HealthArgs;
 use crate::logging::{self, Engine};
-use crate::signals::Signals;
+use crate::notify::{self, Notify};
+use crate::signals::{Signals, Wish};
 use crate::stdout::Stdout;
-use crate::story::Story;
-use crate::talk::{Company, Talk};
+use crate::talk::Company;
 use crate::terminal::{Mood, Terminal};
 
 /// Runs until told to end, or until only the user can help.
@@ -26,20 +28,20 @@ pub(crate) fn run(mut args: RunArgs, terminal: &Terminal) -> Exit {
     if let Err(error) = args.token.settle() {
         return failed(&told, terminal, None, &error, Exit::Usage);
     }
-    let Effective { tunnels, log_level, warnings, .. } = match configured(&args) {
+    let (source, loaded) = match configured(&args) {
         Ok(configured) => configured,
         Err(error) => return failed(&told, terminal, None, &error, Exit::from(&error)),
     };
     let engine = if args.json() { Engine::Heard } else { Engine::Told };
-    logging::start(log_level, engine, terminal);
-    terminal.set_level(log_level);
-    for warning in &warnings {
-        terminal.say(Mood::Warning, &explained(warning, "  "));
-    }
-    match in_runtime(&told, terminal, tunnels, &warnings) {
-        Ok(End::Asked) => Exit::Asked,
-        Ok(End::Interrupted) => Exit::Interrupted,
-        Ok(End::Stopped(stopped)) => ended(&told, terminal, &stopped),
+    terminal.set_format(args.log_format());
+    logging::start(loaded.log_level, engine, terminal);
+    terminal.set_level(loaded.log_level);
+    warn(&loaded, terminal);
+    match in_runtime(&told, terminal, source, loaded, &args.health, args.how_long()) {
+        Ok(Ok(End::Asked(stopped))) => worst(&stopped).unwrap_or(Exit::Asked),
+        Ok(Ok(End::Interrupted)) => Exit::Interrupted,
+        Ok(Ok(End::Stopped(stopped))) => ended(&told, terminal, &stopped),
+        Ok(Err(error)) => failed(&told, terminal, None, &error, Exit::Usage),
         Err(error) => {
             let cause = Cause::Internal { detail: error.to_string() };
             failed(&told, terminal, None, &cause, Exit::Internal)
@@ -47,18 +49,64 @@ pub(crate) fn run(mut args: RunArgs, terminal: &Terminal) -> Exit {
     }
 }
 
-fn configured(args: &RunArgs) -> Result<Effective, ConfigError> {
-    let flags = args.settings()?;
-    let file = args.config.as_deref().map(ConfigFile::read).transpose()?;
-    effective(flags, file, &Surroundings::of_this_process())?.of_one_server()
+/// The configuration, if at least one server in it can be run.
+fn configured(args: &RunArgs) -> Result<(Source, Loaded), ConfigError> {
+    let source = Source { flags: args.settings()?, config: args.config.clone() };
+    let mut loaded = source.read()?;
+    match &loaded.profiles[..] {
+        [] => match loaded.broken.is_empty() {
+            true => Err(ConfigError::Missing { key: culvert_profiles::Key::LocalStdio }),
+            false => Err(loaded.broken.remove(0).error),
+        },
+        // Nothing else runs that a dead reference could hold up: it is told now, not again and again.
+        [only] if loaded.broken.is_empty() => match loaded.dead_reference(only, &Surroundings::of_this_process()) {
+            Some(error) => Err(error),
+            None => Ok((source, loaded)),
+        },
+        _ => Ok((source, loaded)),
+    }
 }
 
-/// Who hears what happens.
-enum Told {
-    /// People.
-    InWords,
-    /// Programs; people hear only why it ends.
-    InEvents(Stdout),
+/// Says what had better be otherwise before anything starts.
+fn warn(loaded: &Loaded, terminal: &Terminal) {
+    for warning in &loaded.warnings {
+        terminal.say(Mood::Warning, &explained(warning, "  "));
+    }
+    let is_alone = loaded.profiles.len() + loaded.broken.len() == 1;
+    for profile in &loaded.profiles {
+        for warning in &profile.warnings {
+            let text = explained(warning, "  ");
+            match is_alone {
+                true => terminal.say(Mood::Warning, &text),
+                false => terminal.say(Mood::Warning, &format!("{}: {text}", profile.name)),
+            }
+        }
+    }
+    for broken in &loaded.broken {
+        let name = broken.name.as_deref().unwrap_or("a server");
+        terminal.say(Mood::Warning, &format!("{name} is left out: {}", explained(&broken.error, "  ")));
+    }
+}
+
+/// What is known about the tunnels before they start.
+fn known(loaded: &Loaded) -> Vec<(String, Warning)> {
+    let of_profile = |profile: &Profile| {
+        let name = profile.name.to_string();
+        profile.warnings.iter().map(move |warning| (name.clone(), warning.clone())).collect::<Vec<_>>()
+    };
+    loaded.profiles.iter().flat_map(of_profile).collect()
+}
+
+/// How lines must say whose they are.
+fn company(profiles: &[Profile]) -> Company {
+    let gateways: BTreeSet<_> =
+        profiles.iter().flat_map(|profile| &profile.tunnels).map(|tunnel| tunnel.config.gateway.to_string()).collect();
+    match (profiles, gateways.len()) {
+        ([_], 0..=1) => Company::Alone,
+        ([_], _) => Company::Gateways,
+        (several, _) if several.iter().all(|profile| profile.tunnels.len() == 1) => Company::Servers,
+        _ => Company::Both,
+    }
 }
 
 fn failed(told: &Told, terminal: &Terminal, tunnel: Option<&Stopped>, error: &dyn Explain, exit: Exit) -> Exit {
@@ -74,39 +122,32 @@ fn last_event(told: &Told, tunnel: Option<&Stopped>, error: &dyn Explain, exit: 
     exit
 }
 
-/// Tells why the last tunnel stopped; those before it were told when they did. The exit code is the lowest of all.
+/// The exit code for tunnels that are down and should not be: the lowest of all.
+fn worst(stopped: &[Stopped]) -> Option<Exit> {
+    stopped.iter().map(|stopped| Exit::from(&stopped.cause)).min()
+}
+
+/// Tells why the last tunnel stopped. Where there were several, each was told when it did.
 fn ended(told: &Told, terminal: &Terminal, stopped: &[Stopped]) -> Exit {
-    let worst = stopped.iter().min_by_key(|stopped| Exit::from(&stopped.cause));
-    match (stopped, worst) {
+    let first = stopped.iter().min_by_key(|stopped| Exit::from(&stopped.cause));
+    match (stopped, first) {
         ([only], _) => failed(told, terminal, Some(only), &only.cause, Exit::from(&only.cause)),
-        ([.., last], Some(worst)) => {
-            terminal.say(Mood::Error, &format!("{}: {}", last.gateway, explained(&last.cause, "  ")));
-            last_event(told, Some(worst), &worst.cause, Exit::from(&worst.cause))
+        (_, Some(first)) => {
+            terminal.say(Mood::Error, &format!("all {} tunnels have stopped", stopped.len()));
+            last_event(told, Some(first), &first.cause, Exit::from(&first.cause))
         }
         _ => Exit::Asked,
     }
 }
 
-/// How it ended.
-enum End {
-    Asked,
-    Interrupted,
-    Stopped(Vec<Stopped>),
-}
-
-/// A tunnel that only the user can help.
-struct Stopped {
-    name: String,
-    gateway: String,
-    cause: Cause,
-}
-
 fn in_runtime(
     told: &Told,
     terminal: &Terminal,
-    tunnels: Vec<TunnelConfig>,
-    warnings: &[Warning],
-) -> std::io::Result<End> {
+    source: Source,
+    loaded: Loaded,
+    health: &HealthArgs,
+    how_long: Option<std::time::Duration>,
+) -> std::io::Result<Result<End, crate::health::NoHealth>> {
     // One thread: an idle tunnel stays small, and a message never changes threads.
     let moderation = Mutex::new(Moderation::new());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -117,84 +158,61 @@ fn in_runtime(
         })
         .build()?;
     let end = runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        serve(told, tunnels, terminal, warnings, async || signals.next().await).await
+        let mut signals = Signals::new(terminal.kind())?;
+        let health = match health.bind().await {
+            Ok(health) => health,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (company, known) = (company(&loaded.profiles), known(&loaded));
+        let secrets = SecretSources::of_this_process(loaded.hidden.iter().cloned());
+        let setup = Setup { source, loaded, wanted: None, secrets, random: fastrand::Rng::new() };
+        let (instance, over) = Instance::start(setup);
+        let answering = async {
+            match health {
+                Some(health) => health.serve(instance.overview()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let deadline = async {
+            match how_long {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(deadline);
+        let notify = Notify::of_this_process();
+        let told_runner = async {
+            let mut overview = instance.overview();
+            let statuses = overview.borrow_and_update().tunnels().map(|view| view.status.clone()).collect();
+            notify::up(statuses).await;
+            notify.ready();
+            std::future::pending::<std::convert::Infallible>().await
+        };
+        let mut is_over = false;
+        let asked = async || {
+            let wish = tokio::select! {
+                signal = signals.next() => signal,
+                () = &mut deadline, if !is_over => {
+                    is_over = true;
+                    Wish::End
+                }
+            };
+            if wish == Wish::End {
+                notify.stopping();
+            }
+            wish
+        };
+        let end = tokio::select! {
+            end = serve(told, &instance, over, company, &known, terminal, asked) => end,
+            never = answering => match never {},
+            never = told_runner => match never {},
+            never = notify.keep_watch() => match never {},
+        };
+        Ok(Ok(end))
     });
     // A name look-up that hangs must not keep the process from its end.
     runtime.shutdown_background();
     end
-}
-
-/// Keeps all tunnels up until the last has stopped. `asked` completes each time that the user wants it to end.
-async fn serve(
-    told: &Told,
-    tunnels: Vec<TunnelConfig>,
-    terminal: &Terminal,
-    warnings: &[Warning],
-    mut asked: impl AsyncFnMut(),
-) -> std::io::Result<End> {
-    let stop = CancellationToken::new();
-    if let (Told::InEvents(stdout), Some(tunnel)) = (told, tunnels.first()) {
-        let notices = warnings.iter().map(|warning| events::notice(tunnel.name.as_str(), warning));
-        stdout.tell(notices.collect(), terminal).await;
-    }
-    let company = if tunnels.len() > 1 { Company::Several } else { Company::Alone };
-    let mut running = JoinSet::new();
-    for (lane, config) in tunnels.into_iter().enumerate() {
-        let terminal = terminal.in_lane(lane);
-        let story = match told {
-            Told::InEvents(stdout) => Story::Events(Events::new(&config), stdout.clone(), terminal),
-            Told::InWords => Story::Talk(Talk::new(terminal, &config, company, warnings.iter().map(Explain::code))),
-        };
-        running.spawn(keep(config, company, story, stop.clone()));
-    }
-    let mut stopped = Vec::new();
-    loop {
-        tokio::select! {
-            ended = running.join_next() => match ended {
-                None if stop.is_cancelled() => return Ok(End::Asked),
-                None => return Ok(End::Stopped(stopped)),
-                Some(Ok(None)) => {}
-                Some(Ok(Some(one))) => {
-                    if !running.is_empty() && !stop.is_cancelled() {
-                        let text = format!("{}: stopped: {}", one.gateway, explained(&one.cause, "  "));
-                        terminal.say(Mood::Warning, &text);
-                    }
-                    stopped.push(one);
-                }
-                Some(Err(panicked)) => return Err(std::io::Error::other(panicked)),
-            },
-            () = asked() => {
-                if stop.is_cancelled() {
-                    // Dropping the engines kills what they started.
-                    running.shutdown().await;
-                    return Ok(End::Interrupted);
-                }
-                if matches!(told, Told::InWords) {
-                    terminal.say(Mood::Info, "stopping; Ctrl-C again ends at once");
-                }
-                stop.cancel();
-            }
-        }
-    }
-}
-
-/// Keeps one tunnel up and its story told; returns why it stopped, unless that was asked for.
-async fn keep(config: TunnelConfig, company: Company, story: Story, stop: CancellationToken) -> Option<Stopped> {
-    let (name, gateway) = (config.name.to_string(), config.gateway.to_string());
-    let (sender, receiver) = watch::channel(Status::Off);
-    let bearer = config.token.clone().map_or_else(Bearer::none, Bearer::fixed);
-    let outside = Outside { bearer, ..Outside::default() };
-    let engine = culvert_tunnel::run(config, outside, sender, stop, fastrand::Rng::new());
-    let cause = match company {
-        Company::Alone => tokio::join!(engine, story.tell(receiver)).1,
-        Company::Several => {
-            // Lines of the log say whose they are.
-            let span = tracing::error_span!("tunnel", %gateway);
-            tokio::join!(engine.instrument(span), story.tell(receiver)).1
-        }
-    };
-    cause.map(|cause| Stopped { name, gateway, cause })
 }
 
 #[cfg(test)]

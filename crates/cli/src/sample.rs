@@ -1,7 +1,8 @@
 //! A tunnel's configuration for tests, made as `run` makes it.
 
 use culvert_profiles::{Key, Origin, Settings, Sourced, Surroundings, effective};
-use culvert_tunnel::TunnelConfig;
+use culvert_tunnel::{Carriage, Online, Server, TunnelConfig};
+use tokio::time::Instant;
 
 fn flag<T>(key: Key, value: T) -> Option<Sourced<T>> {
     key.about().flag.map(|flag| Sourced::new(value, Origin::Flag(flag)))
@@ -29,4 +30,18 @@ pub(crate) fn tunnel(command: &str, gateway: &str, name: &str) -> TunnelConfig {
         server_name: flag(Key::ServerName, name.to_owned()),
         ..Settings::default()
     })
+}
+
+/// A tunnel that has just come online.
+pub(crate) fn online() -> Online {
+    Online {
+        since: Instant::now(),
+        transport: Carriage::WebSocket,
+        session: "s".to_owned(),
+        server: Server::Ready,
+        tools: Some(1),
+        round_trip: None,
+        in_use_by: Vec::new(),
+        notices: Vec::new(),
+    }
 }

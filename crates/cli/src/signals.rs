@@ -1,9 +1,20 @@
-//! The system's wish that the program ends.
+//! What the system asks of the program: to end, or to read its configuration again.
 
 use std::io;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::terminal::Kind;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// To end.
+    End,
+    /// To read the configuration again.
+    Reload,
+}
 
 /// Waits for Ctrl-C and for what a service runner or a closing terminal sends.
 #[cfg(unix)]
@@ -11,13 +22,17 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Option<Signal>,
+    /// What SIGHUP asks for.
+    on_hang_up: Wish,
 }
 
 #[cfg(unix)]
 impl Signals {
-    /// Takes the signals over from the system's defaults.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Takes the signals over from the system's defaults. SIGHUP means that the terminal is gone, where there is one; a
+    /// service has none, and is asked to read its configuration again.
+    pub(crate) fn new(kind: Kind) -> io::Result<Self> {
         Ok(Self {
+            on_hang_up: if kind == Kind::Lines { Wish::Reload } else { Wish::End },
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             // Under nohup the terminal may go away.
@@ -26,7 +41,7 @@ impl Signals {
     }
 
     /// The next of them.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Wish {
         let hang_up = async {
             match &mut self.hang_up {
                 Some(signal) => signal.recv().await,
@@ -34,9 +49,9 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = hang_up => {}
+            _ = self.interrupt.recv() => Wish::End,
+            _ = self.terminate.recv() => Wish::End,
+            _ = hang_up => self.on_hang_up,
         }
     }
 }
@@ -57,14 +72,15 @@ pub(crate) struct Signals;
 #[cfg(not(unix))]
 impl Signals {
     /// Nothing to take over before the first wait.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(_: Kind) -> io::Result<Self> {
         Ok(Self)
     }
 
     /// The next of them.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Wish {
         if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
+        Wish::End
     }
 }

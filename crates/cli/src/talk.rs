@@ -28,8 +28,12 @@ const STILL_THERE: Duration = Duration::from_secs(5);
 pub(crate) enum Company {
     /// No.
     Alone,
-    /// Yes: one for each gateway.
-    Several,
+    /// Yes: one for each gateway, of the same server.
+    Gateways,
+    /// Yes: one for each server.
+    Servers,
+    /// Yes: several servers, some at several gateways.
+    Both,
 }
 
 /// Tells one tunnel's story.
@@ -137,9 +141,11 @@ impl Talk {
             Status::Off | Status::Stopping => self.phase = Phase::Nothing,
             Status::Stopped { cause } => {
                 self.phase = Phase::Nothing;
-                // A cause is the last word of the program itself.
-                if cause.is_none() {
-                    self.say(Mood::Info, "stopped");
+                match cause {
+                    None => self.say(Mood::Info, "stopped"),
+                    // It is the last word of the program itself.
+                    Some(_) if self.company == Company::Alone => {}
+                    Some(cause) => self.say(Mood::Warning, &format!("stopped: {}", explained(cause, "  "))),
                 }
             }
         }
@@ -157,8 +163,8 @@ impl Talk {
             let tools = tools(online.tools);
             let url = if routes { format!("\n  MCP clients: {}", self.url) } else { String::new() };
             let place = match self.company {
-                Company::Alone => format!(" at {}", self.gateway),
-                Company::Several => String::new(),
+                Company::Alone | Company::Servers => format!(" at {}", self.gateway),
+                Company::Gateways | Company::Both => String::new(),
             };
             self.say(Mood::Info, &format!("online as {:?}{place}{}, {tools}{url}", self.name, over(online.transport)));
         } else if is_new {
@@ -205,7 +211,9 @@ impl Talk {
     fn say(&self, mood: Mood, text: &str) {
         match self.company {
             Company::Alone => self.terminal.say(mood, text),
-            Company::Several => self.terminal.say(mood, &format!("{}: {text}", self.gateway)),
+            Company::Gateways => self.terminal.say(mood, &format!("{}: {text}", self.gateway)),
+            Company::Servers => self.terminal.say(mood, &format!("{}: {text}", self.name)),
+            Company::Both => self.terminal.say(mood, &format!("{} at {}: {text}", self.name, self.gateway)),
         }
     }
 

@@ -3,12 +3,13 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use culvert_profiles::LogLevel;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::moment;
 use crate::writer::{Weight, Writer};
 
 /// How long the end of the program waits for a slow reader of stderr.
@@ -43,12 +44,23 @@ pub(crate) enum Colours {
     Off,
 }
 
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Human,
+    /// An object of JSON each.
+    Json,
+}
+
 /// Where talk and log lines go. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Terminal {
     writer: Writer,
     /// The position of the level in [`LogLevel::ALL`].
     level: Arc<AtomicU8>,
+    /// Whether lines are JSON.
+    json: Arc<AtomicBool>,
     kind: Kind,
     speaker: &'static str,
     lane: usize,
@@ -71,7 +83,7 @@ impl Terminal {
 
     fn new(writer: Writer, kind: Kind) -> Self {
         let level = Arc::new(AtomicU8::new(LogLevel::Info as u8));
-        Self { writer, level, kind, speaker: "culvert", lane: 0 }
+        Self { writer, level, json: Arc::default(), kind, speaker: "culvert", lane: 0 }
     }
 
     /// The same, with another word before each line.
@@ -98,6 +110,16 @@ impl Terminal {
         self.level.store(level as u8, Ordering::Relaxed);
     }
 
+    /// From here on writes in this format.
+    pub(crate) fn set_format(&self, format: Format) {
+        self.json.store(format == Format::Json, Ordering::Relaxed);
+    }
+
+    /// How lines are written now.
+    pub(crate) fn format(&self) -> Format {
+        if self.json.load(Ordering::Relaxed) { Format::Json } else { Format::Human }
+    }
+
     fn lets_through(&self, level: LogLevel) -> bool {
         self.level.load(Ordering::Relaxed) >= level as u8
     }
@@ -113,16 +135,29 @@ impl Terminal {
             return;
         }
         let line = match self.has_colours() {
+            _ if self.format() == Format::Json => self.json_line(mood, text),
             true => format!("{colour}{}:\x1b[0m {word}{text}\n", self.speaker),
             false => format!("{}: {word}{text}\n", self.speaker),
         };
         self.writer.line(line.as_bytes(), weight);
     }
 
+    fn json_line(&self, mood: Mood, text: &str) -> String {
+        let level = match mood {
+            Mood::Error => "ERROR",
+            Mood::Warning => "WARN",
+            Mood::Info => "INFO",
+        };
+        let line = serde_json::json!({
+            "timestamp": moment::now(), "level": level, "target": self.speaker, "fields": {"message": text},
+        });
+        format!("{line}\n")
+    }
+
     /// Shows `text` as progress in place of what was shown before; an empty one erases it. Without a screen nothing is
     /// shown.
     pub(crate) fn progress(&self, text: &str) {
-        if self.kind != Kind::Lines {
+        if self.kind != Kind::Lines && self.format() == Format::Human {
             self.writer.progress(self.lane, if self.lets_through(LogLevel::Info) { text } else { "" });
         }
     }

@@ -119,7 +119,13 @@ impl Keeper {
                 },
                 None => {
                     self.token.follow(None);
-                    self.status.send_replace(Status::Off);
+                    self.status.send_if_modified(|status| {
+                        let is_over = matches!(status, Status::Off | Status::Stopped { cause: None });
+                        if !is_over {
+                            *status = Status::Stopped { cause: None };
+                        }
+                        !is_over
+                    });
                     None
                 }
             };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use culvert_protocol::text;
+use culvert_protocol::{Secret, text};
 
 use crate::effective::{profile, warn};
 use crate::environment;
@@ -14,9 +14,10 @@ use crate::key::Key;
 use crate::level::LogLevel;
 use crate::origin::{Origin, Place};
 use crate::profile::{Broken, Profile};
-use crate::secret::SecretRef;
+use crate::secret::{SecretRef, follow};
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
+use crate::value::BadValue;
 use crate::warning::Warning;
 
 /// Every profile of a configuration.
@@ -46,6 +47,15 @@ impl Loaded {
             Some(path) => loaded(flags, Some(ConfigFile::read(path)?), surroundings),
             None => loaded(flags, None, surroundings),
         }
+    }
+
+    /// The first reference of `profile` that leads nowhere, as far as that shows at once: keychains and commands take time.
+    pub fn dead_reference(&self, profile: &Profile, surroundings: &Surroundings<'_>) -> Option<ConfigError> {
+        let mut look = |reference: &SecretRef| match follow(reference, surroundings) {
+            Err(BadValue::Reference) => Ok(Secret::new("later")),
+            found => found,
+        };
+        profile.tunnels.iter().find_map(|tunnel| tunnel.complete(&self.hidden, &mut look).err())
     }
 
     /// Takes one server in, broken or good.

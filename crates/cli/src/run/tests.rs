@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use culvert_gateway::config::Auth;
 use culvert_gateway::{Gateway, GatewayConfig};
+use culvert_profiles::{GivenGateway, Key, Origin, Settings, Sourced, loaded};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::sample;
 use crate::terminal::Kind;
 use crate::writer::tests::Written;
 
@@ -13,14 +14,41 @@ fn stopped(gateway: &str, cause: Cause) -> Stopped {
     Stopped { name: "git".to_owned(), gateway: gateway.to_owned(), cause }
 }
 
+/// An instance of one server at these gateways, as flags make it.
+fn setup(command: &str, gateways: &[String], name: &str) -> Setup {
+    fn flag<T>(key: Key, value: T) -> Option<Sourced<T>> {
+        key.about().flag.map(|flag| Sourced::new(value, Origin::Flag(flag)))
+    }
+    let flags = Settings {
+        local_stdio: flag(Key::LocalStdio, command.to_owned()),
+        gateway: flag(Key::Gateway, gateways.iter().map(|url| GivenGateway::from(url.clone())).collect()),
+        server_name: flag(Key::ServerName, name.to_owned()),
+        ..Settings::default()
+    };
+    let surroundings = Surroundings { variable: &|_| None, ..Surroundings::of_this_process() };
+    Setup {
+        loaded: loaded(flags.clone(), None, &surroundings).unwrap(),
+        source: Source { flags, config: None },
+        wanted: None,
+        secrets: SecretSources::of_this_process([]),
+        random: fastrand::Rng::with_seed(1),
+    }
+}
+
+async fn run_to_end(setup: Setup, written: &Written, asked: impl AsyncFnMut() -> Wish) -> End {
+    let company = company(&setup.loaded.profiles);
+    let (instance, over) = Instance::start(setup);
+    serve(&Told::InWords, &instance, over, company, &[], &written.terminal(Kind::Lines), asked).await
+}
+
 #[test]
-fn the_exit_code_is_the_lowest_and_the_last_word_the_last_to_stop() {
+fn the_exit_code_is_the_lowest_and_a_single_cause_the_last_word() {
     let written = Written::default();
     let refused = Cause::TokenMissing { gateway: "https://a".to_owned() };
     let unreached = Cause::RetriesExhausted { tries: 3, last: Box::new(Cause::FrameTooLarge) };
     let both = [stopped("https://a", refused.clone()), stopped("https://b", unreached)];
     assert_eq!(ended(&Told::InWords, &written.terminal(Kind::Lines), &both), Exit::Token);
-    assert!(written.text().starts_with("culvert: https://b: Max retries exceeded"), "{}", written.text());
+    assert_eq!(written.text(), "culvert: all 2 tunnels have stopped\n");
     let written = Written::default();
     let only = [stopped("https://a", refused.clone())];
     assert_eq!(ended(&Told::InWords, &written.terminal(Kind::Lines), &only), Exit::Token);
@@ -30,14 +58,14 @@ fn the_exit_code_is_the_lowest_and_the_last_word_the_last_to_stop() {
 #[tokio::test]
 async fn what_stops_everywhere_ends_the_run() {
     let written = Written::default();
-    let tunnels = ["http://127.0.0.1:9", "http://127.0.0.1:7"].map(|gateway| sample::tunnel("no/such", gateway, "x"));
-    let end = serve(&Told::InWords, tunnels.into(), &written.terminal(Kind::Lines), &[], std::future::pending).await;
-    let End::Stopped(stopped) = end.unwrap() else { panic!("it was not asked to end") };
+    let gateways = ["http://127.0.0.1:9", "http://127.0.0.1:7"].map(str::to_owned);
+    let end = run_to_end(setup("no/such", &gateways, "x"), &written, std::future::pending).await;
+    let End::Stopped(stopped) = end else { panic!("it was not asked to end") };
     assert_eq!(stopped.len(), 2);
     let text = written.text();
-    let told: Vec<_> = text.lines().filter(|line| line.contains(": stopped: ")).collect();
-    assert_eq!(told.len(), 1, "the last one is told at the end: {text}");
-    assert!(told[0].contains(&stopped[0].gateway) && told[0].contains("[command."), "{text}");
+    for gateway in gateways {
+        assert!(text.contains(&format!("warning: {gateway}: stopped: ")), "{text}");
+    }
 }
 
 /// An MCP server in a line of shell: it answers every request with the result of `initialize`.
@@ -51,20 +79,20 @@ done'"#;
 #[tokio::test]
 async fn losing_one_gateway_does_not_touch_the_other() {
     let written = Written::default();
-    let terminal = written.terminal(Kind::Lines);
-    let (mut tunnels, mut running) = (Vec::new(), Vec::new());
+    let (mut urls, mut running) = (Vec::new(), Vec::new());
     for _ in 0..2 {
         let state = tempfile::tempdir().unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
         let config = GatewayConfig { listen, auth: Auth::Open, ..GatewayConfig::new(state.path()) };
         let gateway = Gateway::bind(config).await.unwrap();
-        tunnels.push(sample::tunnel(SERVER, &gateway.url().to_string(), "twice"));
+        urls.push(gateway.url().to_string());
         let stop = CancellationToken::new();
         running.push((gateway.url().to_string(), stop.clone(), tokio::spawn(gateway.run(stop)), state));
     }
     let (ask, mut asked) = mpsc::channel(1);
-    let run = serve(&Told::InWords, tunnels, &terminal, &[], async || {
+    let run = run_to_end(setup(SERVER, &urls, "twice"), &written, async || {
         asked.recv().await;
+        Wish::End
     });
     let story = async {
         let told = async |what: String| {
@@ -87,7 +115,7 @@ async fn losing_one_gateway_does_not_touch_the_other() {
         kept.0.clone()
     };
     let (end, kept) = tokio::join!(run, story);
-    assert!(matches!(end.unwrap(), End::Asked));
+    assert!(matches!(end, End::Asked(stopped) if stopped.is_empty()));
     let text = written.text();
     assert!(!text.contains(&format!("warning: {kept}")), "{text}");
     assert!(text.contains(&format!("culvert: {kept}: stopped\n")), "{text}");

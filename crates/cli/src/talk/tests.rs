@@ -137,7 +137,7 @@ fn who_uses_it_is_told_quietly() {
 
 #[test]
 fn among_several_each_line_says_whose_it_is() {
-    let mut story = Story::in_company(Kind::Lines, Company::Several);
+    let mut story = Story::in_company(Kind::Lines, Company::Gateways);
     let since = story.at(0);
     story.talk.status(&Status::Starting { since }, since);
     story.refused(1, 4, 1);

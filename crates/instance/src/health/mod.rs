@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use culvert_protocol::Secret;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -36,7 +36,8 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_
 /// What [`Health`] answers with besides the status of tunnels.
 #[derive(Debug, Clone, Default)]
 pub struct HealthConfig {
-    /// The bearer for which `/readyz` names tunnels; without one it never does.
+    /// The bearer that `/metrics` asks for, and for which `/readyz` names tunnels; without one `/metrics` asks for
+    /// none, and `/readyz` never names any.
     pub token: Option<Secret>,
 }
 
@@ -66,7 +67,8 @@ impl Health {
 
     /// Answers for as long as it is polled.
     pub async fn serve(self, overview: watch::Receiver<Arc<Overview>>) -> Infallible {
-        let answers = Arc::new(Answers { overview, config: self.config, begun: SystemTime::now() });
+        let is_local = self.local_address().is_ok_and(|address| address.ip().is_loopback());
+        let answers = Arc::new(Answers { overview, config: self.config, begun: SystemTime::now(), is_local });
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -97,6 +99,8 @@ struct Answers {
     overview: watch::Receiver<Arc<Overview>>,
     config: HealthConfig,
     begun: SystemTime,
+    /// Whether only this machine can ask.
+    is_local: bool,
 }
 
 impl Answers {
@@ -105,12 +109,17 @@ impl Answers {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         }
         // A page on the web whose name leads here must not read what is here.
-        if request.headers().get(HOST).is_some_and(is_name) {
+        if self.is_local && request.headers().get(HOST).is_some_and(is_name) {
             return text(StatusCode::FORBIDDEN, "ask by address, or as localhost\n");
         }
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readyz(request),
+            "/metrics" if self.config.token.is_some() && !self.has_bearer(request) => {
+                let mut response = text(StatusCode::UNAUTHORIZED, "show the bearer\n");
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                response
+            }
             "/metrics" => {
                 let overview = self.overview.borrow().clone();
                 match Metrics::new(overview, self.begun).to_text() {
@@ -131,7 +140,7 @@ impl Answers {
         let overview = self.overview.borrow().clone();
         let reasons = not_ready(&overview, tokio::time::Instant::now());
         let mut body = String::new();
-        let may_name = self.may_name(request);
+        let may_name = self.has_bearer(request);
         for reason in &reasons {
             body.push_str(&reason.line(may_name));
             body.push('\n');
@@ -146,8 +155,8 @@ impl Answers {
         }
     }
 
-    /// Whether the one who asks may hear the names of tunnels.
-    fn may_name(&self, request: &Request<Incoming>) -> bool {
+    /// Whether the one who asks shows the bearer.
+    fn has_bearer(&self, request: &Request<Incoming>) -> bool {
         let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         match (&self.config.token, given.and_then(|value| value.strip_prefix("Bearer "))) {
             (Some(token), Some(given)) => token.is(given),
