@@ -151,7 +151,7 @@ export type Facts = {
   version: string;
   platform: 'linux' | 'macos' | 'windows';
   /** The options' defaults, as text. */
-  defaults: Record<OptionKey, string>;
+  defaults: Partial<Record<OptionKey, string>>;
   /** The command of "Try it". */
   tryCommand: string;
 };

@@ -307,6 +307,7 @@ export const edit = {
   test: 'Test',
   stopTest: 'Stop the test',
   testLabel: 'Test',
+  testStopped: 'Test stopped.',
   testPassed: (n: number) => `All ${count(n, 'check')} passed.`,
   testFailed: (n: number) => `${count(n, 'check')} failed.`,
   testWarned: (n: number) => `Works, with ${count(n, 'warning')}.`,

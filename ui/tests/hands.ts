@@ -33,7 +33,7 @@ export async function type(page: Page, text: string): Promise<void> {
 
 /** Waits until what is asked holds. */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 5000;
+  const end = Date.now() + 10_000;
   while (!(await holds())) {
     if (Date.now() > end) assert.fail(`never came: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

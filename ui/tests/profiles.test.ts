@@ -235,6 +235,17 @@ test('a command that fails is told, assertively, with what to do', async () => {
   await stage.done(page);
 });
 
+test('the tray can ask for a page', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  await page.evaluate(() => window.culvertFake.send({ kind: 'show', place: { kind: 'profile', id: 'git' } }));
+  await page.getByRole('heading', { name: 'git' }).waitFor();
+  await page.evaluate(() => window.culvertFake.send({ kind: 'show', place: { kind: 'settings' } }));
+  await page.getByRole('heading', { name: 'Settings' }).waitFor();
+  await page.evaluate(() => window.culvertFake.send({ kind: 'show', place: { kind: 'about' } }));
+  await page.getByRole('dialog', { name: 'Culvert' }).waitFor();
+  await stage.done(page);
+});
+
 test('the first close says that tunnels stay; the next one just closes', async () => {
   const page = await stage.open({ scenario: 'well' });
   await press(page, 'Control+w');

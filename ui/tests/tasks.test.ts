@@ -220,6 +220,22 @@ test('Test fills in check by check, says the sum, and puts the focus on what fai
   await stage.done(page);
 });
 
+test('a test can be stopped, and a slow back end holds nothing else up', async () => {
+  const page = await stage.open({ scenario: 'slow' });
+  const said = await listen(page);
+  await press(page, 'Control+n');
+  await focusOn(page, /textbox "Name"/);
+  await tabTo(page, /button "Test"/);
+  await press(page, 'Enter');
+  await focusOn(page, /button "Stop the test"/);
+  await page.getByRole('listitem').filter({ hasText: 'checking' }).waitFor();
+  await press(page, 'Enter');
+  await focusOn(page, /button "Test"/);
+  assert.deepEqual(await said(), ['status: Test stopped.']);
+  await page.getByRole('listitem').first().waitFor({ state: 'detached' });
+  await stage.done(page);
+});
+
 test('leaving with changes asks once: keep editing, discard, save', async () => {
   const page = await stage.open({ scenario: 'well' });
   const edit = async () => {

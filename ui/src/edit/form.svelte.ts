@@ -123,7 +123,10 @@ export class Form {
     this.steps = [];
     try {
       await app.door.test($state.snapshot(this.draft) as Draft, (steps) => this.merge(steps), mine.signal);
-      if (!mine.signal.aborted) await this.tested();
+      if (mine.signal.aborted) {
+        this.steps = [];
+        app.say.quietly(edit.testStopped);
+      } else await this.tested();
     } catch (thrown) {
       app.say.failed(explained(thrown));
     } finally {
