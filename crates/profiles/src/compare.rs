@@ -6,6 +6,7 @@ use culvert_tunnel::TunnelConfig;
 
 use crate::load::Loaded;
 use crate::profile::{Broken, Profile, ProfileTunnel, TunnelKey};
+use crate::secret::SecretRef;
 
 /// What is to be done about one tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +117,11 @@ impl Loaded {
         for profile in old {
             let is_there = self.profiles.iter().any(|new| new.key == profile.key);
             if !is_there && self.broken.iter().any(|broken| may_be(broken, profile)) {
+                let tokens = profile.tunnels.iter().filter_map(|tunnel| tunnel.secrets.token.as_ref());
+                self.hidden.extend(tokens.filter_map(|token| match &token.value {
+                    SecretRef::Env(name) => Some(name.clone()),
+                    _ => None,
+                }));
                 self.profiles.push(profile.clone());
             }
         }
@@ -209,7 +215,7 @@ mod tests {
     #[test]
     fn a_broken_entry_keeps_its_last_good_version() {
         let good = read(
-            "servers:\n- {name: a, command: x, gateway: https://g}\n- {name: b, command: x, gateway: https://g}\n\
+            "servers:\n- {name: a, command: x, gateway: https://g, token: env:A}\n- {name: b, command: x, gateway: https://g}\n\
                          - {name: c, command: x, gateway: https://g}\n",
         );
         let now =
@@ -218,6 +224,7 @@ mod tests {
         let names: Vec<_> = kept.profiles.iter().map(|profile| profile.name.as_str()).collect();
         assert_eq!(names, ["c", "a"], "b was taken out");
         assert_eq!(kept.broken.len(), 1);
+        assert!(kept.hidden.contains("A"), "its token stays hidden from the others' processes");
         let changes: Vec<_> = compare(&good.profiles, &kept.profiles).into_iter().map(|step| step.change).collect();
         assert_eq!(changes, [Change::Unchanged, Change::Removed, Change::Unchanged]);
         let nameless = read("servers:\n- {command: x, keepalive: 0}\n").keeping(&good.profiles);

@@ -45,7 +45,7 @@ pub enum Written {
     /// Ours.
     Own(Box<Settings>),
     /// Another MCP client's.
-    Foreign(ForeignEntry),
+    Foreign(Box<ForeignEntry>),
 }
 
 impl Written {

@@ -1,9 +1,9 @@
 //! Files of other MCP clients: what stands in them, and one with `mcpServers` as a configuration of ours.
 
-mod env_file;
-mod server;
-mod tree;
-mod variables;
+pub(crate) mod env_file;
+pub(crate) mod server;
+pub(crate) mod tree;
+pub(crate) mod variables;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,9 +24,9 @@ use crate::value::BadValue;
 use crate::warning::Warning;
 
 use self::env_file::variables_of;
-use self::server::{ForeignServer, Speech, Switch, misshapen};
+use self::server::{Dialect, ForeignServer, Speech, Switch, misshapen};
 use self::tree::{Node, Value};
-use self::variables::{Known, filled};
+use self::variables::{Known, Template};
 
 pub use self::variables::Open;
 
@@ -57,7 +57,7 @@ fn ignored(name: &str, place: &Place) -> Warning {
 }
 
 fn entry(name: &str, node: &Node) -> Entry {
-    let read = ForeignServer::read(node);
+    let read = ForeignServer::read(node, Dialect::Usual);
     let mut warnings = Vec::new();
     if let Ok(server) = &read {
         warnings.extend(server.ignored.iter().map(|(name, place)| ignored(name, place)));
@@ -65,7 +65,7 @@ fn entry(name: &str, node: &Node) -> Entry {
             warnings.push(Warning::SwitchedOff(node.place.clone()));
         }
     }
-    let settings = read.map(|server| Written::Foreign(ForeignEntry { name: name.to_owned(), server }));
+    let settings = read.map(|server| Written::Foreign(Box::new(ForeignEntry { name: name.to_owned(), server })));
     Entry { name: Some(text::clean(name, 128)), place: node.place.clone(), settings, warnings }
 }
 
@@ -96,9 +96,13 @@ impl ForeignEntry {
         warnings: &mut Vec<Warning>,
     ) -> Result<Settings, ConfigError> {
         let Self { name, server } = self;
-        let known = Known { variable: &|name| surroundings.variable(name), places: &|_| None, answer: &|_| None };
+        let known = Known { variable: &|name| surroundings.variable(name), places: &|_| None };
         let mut open = None;
-        let mut fill = |text: &str| filled(text, &known, &mut |what| open = open.take().or(Some(what)));
+        let mut fill = |text: &str| {
+            let template = Template::read(text, &known);
+            open = open.take().or_else(|| template.open().next().cloned());
+            template.filled(&|_| None)
+        };
         let command = server.command.as_deref().map(&mut fill);
         let args: Vec<_> = server.args.iter().map(|arg| fill(arg)).collect();
         let mut env: BTreeMap<_, _> = match server.env_file.as_deref().map(&mut fill) {

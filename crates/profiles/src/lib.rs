@@ -1,8 +1,10 @@
-//! What the user configured: files, environment, flags, and what they come to together.
+//! What the user configured: files, environment, flags, saved profiles, and what they come to together.
 //!
-//! Each layer is read into the same [`Settings`]; [`effective`] lays them over each other (flags > environment > file >
-//! defaults) and checks the whole into the engine's own configuration. Nothing here starts anything, and whatever of
-//! the machine plays a part is handed in as [`Surroundings`].
+//! Each layer is read into the same [`Settings`]; [`Loaded`] lays them over each other (flags > environment > file >
+//! defaults) and checks them into a [`Profile`] for each server, one that cannot be used beside the others as [`Broken`].
+//! [`compare()`] says what a change of configuration comes to, [`Store`] keeps saved profiles, [`import`] reads other
+//! clients' files. Nothing here starts a server, and whatever of the machine plays a part is handed in, most of it as
+//! [`Surroundings`].
 
 mod atomic;
 mod command;
@@ -18,6 +20,7 @@ mod folders;
 mod foreign;
 mod gateway;
 mod headers;
+pub mod import;
 mod key;
 mod labels;
 mod level;
@@ -51,7 +54,9 @@ pub use level::LogLevel;
 pub use load::{Loaded, loaded};
 pub use naming::made_name;
 pub use origin::{Origin, Place, Sourced};
-pub use profile::{Broken, Profile, ProfileId, ProfileKey, ProfileTunnel, Secrets, Start, TunnelKey};
+pub use profile::{
+    Broken, Profile, ProfileId, ProfileKey, ProfileTunnel, SecretEnv, SecretHeaders, Secrets, Start, TunnelKey,
+};
 pub use secret::{
     Again, BadReference, Expiry, Keychain, KeychainError, Prompt, Reread, SERVICE, SecretCondition, SecretError,
     SecretNotice, SecretRef, SecretSources, Volume, Watched,

@@ -153,15 +153,21 @@ pub struct ProfileTunnel {
     pub secrets: Secrets,
 }
 
+/// References by the name of a variable.
+pub type SecretEnv = BTreeMap<String, SecretRef>;
+
+/// References by the name of a header, in the order given.
+pub type SecretHeaders = Vec<(String, SecretRef)>;
+
 /// References to the secrets of one tunnel, each with where it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
     /// The bearer for the gateway.
     pub token: Option<Sourced<SecretRef>>,
     /// Variables of the local server.
-    pub env: Option<Sourced<BTreeMap<String, SecretRef>>>,
+    pub env: Option<Sourced<SecretEnv>>,
     /// Headers for a local server by address, in the order given.
-    pub headers: Option<Sourced<Vec<(String, SecretRef)>>>,
+    pub headers: Option<Sourced<SecretHeaders>>,
 }
 
 impl Secrets {
@@ -193,7 +199,7 @@ impl ProfileTunnel {
         config.token = self.secrets.token.as_ref().map(|token| bearer(token, follow)).transpose()?;
         match &mut config.server {
             LocalServer::Stdio(command) => {
-                for Sourced { value: env, origin } in &self.secrets.env {
+                if let Some(Sourced { value: env, origin }) = &self.secrets.env {
                     for (name, reference) in env {
                         let value = follow(reference).and_then(|value| match value.expose().contains('\0') {
                             true => Err(BadValue::NotForProcesses),

@@ -101,7 +101,7 @@ pub enum StoreError {
     },
     /// What was read or would be written is no configuration.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(Box<ConfigError>),
     /// Another profile has the name.
     #[error("a profile {name:?} is there already, in {}", shown(path))]
     NameTaken {
@@ -133,7 +133,7 @@ pub enum StoreError {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        error: ConfigError,
+        error: Box<ConfigError>,
     },
     /// Somebody else wrote the file in between.
     #[error("{} has been changed in the meantime", shown(path))]
@@ -141,6 +141,12 @@ pub enum StoreError {
         /// Which file.
         path: PathBuf,
     },
+}
+
+impl From<ConfigError> for StoreError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(Box::new(error))
+    }
 }
 
 impl Explain for StoreError {
@@ -253,7 +259,7 @@ impl Store {
                 self.write(&path, &draft, new)
             }
             (Content::Broken(error), _) => match on_broken {
-                OnBroken::Refuse => Err(StoreError::Broken { path, error: error.clone() }),
+                OnBroken::Refuse => Err(StoreError::Broken { path, error: Box::new(error.clone()) }),
                 OnBroken::KeepAside => {
                     // Nothing is moved for a draft that could not be written in its place.
                     draft.settings(&path)?;

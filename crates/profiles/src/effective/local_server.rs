@@ -1,7 +1,5 @@
 //! The local server that a configuration names: a command, or an address with headers for it.
 
-use std::collections::BTreeMap;
-
 use culvert_protocol::{Secret, text};
 use culvert_tunnel::{ForwardAuth, Headers, LocalServer, ServerUrl, StdioCommand};
 
@@ -10,6 +8,7 @@ use crate::command::{BadCommand, shell_word, split};
 use crate::error::ConfigError;
 use crate::key::Key;
 use crate::origin::{Origin, Sourced};
+use crate::profile::{SecretEnv, SecretHeaders};
 use crate::secret::SecretRef;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
@@ -18,8 +17,8 @@ use crate::warning::Warning;
 /// A local server without its secrets, and where these are to be had.
 pub(super) struct Given {
     pub(super) server: LocalServer,
-    pub(super) env: Option<Sourced<BTreeMap<String, SecretRef>>>,
-    pub(super) headers: Option<Sourced<Vec<(String, SecretRef)>>>,
+    pub(super) env: Option<Sourced<SecretEnv>>,
+    pub(super) headers: Option<Sourced<SecretHeaders>>,
 }
 
 /// The one local server that `settings` name.
@@ -118,7 +117,7 @@ fn headers(
     settings: &Settings,
     surroundings: &Surroundings<'_>,
     warnings: &mut Vec<Warning>,
-) -> Result<Option<Sourced<Vec<(String, SecretRef)>>>, ConfigError> {
+) -> Result<Option<Sourced<SecretHeaders>>, ConfigError> {
     let key = Key::LocalHeaders;
     let Some(Sourced { value: given, origin }) = &settings.local_headers else { return Ok(None) };
     let mut read = Vec::with_capacity(given.0.len());
@@ -143,10 +142,10 @@ fn secret_env(
     settings: &Settings,
     surroundings: &Surroundings<'_>,
     warnings: &mut Vec<Warning>,
-) -> Result<Option<Sourced<BTreeMap<String, SecretRef>>>, ConfigError> {
+) -> Result<Option<Sourced<SecretEnv>>, ConfigError> {
     let key = Key::SecretEnv;
     let Some(Sourced { value: given, origin }) = &settings.secret_env else { return Ok(None) };
-    let mut read = BTreeMap::new();
+    let mut read = SecretEnv::new();
     for (name, text) in &given.0 {
         let reference = reference(name, text, key, origin, surroundings)?;
         if let (SecretRef::Literal(_), Origin::File(place)) = (&reference, origin) {

@@ -39,6 +39,15 @@ const OF_NO_MATTER: [&str; 26] = [
     "$schema",
 ];
 
+/// Where clients mean different things by one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// What most of them mean.
+    Usual,
+    /// Gemini CLI: `url` is the older transport, and `$NAME` a variable.
+    Gemini,
+}
+
 /// How a server by address speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speech {
@@ -76,7 +85,7 @@ impl ForeignServer {
     ///
     /// # Errors
     /// [`ConfigError::Syntax`] where a value has another shape than every client gives it.
-    pub(crate) fn read(node: &Node) -> Result<Self, ConfigError> {
+    pub(crate) fn read(node: &Node, dialect: Dialect) -> Result<Self, ConfigError> {
         let Value::Map(_) = node.value else { return Err(misshapen(node, "keys with values are expected here")) };
         let mut server = Self::default();
         let mut named = None;
@@ -94,7 +103,7 @@ impl ForeignServer {
                 "cwd" | "workingDirectory" => server.cwd = Some(one_text(node)?),
                 "url" | "serverUrl" => {
                     let url = one_text(node)?;
-                    let speech = speech_of(&url);
+                    let speech = if dialect == Dialect::Gemini { Speech::Sse } else { speech_of(&url) };
                     server.url = Some((url, speech));
                 }
                 "httpUrl" => server.url = Some((one_text(node)?, Speech::StreamableHttp)),

@@ -98,6 +98,14 @@ impl Node {
         }
     }
 
+    /// The texts of a list; none of anything else.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        match &self.value {
+            Value::List(list) => list.iter().filter_map(Self::text).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// A truth value.
     pub(crate) fn truth(&self) -> Option<bool> {
         match self.value {

@@ -17,45 +17,83 @@ pub(crate) struct Known<'a> {
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
     /// Folders by the names that clients give them.
     pub(crate) places: &'a dyn Fn(&str) -> Option<String>,
-    /// Answers to what is open.
-    pub(crate) answer: &'a dyn Fn(&Open) -> Option<String>,
 }
 
-/// `text` with what is known filled in. What is not, is told to `open`, and stays as it stands.
-pub(crate) fn filled(text: &str, known: &Known<'_>, open: &mut dyn FnMut(Open)) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let Some(end) = rest.find('}') else { break };
-        let (inner, default) = match rest[2..end].split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (&rest[2..end], None),
-        };
-        match meaning(inner) {
-            Some(Meaning::Text(text)) => out.push_str(text),
-            Some(Meaning::Open(what)) => {
-                let found = match &what {
-                    Open::Variable(name) => (known.variable)(name),
-                    Open::Place(name) => (known.places)(name),
-                    Open::Input(_) => None,
-                };
-                match found.or_else(|| default.map(str::to_owned)).or_else(|| (known.answer)(&what)) {
-                    Some(value) => out.push_str(&value),
-                    None => {
-                        out.push_str(&rest[..=end]);
-                        open(what);
+/// A text with what is known filled in, and what is open still to be. No `Debug`: it may hold secrets.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Segment>);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Segment {
+    Text(String),
+    /// Something open, as it stands in the text.
+    Open(Open, String),
+}
+
+impl Template {
+    /// Reads a text. What is filled in is never looked at again: it may hold braces of its own.
+    pub(crate) fn read(text: &str, known: &Known<'_>) -> Self {
+        let mut template = Self::default();
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            template.push(&rest[..at]);
+            rest = &rest[at..];
+            let Some(end) = rest.find('}') else { break };
+            let (inner, default) = match rest[2..end].split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (&rest[2..end], None),
+            };
+            match meaning(inner) {
+                Some(Meaning::Text(text)) => template.push(text),
+                Some(Meaning::Open(what)) => {
+                    let found = match &what {
+                        Open::Variable(name) => (known.variable)(name),
+                        Open::Place(name) => (known.places)(name),
+                        Open::Input(_) => None,
+                    };
+                    match found.or_else(|| default.map(str::to_owned)) {
+                        Some(value) => template.push(&value),
+                        None => template.0.push(Segment::Open(what, rest[..=end].to_owned())),
                     }
                 }
+                // A program's own braces.
+                None => template.push(&rest[..=end]),
             }
-            // A program's own braces.
-            None => out.push_str(&rest[..=end]),
+            rest = &rest[end + 1..];
         }
-        rest = &rest[end + 1..];
+        template.push(rest);
+        template
     }
-    out.push_str(rest);
-    out
+
+    /// A text that is taken as it is.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self(vec![Segment::Text(text.to_owned())])
+    }
+
+    fn push(&mut self, text: &str) {
+        match self.0.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Segment::Text(before)) => before.push_str(text),
+            _ => self.0.push(Segment::Text(text.to_owned())),
+        }
+    }
+
+    /// What is open.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Open> {
+        self.0.iter().filter_map(|segment| match segment {
+            Segment::Open(what, _) => Some(what),
+            Segment::Text(_) => None,
+        })
+    }
+
+    /// The text with these answers to what is open. What has none stays as it stood.
+    pub(crate) fn filled(&self, answer: &dyn Fn(&Open) -> Option<String>) -> String {
+        let segment = |segment: &Segment| match segment {
+            Segment::Text(text) => text.clone(),
+            Segment::Open(what, shown) => answer(what).unwrap_or_else(|| shown.clone()),
+        };
+        self.0.iter().map(segment).collect()
+    }
 }
 
 /// The variable that is the whole of `text`, such as `${env:NAME}` or `${NAME}`.
@@ -109,17 +147,17 @@ mod tests {
     fn fill(text: &str) -> (String, Vec<Open>) {
         let known = Known {
             variable: &|name| (name == "HOME").then(|| "/home/ann".to_owned()),
-            places: &|name| (name == "userHome").then(|| "/home/ann".to_owned()),
-            answer: &|open| (*open == Open::Input("known".to_owned())).then(|| "${HOME}".to_owned()),
+            places: &|name| (name == "userHome").then(|| "${HOME}".to_owned()),
         };
-        let mut open = Vec::new();
-        (filled(text, &known, &mut |what| open.push(what)), open)
+        let template = Template::read(text, &known);
+        let answer = |open: &Open| (*open == Open::Input("known".to_owned())).then(|| "${HOME}".to_owned());
+        (template.filled(&answer), template.open().cloned().collect())
     }
 
     #[test]
     fn what_is_known_is_filled_in_once() {
         assert_eq!(fill("${HOME}/x${env:HOME}").0, "/home/ann/x/home/ann");
-        assert_eq!(fill("${NOPE:-/tmp}/${userHome}").0, "/tmp//home/ann");
+        assert_eq!(fill("${NOPE:-/tmp}/${userHome}").0, "/tmp/${HOME}");
         assert_eq!(fill("${input:known}").0, "${HOME}");
         assert_eq!(fill("${a b} $HOME {x} ${"), ("${a b} $HOME {x} ${".to_owned(), vec![]));
     }

@@ -123,3 +123,31 @@ fn secrets_stay_references_until_they_are_needed() {
     let error = loaded.profiles[1].tunnels[0].complete(&loaded.hidden, &mut locked).unwrap_err();
     assert!(error.to_string().starts_with("c.yaml:2:8: token: "), "{error}");
 }
+
+proptest! {
+    /// Whatever a file says, it comes to profiles, broken entries or an error with a code, and shows no token.
+    #[test]
+    fn any_file_comes_to_something(
+        lines in prop::collection::vec(
+            "( {0,4}-? ?)(name|command|args|env|gateway|token|servers|labels|start|id|url|mcpServers|secret_env|<<)?: ?[-\\[\\]{}&*!|>'\"a-z0-9 :,#]{0,14}",
+            0..8,
+        ),
+        json: bool,
+    ) {
+        let content = if json { format!("{{\"mcpServers\": {{{}}}}}", lines.join(",")) } else { lines.join("\n") };
+        let content = content.replace("token:", "token: hunter2");
+        let file = ConfigFile::parse(&content, Path::new(if json { "m.json" } else { "c.yaml" }));
+        let result = file.and_then(|file| within(&NONE, |surroundings| loaded(layer(BOTH), Some(file), surroundings)));
+        let errors: Vec<ConfigError> = match result {
+            Ok(loaded) => {
+                let shown = format!("{loaded:?}");
+                prop_assert!(!shown.contains("hunter2"), "{}", shown);
+                loaded.broken.into_iter().map(|broken| broken.error).collect()
+            }
+            Err(error) => vec![error],
+        };
+        for error in errors {
+            prop_assert!(!error.code().is_empty() && !error.action().is_empty());
+        }
+    }
+}
