@@ -233,6 +233,8 @@ impl Task {
                     Some(command) => self.on_command(command).await,
                     None => break,
                 },
+                // Openers alone keep no session: whoever waits on a channel would wait for nothing.
+                () = self.owner.closed() => break,
                 () = has_room(&self.owner), if self.lost.is_some() => {
                     if let Some(how) = self.lost.take() {
                         // Nobody else fills that room.

@@ -129,6 +129,19 @@ async fn a_reset_tells_its_reason_and_is_never_taken_for_an_end() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_its_owner_whoever_could_still_open_channels() {
+    let mut link = link(usize::MAX).await;
+    let (mut here, _there) = link.open().await;
+    let opener = link.gateway.opener();
+    link.cut.send_replace(1);
+    assert!(matches!(link.gateway.happens().await, Some(Happening::Lost(Ended::Broken(_)))));
+    drop(link.gateway);
+    let over = timeout(Duration::from_secs(10), here.receiver.recv()).await;
+    assert_eq!((over, here.receiver.ended()), (Ok(None), Some(ChannelEnd::LinkLost)));
+    assert!(opener.open(Header::default()).await.is_none());
+}
+
+#[tokio::test]
 async fn a_channel_whose_reader_sleeps_blocks_no_other() {
     let mut link = link(usize::MAX).await;
     let (slow, _nobody_reads) = link.open().await;
