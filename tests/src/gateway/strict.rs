@@ -11,7 +11,7 @@ pub fn judge(text: &str) -> Result<Value, String> {
     let members = frame.as_object().ok_or("not an object")?;
     let kind = members.get("type").and_then(Value::as_str).ok_or("no type")?;
     let allowed: &[&str] = match kind {
-        "register" => &["type", "sessionId", "server", "extensions"],
+        "register" => &["type", "sessionId", "server", "extensions", "client", "labels"],
         "unregister" | "heartbeat" => &["type", "sessionId"],
         "response" | "notification" => &["type", "sessionId", "payload"],
         other => return Err(format!("a client sends no {other:?}")),

@@ -20,3 +20,4 @@ mod reference;
 mod refusals;
 mod servers;
 mod sizes;
+mod tokens;
