@@ -8,7 +8,9 @@ use std::time::SystemTime;
 use culvert_protocol::Secret;
 use zeroize::Zeroizing;
 
-use super::problem::{LARGEST, SecretError, SecretNotice, Volume};
+#[cfg(unix)]
+use super::problem::Volume;
+use super::problem::{LARGEST, SecretError, SecretNotice};
 use crate::origin::shown;
 
 /// What tells a file from the one that stood there before: replaced by a rename or by a swapped symlink somewhere on
