@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs what Culvert is built, shown and tested with: setup.sh demo | test | ui
+# Installs what Culvert is built, shown and tested with: setup.sh demo | test | ui | ui-test
 #
 #   demo   a Rust new enough, the crates, mcp-server-time, the Python MCP client
 #   test   demo, and cargo-nextest, cargo-deny, every peer that the tests talk to
-#   ui     what the window's front end is built and tested with; no Rust needed
+#   ui     Node and what the window's front end is built with; no Rust needed
+#   ui-test  ui, and the browser that it is tested in
 #
 # Nothing is assumed but a POSIX shell and Rust. What is already there is left
 # alone, so a second run takes about a second. All of it goes to
@@ -12,8 +13,8 @@
 set -eu
 
 part="${1:-test}"
-case "$part" in demo | test | ui) ;; *)
-    echo "usage: setup.sh demo | test | ui" >&2
+case "$part" in demo | test | ui | ui-test) ;; *)
+    echo "usage: setup.sh demo | test | ui | ui-test" >&2
     exit 2
     ;;
 esac
@@ -34,7 +35,7 @@ if command -v flock >/dev/null; then
     flock -n 9 || { say "waiting for another setup on this machine" && flock 9; }
 fi
 
-if [ "$part" = ui ]; then
+if [ "${part%-test}" = ui ]; then
     need_packages
     need_python
     venv node
@@ -60,5 +61,9 @@ if [ "$part" != demo ]; then
     venv reverse-proxy-client
     venv node
     npm_packages
+    venv deploy
+    helm_library
+    program nginx usr/sbin/nginx nginx nginx-light
+    program caddy usr/bin/caddy caddy
 fi
 write_env

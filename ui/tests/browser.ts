@@ -68,7 +68,7 @@ export class Stage {
   }
 
   static async launch(): Promise<Stage> {
-    const args = ['--no-sandbox', '--disable-dev-shm-usage', '--font-render-hinting=none', '--disable-lcd-text'];
+    const args = ['--no-sandbox', '--disable-dev-shm-usage', '--font-render-hinting=none', '--disable-lcd-text', '--disable-gpu'];
     const env = { ...process.env, FONTCONFIG_FILE: join(import.meta.dirname, 'fonts.conf') } as Record<string, string>;
     return new Stage(await chromium.launch({ executablePath: executable(), args, env }), await serve());
   }
