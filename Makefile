@@ -9,7 +9,7 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 
 # Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
 .NOTPARALLEL:
-.PHONY: help setup setup-all build demo fmt lint deny test test-all setup-ui ui ui-test ui-pictures bench app clean-cache
+.PHONY: help setup setup-all build demo fmt lint deny test test-all ui ui-test ui-pictures bench app clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -49,17 +49,17 @@ test-all: test setup-all ## the tests, those that take long, and a release build
 	cargo nextest run --run-ignored only --no-tests pass
 	cargo nextest run -p culvert-bench
 
-setup-ui: ## install what the window's front end is built and tested with: packages, a browser
+ui: ## build the window's front end
 	@sh tests/setup/setup.sh ui
-
-ui: setup-ui ## build the window's front end
 	@sh ui/run.sh build
 
-ui-test: setup-ui ## check the front end, and test it in a headless browser on a made-up back end
+ui-test: ## check the front end, and test it in a headless browser on a made-up back end
+	@sh tests/setup/setup.sh ui-test
 	@sh ui/run.sh check
 	@sh ui/run.sh test
 
-ui-pictures: setup-ui ## draw the window's views into docs/images
+ui-pictures: ## draw the window's views into docs/images
+	@sh tests/setup/setup.sh ui-test
 	@sh ui/run.sh pictures
 
 bench: ## speed and memory beside peers in the same run (about 15 minutes; wants a quiet machine)
