@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How much a connection carries at least before something happens to it: enough for a handshake.
@@ -116,6 +117,7 @@ struct Shared {
     pauses: AtomicUsize,
     half_open: AtomicUsize,
     calm: AtomicBool,
+    blocked: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -139,17 +141,18 @@ impl Cutter {
             pauses: AtomicUsize::new(0),
             half_open: AtomicUsize::new(0),
             calm: AtomicBool::new(false),
+            blocked: watch::Sender::new(false),
         });
         let cutting = shared.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let shared = cutting.clone();
                 tokio::spawn(async move {
-                    // A gateway that is down refuses; so does this, by hanging up.
-                    if let Ok(gateway) = TcpStream::connect(target).await {
-                        let _ = client.set_nodelay(true);
-                        let _ = gateway.set_nodelay(true);
-                        carry(client, gateway, &shared).await;
+                    let mut blocked = shared.blocked.subscribe();
+                    tokio::select! {
+                        biased;
+                        _ = blocked.wait_for(|blocked| *blocked) => {}
+                        () = carry_to(target, client, &shared) => {}
                     }
                 });
             }
@@ -177,6 +180,16 @@ impl Cutter {
         self.shared.half_open.load(Ordering::Relaxed)
     }
 
+    /// Ends all connections, and each new one at once, until [`unblock`](Self::unblock).
+    pub fn block(&self) {
+        self.shared.blocked.send_replace(true);
+    }
+
+    /// Lets connections through again.
+    pub fn unblock(&self) {
+        self.shared.blocked.send_replace(false);
+    }
+
     /// Lets nothing more go wrong.
     pub fn calm(&self) {
         self.shared.calm.store(true, Ordering::Relaxed);
@@ -189,7 +202,11 @@ impl Drop for Cutter {
     }
 }
 
-async fn carry(mut client: TcpStream, mut gateway: TcpStream, shared: &Shared) {
+async fn carry_to(target: SocketAddr, mut client: TcpStream, shared: &Shared) {
+    // A gateway that is down refuses; so does this, by hanging up.
+    let Ok(mut gateway) = TcpStream::connect(target).await else { return };
+    let _ = client.set_nodelay(true);
+    let _ = gateway.set_nodelay(true);
     loop {
         let after = shared.fate().after();
         if carry_on(&mut client, &mut gateway, after, shared).await.is_none() {

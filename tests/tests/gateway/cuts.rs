@@ -152,6 +152,45 @@ async fn links_that_stall_or_are_half_open_lose_and_double_no_call() {
     links_that_stall(seed::fresh(), PAUSES).await;
 }
 
+/// The link stays away for longer than the grace: now, and only now, a call is answered with an error.
+#[tokio::test]
+async fn a_link_that_stays_away_costs_what_was_in_flight_and_no_more() {
+    let gateway = OwnGateway::start_as(OwnGateway::command().args(["--grace", "1"])).await;
+    let token = OwnGateway::token("me@example.com", SECRET).await;
+    let cutter = Cutter::before(gateway.address(), Plan::breaks(0, 60_000)).await;
+    cutter.calm();
+    let fixture = Fixture::default();
+    let tunnel = OwnGateway::tunnel_through(&cutter.url(), &fixture, "away", &token).start();
+    tunnel.online().await;
+    let session = McpSession::begin(&gateway, "away", &token).await;
+    let calls: Vec<_> = (1..=3)
+        .map(|id| {
+            let session = session.clone();
+            tokio::spawn(async move { session.call(id, "hang", json!({})).await })
+        })
+        .collect();
+    fixture.until("the calls", |_| (fixture.received("tools/call").len() == 3).then_some(())).await;
+    cutter.block();
+    let begun = Instant::now();
+    for call in calls {
+        let answer = call.await.unwrap();
+        assert_eq!(answer["error"]["code"], -32000, "{answer}");
+    }
+    let took = begun.elapsed().as_secs();
+    assert!((1..15).contains(&took), "when the grace ends, neither before nor long after: {took} s");
+    gateway.server_becomes("away", "offline", &token).await;
+
+    cutter.unblock();
+    gateway.server_becomes("away", "online", &token).await;
+    assert_eq!(session.post(&McpSession::hello()).await.status, 404, "that session is over");
+    let fresh = McpSession::begin(&gateway, "away", &token).await;
+    let answer = fresh.call(1, "echo", json!({"text": "back"})).await;
+    assert_eq!(answer["result"]["content"][0]["text"], "back", "{answer}");
+    assert_eq!(fixture.received("tools/call").len(), 4, "no call was made twice");
+    tunnel.stop().await;
+    gateway.culvert.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: many seeds"]
 async fn links_that_break_lose_and_double_no_call_over_many_seeds() {
