@@ -112,3 +112,16 @@ async fn a_file_may_hold_the_token() {
     assert_eq!(seen(&culvert), (vec![], vec![]));
     culvert.stop().await;
 }
+
+#[tokio::test]
+async fn a_refused_token_is_read_again_once_before_anybody_is_told() {
+    let (gateway, server) = (gateway().await, Fixture::default());
+    let command = CulvertCommand::tunnel(&server, &gateway);
+    // The first token that it prints is an old one.
+    let script = format!("command:sh -c 'test -e used && echo {TOKEN} || {{ touch used; echo old; }}'");
+    let culvert = command.args(["--token", &script]).start();
+    culvert.online().await;
+    assert_eq!(gateway.upgrades(), 2);
+    assert!(culvert.events().iter().all(|event| event["status"] != "waiting"), "{:?}", culvert.events());
+    culvert.stop().await;
+}
