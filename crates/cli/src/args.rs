@@ -11,6 +11,9 @@ use culvert_tunnel::Transport;
 use crate::gateway::GatewayArgs;
 use crate::health::HealthArgs;
 use crate::moment;
+use crate::profiles::ProfilesArgs;
+use crate::saved::{DownArgs, UpArgs};
+use crate::status::StatusArgs;
 use crate::terminal::Format;
 use crate::token::TokenArgs;
 use crate::token_flags::TokenFlags;
@@ -34,6 +37,14 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Host a gateway: take tunnels in and serve them to MCP clients
     Gateway(Box<GatewayArgs>),
+    /// Have saved profiles up
+    Up(UpArgs),
+    /// Have saved profiles down
+    Down(DownArgs),
+    /// Show how the saved profiles are
+    Status(StatusArgs),
+    /// List, show, add, import, export or remove saved profiles
+    Profiles(Box<ProfilesArgs>),
     /// Make, inspect or revoke tokens for culvert gateway
     Token(TokenArgs),
 }
@@ -178,19 +189,14 @@ impl From<String> for TokenText {
 }
 
 impl RunArgs {
-    /// How what is said on stderr is written.
-    pub(crate) fn log_format(&self) -> Format {
-        self.output.log_format
+    /// What and how much is told.
+    pub(crate) fn output(&self) -> OutputArgs {
+        self.output
     }
 
     /// When to end without being asked, counted from the start.
     pub(crate) fn how_long(&self) -> Option<Duration> {
         self.how_long
-    }
-
-    /// Whether events are wanted on stdout.
-    pub(crate) fn json(&self) -> bool {
-        self.output.json
     }
 
     /// The highest layer of settings: what the flags say.
@@ -252,7 +258,7 @@ mod tests {
     fn run_args(line: &[&str]) -> Result<RunArgs, clap::Error> {
         match Cli::try_parse_from(["culvert", "run"].iter().chain(line))?.command {
             Command::Run(args) => Ok(*args),
-            Command::Gateway(_) | Command::Token(_) => unreachable!("the command is run"),
+            _ => unreachable!("the command is run"),
         }
     }
 

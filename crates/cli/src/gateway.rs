@@ -16,6 +16,7 @@ use crate::args::{OutputArgs, about};
 use crate::events;
 use crate::exit::{Exit, say};
 use crate::logging::{self, Engine};
+use crate::notify::Notify;
 use crate::signals::{Signals, Wish};
 use crate::state::{NoHome, StateArgs};
 use crate::stdout::{self, Stdout};
@@ -156,11 +157,13 @@ async fn serve(config: GatewayConfig, args: &GatewayArgs, terminal: &Terminal) -
     let gateway = Gateway::bind(config).await.map_err(Failure::Gateway)?;
     let talk = terminal.speaking_as("gateway");
     announce(&gateway, args, &talk);
-    let stop = CancellationToken::new();
-    let work = gateway.run(stop.clone());
-    tokio::pin!(work);
+    let (stop, notify) = (CancellationToken::new(), Notify::of_this_process());
+    let (work, watch) = (gateway.run(stop.clone()), notify.keep_watch());
+    tokio::pin!(work, watch);
+    notify.ready();
     loop {
         tokio::select! {
+            never = &mut watch => match never {},
             () = &mut work => {
                 talk.say(Mood::Info, "stopped");
                 return Ok(Exit::Asked);
@@ -173,6 +176,7 @@ async fn serve(config: GatewayConfig, args: &GatewayArgs, terminal: &Terminal) -
                 if stop.is_cancelled() {
                     return Ok(Exit::Interrupted);
                 }
+                notify.stopping();
                 talk.say(Mood::Info, "stopping; Ctrl-C again ends at once");
                 stop.cancel();
             }
@@ -212,7 +216,7 @@ mod tests {
     fn args(line: &[&str]) -> Result<GatewayArgs, clap::Error> {
         match Cli::try_parse_from(["culvert", "gateway"].iter().chain(line))?.command {
             Command::Gateway(args) => Ok(*args),
-            Command::Run(_) | Command::Token(_) => unreachable!("the command is gateway"),
+            _ => unreachable!("the command is gateway"),
         }
     }
 

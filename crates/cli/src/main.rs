@@ -9,11 +9,14 @@ mod health;
 mod logging;
 mod moment;
 mod notify;
+mod profiles;
 mod run;
 #[cfg(test)]
 mod sample;
+mod saved;
 mod signals;
 mod state;
+mod status;
 mod stdout;
 mod story;
 mod talk;
@@ -43,6 +46,10 @@ fn main() -> ExitCode {
             let exit = match command {
                 Command::Run(args) => run::run(*args, &terminal),
                 Command::Gateway(args) => gateway::run(*args, &terminal),
+                Command::Up(args) => saved::up(&args, &terminal),
+                Command::Down(args) => saved::down(&args, &terminal),
+                Command::Status(args) => status::run(&args, &terminal),
+                Command::Profiles(args) => profiles::run(*args, &terminal),
                 Command::Token(args) => token::run(args, &terminal),
             };
             terminal.finish();

@@ -4,27 +4,44 @@ mod serve;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use culvert_instance::{Instance, Setup, Source};
-use culvert_profiles::{ConfigError, Loaded, Profile, SecretSources, Surroundings, Warning};
+use culvert_instance::control::Control;
+use culvert_instance::{Instance, Lock, Setup, Source};
+use culvert_profiles::{ConfigError, Loaded, Profile, ProfileKey, SecretSources, Surroundings, Warning};
 use culvert_protocol::{Cause, Explain};
 use culvert_tunnel::Moderation;
 
-use self::serve::{End, Stopped, Told, serve};
-use crate::args::RunArgs;
+pub(crate) use self::serve::Stay;
+use self::serve::{Audience, End, Stopped, Told, serve};
+use crate::args::{OutputArgs, RunArgs};
 use crate::events;
 use crate::exit::{Exit, explained, say};
-use crate::health::HealthArgs;
+use crate::health::{HealthArgs, NoHealth};
 use crate::logging::{self, Engine};
 use crate::notify::{self, Notify};
+use crate::saved;
 use crate::signals::{Signals, Wish};
 use crate::stdout::Stdout;
 use crate::talk::Company;
 use crate::terminal::{Mood, Terminal};
 
+/// What is to be run, and for how long.
+pub(crate) struct Plan {
+    pub(crate) source: Source,
+    pub(crate) loaded: Loaded,
+    /// Which profiles; `None`: all.
+    pub(crate) wanted: Option<BTreeSet<ProfileKey>>,
+    pub(crate) health: HealthArgs,
+    pub(crate) how_long: Option<Duration>,
+    pub(crate) stay: Stay,
+    /// The right to run the saved profiles, and the socket at which others ask.
+    pub(crate) saved: Option<(Lock, Option<Control>)>,
+}
+
 /// Runs until told to end, or until only the user can help.
 pub(crate) fn run(mut args: RunArgs, terminal: &Terminal) -> Exit {
-    let told = if args.json() { Told::InEvents(Stdout::new()) } else { Told::InWords };
+    let told = told(args.output());
     if let Err(error) = args.token.settle() {
         return failed(&told, terminal, None, &error, Exit::Usage);
     }
@@ -32,19 +49,39 @@ pub(crate) fn run(mut args: RunArgs, terminal: &Terminal) -> Exit {
         Ok(configured) => configured,
         Err(error) => return failed(&told, terminal, None, &error, Exit::from(&error)),
     };
-    let engine = if args.json() { Engine::Heard } else { Engine::Told };
-    terminal.set_format(args.log_format());
-    logging::start(loaded.log_level, engine, terminal);
-    terminal.set_level(loaded.log_level);
-    warn(&loaded, terminal);
-    match in_runtime(&told, terminal, source, loaded, &args.health, args.how_long()) {
+    let saved = match saved::lock_if_own(source.config.as_deref()) {
+        Ok(lock) => lock.map(|lock| (lock, None)),
+        Err(error) => return failed(&told, terminal, None, &error, Exit::Configuration),
+    };
+    let (health, how_long) = (args.health.clone(), args.how_long());
+    let plan = Plan { source, loaded, wanted: None, health, how_long, stay: Stay::UntilAllStopped, saved };
+    tell(&told, plan, args.output(), terminal)
+}
+
+/// Runs what is planned, and tells about it.
+pub(crate) fn follow(plan: Plan, output: OutputArgs, terminal: &Terminal) -> Exit {
+    tell(&told(output), plan, output, terminal)
+}
+
+fn told(output: OutputArgs) -> Told {
+    if output.json { Told::InEvents(Stdout::new()) } else { Told::InWords }
+}
+
+fn tell(told: &Told, plan: Plan, output: OutputArgs, terminal: &Terminal) -> Exit {
+    let engine = if output.json { Engine::Heard } else { Engine::Told };
+    let level = output.level().unwrap_or(plan.loaded.log_level);
+    terminal.set_format(output.log_format);
+    logging::start(level, engine, terminal);
+    terminal.set_level(level);
+    warn(&plan.loaded, terminal);
+    match in_runtime(told, terminal, plan) {
         Ok(Ok(End::Asked(stopped))) => worst(&stopped).unwrap_or(Exit::Asked),
         Ok(Ok(End::Interrupted)) => Exit::Interrupted,
-        Ok(Ok(End::Stopped(stopped))) => ended(&told, terminal, &stopped),
-        Ok(Err(error)) => failed(&told, terminal, None, &error, Exit::Usage),
+        Ok(Ok(End::Stopped(stopped))) => ended(told, terminal, &stopped),
+        Ok(Err(error)) => failed(told, terminal, None, &error, Exit::Usage),
         Err(error) => {
             let cause = Cause::Internal { detail: error.to_string() };
-            failed(&told, terminal, None, &cause, Exit::Internal)
+            failed(told, terminal, None, &cause, Exit::Internal)
         }
     }
 }
@@ -140,14 +177,9 @@ fn ended(told: &Told, terminal: &Terminal, stopped: &[Stopped]) -> Exit {
     }
 }
 
-fn in_runtime(
-    told: &Told,
-    terminal: &Terminal,
-    source: Source,
-    loaded: Loaded,
-    health: &HealthArgs,
-    how_long: Option<std::time::Duration>,
-) -> std::io::Result<Result<End, crate::health::NoHealth>> {
+fn in_runtime(told: &Told, terminal: &Terminal, plan: Plan) -> std::io::Result<Result<End, NoHealth>> {
+    let Plan { source, loaded, wanted, health, how_long, stay, saved } = plan;
+    let (_lock, control) = saved.unzip();
     // One thread: an idle tunnel stays small, and a message never changes threads.
     let moderation = Mutex::new(Moderation::new());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -165,11 +197,17 @@ fn in_runtime(
         };
         let (company, known) = (company(&loaded.profiles), known(&loaded));
         let secrets = SecretSources::of_this_process(loaded.hidden.iter().cloned());
-        let setup = Setup { source, loaded, wanted: None, secrets, random: fastrand::Rng::new() };
+        let setup = Setup { source, loaded, wanted, secrets, random: fastrand::Rng::new() };
         let (instance, over) = Instance::start(setup);
         let answering = async {
             match health {
                 Some(health) => health.serve(instance.overview()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let controlled = async {
+            match control.flatten() {
+                Some(control) => control.serve(instance.clone()).await,
                 None => std::future::pending().await,
             }
         };
@@ -188,6 +226,7 @@ fn in_runtime(
             notify.ready();
             std::future::pending::<std::convert::Infallible>().await
         };
+        let audience = Audience { told, terminal, company, known: &known };
         let mut is_over = false;
         let asked = async || {
             let wish = tokio::select! {
@@ -203,7 +242,8 @@ fn in_runtime(
             wish
         };
         let end = tokio::select! {
-            end = serve(told, &instance, over, company, &known, terminal, asked) => end,
+            end = serve(audience, &instance, over, stay, asked) => end,
+            never = controlled => match never {},
             never = answering => match never {},
             never = told_runner => match never {},
             never = notify.keep_watch() => match never {},

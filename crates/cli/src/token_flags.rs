@@ -129,7 +129,11 @@ impl TokenFlags {
     }
 }
 
-fn from_stdin() -> Result<Secret, NoToken> {
+/// The first line of stdin, which must be a token.
+///
+/// # Errors
+/// [`NoToken`], after two minutes at the latest.
+pub(crate) fn from_stdin() -> Result<Secret, NoToken> {
     if io::stdin().is_terminal() {
         return Err(NoToken::Terminal);
     }

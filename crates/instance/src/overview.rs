@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use culvert_profiles::{Broken, ConfigError, Profile, ProfileKey, TunnelKey, Warning};
+use culvert_profiles::{Broken, ConfigError, Loaded, Profile, ProfileKey, TunnelKey, Warning};
 use culvert_profiles::{SecretCondition, SecretNotice};
 use culvert_tunnel::{Ledger, Status};
 use tokio::sync::watch;
@@ -28,6 +28,31 @@ impl Overview {
     /// The profile of this key.
     pub fn profile(&self, key: &ProfileKey) -> Option<&ProfileView> {
         self.profiles.iter().find(|view| &view.profile.key == key)
+    }
+
+    /// What there would be if somebody ran it: every tunnel is off.
+    pub fn at_rest(mut loaded: Loaded, wanted: impl Fn(&ProfileKey) -> bool) -> Self {
+        let off = |profile: Profile| ProfileView {
+            wanted: wanted(&profile.key),
+            tunnels: profile
+                .tunnel_keys()
+                .map(|(key, _)| TunnelView {
+                    key,
+                    name: profile.name.to_string(),
+                    status: watch::channel(Status::Off).1,
+                    ledger: Arc::default(),
+                    token: watch::channel(SecretCondition::default()).1,
+                })
+                .collect(),
+            profile: Arc::new(profile),
+        };
+        Self {
+            profiles: std::mem::take(&mut loaded.profiles).into_iter().map(off).collect(),
+            broken: loaded.broken,
+            trouble: None,
+            warnings: loaded.warnings,
+            revision: 0,
+        }
     }
 
     /// Every tunnel of every profile.

@@ -25,6 +25,15 @@ pub(super) enum Told {
     InEvents(Stdout),
 }
 
+/// When an instance is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// Once all its tunnels have stopped by themselves.
+    UntilAllStopped,
+    /// Only when asked: profiles may be had up and mended at any time.
+    UntilAsked,
+}
+
 /// How it ended.
 pub(super) enum End {
     /// As asked; these tunnels had stopped by themselves before.
@@ -42,17 +51,27 @@ pub(super) struct Stopped {
     pub(super) cause: Cause,
 }
 
+/// Who is told, and what needs no telling.
+#[derive(Clone, Copy)]
+pub(super) struct Audience<'a> {
+    pub(super) told: &'a Told,
+    pub(super) terminal: &'a Terminal,
+    /// How lines must say whose they are.
+    pub(super) company: Company,
+    /// What was told before anything started, by name.
+    pub(super) known: &'a [(String, Warning)],
+}
+
 /// Follows `instance` until all its tunnels have stopped by themselves, or it is asked to end and `over` completes.
-/// `asked` gives the user's wishes, one after the other. What is `known` need not be told again.
+/// `asked` gives the user's wishes, one after the other.
 pub(super) async fn serve(
-    told: &Told,
+    audience: Audience<'_>,
     instance: &Instance,
     over: JoinHandle<()>,
-    company: Company,
-    known: &[(String, Warning)],
-    terminal: &Terminal,
+    stay: Stay,
     mut asked: impl AsyncFnMut() -> Wish,
 ) -> End {
+    let Audience { told, terminal, company, known } = audience;
     if let Told::InEvents(stdout) = told {
         let notices = known.iter().map(|(name, warning)| events::notice(name, warning)).collect();
         stdout.tell(notices, terminal).await;
@@ -88,7 +107,7 @@ pub(super) async fn serve(
                 };
             }
             Ok(()) = overview.changed() => {}
-            stopped = all_stopped(&current), if ending.is_none() => {
+            stopped = all_stopped(&current), if ending.is_none() && stay == Stay::UntilAllStopped => {
                 ending = Some(End::Stopped(stopped));
                 instance.stop().await;
             }

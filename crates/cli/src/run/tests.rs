@@ -38,7 +38,9 @@ fn setup(command: &str, gateways: &[String], name: &str) -> Setup {
 async fn run_to_end(setup: Setup, written: &Written, asked: impl AsyncFnMut() -> Wish) -> End {
     let company = company(&setup.loaded.profiles);
     let (instance, over) = Instance::start(setup);
-    serve(&Told::InWords, &instance, over, company, &[], &written.terminal(Kind::Lines), asked).await
+    let terminal = written.terminal(Kind::Lines);
+    let audience = Audience { told: &Told::InWords, terminal: &terminal, company, known: &[] };
+    serve(audience, &instance, over, Stay::UntilAllStopped, asked).await
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Metrics {
     }
 
     /// The text; `None` should it not let itself be written.
-    pub(super) fn to_text(self) -> Option<String> {
+    pub(super) fn into_text(self) -> Option<String> {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self));
         let mut body = String::new();

@@ -122,7 +122,7 @@ impl Answers {
             }
             "/metrics" => {
                 let overview = self.overview.borrow().clone();
-                match Metrics::new(overview, self.begun).to_text() {
+                match Metrics::new(overview, self.begun).into_text() {
                     Some(body) => {
                         let mut response = text(StatusCode::OK, body);
                         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
