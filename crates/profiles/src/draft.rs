@@ -9,13 +9,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use culvert_protocol::Secret;
+use serde_json::json;
 
+use crate::command::Platform;
 use crate::document::{Document, Language, Raw, RawGateway};
 use crate::effective::profile;
 use crate::error::ConfigError;
 use crate::key::{Key, Shape};
 use crate::origin::{Origin, Place};
 use crate::profile::{Profile, ProfileId};
+use crate::secret::SecretRef;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -163,6 +166,34 @@ impl Draft {
         self.0.remove(&key);
     }
 
+    /// Takes out every secret that is written out, so that the rest can be shown or passed on; references stay. Which
+    /// keys lost something is told.
+    pub fn take_out_secrets(&mut self) -> Vec<Key> {
+        // What can be no reference may be a secret all the same.
+        let is_kept = |text: &str| {
+            SecretRef::parse(text, Platform::here()).is_ok_and(|reference| !matches!(reference, SecretRef::Literal(_)))
+        };
+        let mut lost = Vec::new();
+        for (key, raw) in &mut self.0 {
+            let before = raw.clone();
+            match (key, &mut *raw) {
+                (Key::Token, Raw::Text(text)) if !is_kept(text) => text.clear(),
+                (Key::LocalHeaders | Key::SecretEnv, Raw::Map(map)) => map.retain(|_, value| is_kept(value)),
+                (Key::Gateway, Raw::Gateways(all)) => {
+                    for gateway in all {
+                        gateway.token = gateway.token.take().filter(|token| is_kept(token));
+                    }
+                }
+                _ => {}
+            }
+            if *raw != before {
+                lost.push(*key);
+            }
+        }
+        self.0.retain(|key, raw| *key != Key::Token || !matches!(raw, Raw::Text(text) if text.is_empty()));
+        lost
+    }
+
     /// Its keys as settings; errors name `path`.
     ///
     /// # Errors
@@ -182,6 +213,24 @@ impl Draft {
     /// What a face should show instead of saving it.
     pub fn profile(&self, path: &Path, surroundings: &Surroundings<'_>) -> Result<Profile, ConfigError> {
         profile(&self.settings(path)?, Some(Place::new(&Arc::from(path), 0, 0)), surroundings)
+    }
+
+    /// The whole as JSON, which is a file of its own kind.
+    pub fn to_json(&self) -> String {
+        let value = |raw: &Raw| match raw {
+            Raw::Text(text) => json!(text),
+            Raw::List(list) => json!(list),
+            Raw::Map(map) => json!(map),
+            Raw::Gateways(all) => {
+                let gateway = |gateway: &RawGateway| match &gateway.token {
+                    Some(token) => json!({ "url": gateway.address, "token": token }),
+                    None => json!(gateway.address),
+                };
+                all.iter().map(gateway).collect()
+            }
+        };
+        let members = self.0.iter().map(|(key, raw)| (key.name().to_owned(), value(raw)));
+        serde_json::Value::Object(members.collect()).to_string()
     }
 
     /// The whole as a file.

@@ -220,19 +220,28 @@ impl Store {
         }
     }
 
+    /// Whether a new profile may have this name.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`], or why the folder cannot be read.
+    pub fn is_free(&self, name: &str) -> Result<(), StoreError> {
+        let name = text::clean(name, 128);
+        match self.list()?.into_iter().find(|saved| saved.name() == name) {
+            Some(other) => Err(StoreError::NameTaken { name, path: other.path }),
+            None => Ok(()),
+        }
+    }
+
     /// Saves a new profile, known by `id` from now on, in a file that is named after it.
     ///
     /// # Errors
     /// [`StoreError::NameTaken`], or why it cannot be written. Nothing is overwritten.
     pub fn add(&self, mut draft: Draft, id: ProfileId) -> Result<Saved, StoreError> {
         draft.set_id(id);
-        let all = self.list()?;
-        let name = draft.text(Key::ServerName).unwrap_or("profile").to_owned();
-        if draft.has(Key::ServerName)
-            && let Some(other) = all.iter().find(|saved| saved.name() == name)
-        {
-            return Err(StoreError::NameTaken { name: text::clean(&name, 128), path: other.path.clone() });
+        if let Some(name) = draft.text(Key::ServerName) {
+            self.is_free(name)?;
         }
+        let name = draft.text(Key::ServerName).unwrap_or("profile").to_owned();
         let path = self.folder.join(file_name(&name, |name| self.folder.join(name).exists()));
         self.write(&path, &draft, draft.to_yaml())
     }

@@ -40,8 +40,22 @@ fn a_draft_is_written_so_that_it_reads_the_same() {
          keepalive: 45\nstart: always\nid: 07070707-0707-4707-8707-070707070707\n"
     );
     assert!(read(&yaml) == draft);
+    assert!(Draft::read(&draft.to_json(), Path::new("a.json")).unwrap().unwrap() == draft);
     assert_eq!(draft.profile(Path::new("a.yaml"), &surroundings()).unwrap().tunnels.len(), 2);
     assert!(!format!("{draft:?}").contains("keychain"));
+}
+
+#[test]
+fn secrets_that_are_written_out_can_be_taken_out() {
+    let mut draft = read(
+        "name: a\ntoken: hunter2\nsecret_env: {A: hunter3, B: 'env:B'}\nlocal_headers: {C: 'keychain:c'}\n\
+         gateway: [{url: https://a, token: hunter4}, {url: https://b, token: 'file:/b'}]\n",
+    );
+    assert_eq!(draft.take_out_secrets(), [Key::SecretEnv, Key::Gateway, Key::Token]);
+    let yaml = draft.to_yaml();
+    assert!(!yaml.contains("hunter") && !yaml.contains("\ntoken"), "{yaml}");
+    assert!(yaml.contains("env:B") && yaml.contains("keychain:c") && yaml.contains("file:/b"), "{yaml}");
+    assert!(draft.take_out_secrets().is_empty());
 }
 
 const BY_HAND: &str = "# Ours since 2024\n\nname: git   # as in the catalog\n\n# the server\ncommand: uvx mcp-server-git\n\
