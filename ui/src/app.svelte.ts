@@ -165,6 +165,11 @@ export function whileShown(watch: () => Promise<Stop>): void {
   });
 }
 
+/** An id may be a name, with any character in it. */
+export function focusProfile(id: ProfileId): Promise<void> {
+  return focus(`[data-profile="${CSS.escape(id)}"]`);
+}
+
 const APPEARS_WITHIN = 3000;
 
 /** Puts the focus there, as soon as it is there: a page may still be waiting for what it shows. */

@@ -3,8 +3,8 @@
 // rejects with an `Explained`.
 
 import type {
-  Call, Checked, Client, Copied, Draft, Event, Explained, Facts, FoundSource, GatewayField, Imported, LogLine, Pick,
-  ProfileId, Saved, Settings, Switch, TestStep, World,
+  Call, Checked, Client, Copied, Draft, Event, Explained, Facts, FoundSource, GatewayField, Imported, LogLine, OnBroken,
+  Pick, ProfileId, Saved, Settings, Switch, TestStep, World,
 } from './types';
 
 /** Ends a subscription. Calling it twice does no harm. */
@@ -28,7 +28,7 @@ export interface Door {
   /** The engine's own rules on an unsaved form. */
   check(draft: Draft): Promise<Checked>;
   /** A secret that the draft no longer keeps in the keychain is deleted there. */
-  save(draft: Draft): Promise<Saved>;
+  save(draft: Draft, onBroken: OnBroken): Promise<Saved>;
   /** Ends its tunnels, deletes its file and its secrets. */
   remove(id: ProfileId): Promise<void>;
   /** Runs doctor's checks on an unsaved form. Resolves when the last has ended or `cancel` is aborted. */

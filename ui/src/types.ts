@@ -78,13 +78,13 @@ export type TokenPlace =
 export type Token = { place: TokenPlace; expires: Time | null };
 
 /** A command in full, as it would run: shown before anybody agrees to it. */
-export type WholeCommand = {
-  /** The words as a shell would quote them, or the URL. */
-  line: string;
-  folder: string | null;
-  /** Values of secrets are left out: null. */
-  environment: { name: string; value: string | null }[];
-};
+export type WholeCommand =
+  /** `line`: the words as a shell would quote them. */
+  | { kind: 'command'; line: string; folder: string | null; environment: ShownPair[] }
+  | { kind: 'url'; url: string; headers: ShownPair[] };
+
+/** A secret's value is left out: null. */
+export type ShownPair = { name: string; value: string | null };
 
 /** What needs the user, most urgent first; the window shows it in place of the second line. */
 export type Problem =
@@ -117,7 +117,14 @@ export type Profile = {
   calls: Calls;
   /** Shared for a while: when that ends. */
   sharedUntil: Time | null;
+  file: ProfileFile;
 };
+
+/** Whether the app may write the file that a profile is in. */
+export type ProfileFile =
+  | { kind: 'own' }
+  /** Written by hand for several servers, or another program's: only its author changes it. */
+  | { kind: 'foreign'; path: string };
 
 export type Gateway =
   | { kind: 'off' }
@@ -206,7 +213,9 @@ export type SecretField =
   | { kind: 'file'; path: string }
   | { kind: 'command'; command: string }
   /** systemd's, on servers; shown where a file has it. */
-  | { kind: 'credential'; name: string };
+  | { kind: 'credential'; name: string }
+  /** Written out in a file by hand; stays as it is. Never sent by either side. */
+  | { kind: 'literal' };
 
 export type PairValue = { kind: 'plain'; text: string } | { kind: 'secret'; secret: SecretField };
 
@@ -286,6 +295,9 @@ export type Checked = {
   program: { path: string; from: 'path' | 'loginShell' } | null;
 };
 
+/** What becomes of a file that cannot be read when a profile is saved over it. */
+export type OnBroken = 'refuse' | 'keepAside';
+
 export type Saved = { kind: 'saved'; id: ProfileId } | { kind: 'refused'; findings: Finding[] };
 
 export type StepState =
@@ -302,20 +314,37 @@ export type TestStep = { id: string; title: string; state: StepState };
 // ---- import
 
 /** Something a found command lacks, such as an API key that the file left as a placeholder. */
-export type Need = { name: string; label: string; secret: boolean };
+export type Need = {
+  id: string;
+  /** What its app would ask, else the name of the variable. */
+  label: string;
+  visibility: 'shown' | 'hidden';
+  /** What its app would propose. */
+  proposed: string | null;
+  /** What to choose from; any text where empty. */
+  options: string[];
+};
 
 export type FoundServer = {
   key: string;
   name: string;
+  /** The project that its app uses it in, if only one. */
+  project: string | null;
   command: WholeCommand;
   needs: Need[];
-  /** Already a profile. */
-  known: boolean;
+  presence: 'new' | 'known';
   warnings: string[];
 };
 
-export type FoundSource = { app: string; path: string; servers: FoundServer[]; trouble: Explained | null };
+export type FoundSource = {
+  app: string;
+  path: string;
+  servers: FoundServer[];
+  /** Why the file, or an entry of it, cannot be read. */
+  troubles: Explained[];
+};
 
+/** A choice; `values` answers its needs by their ids. */
 export type Pick = { path: string; key: string; values: Record<string, string> };
 
 export type Imported = { ids: ProfileId[]; refused: { name: string; why: Explained }[] };

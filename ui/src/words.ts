@@ -279,6 +279,7 @@ export const edit = {
     file: 'File',
     command: 'Output of a command',
     credential: 'systemd credential',
+    literal: 'The profile’s file',
     none: 'Nowhere: none needed',
   },
   tokenSaved: 'Saved in your keychain',
@@ -322,6 +323,10 @@ export const edit = {
   leaveSave: 'Save',
   leaveDiscard: 'Discard',
   leaveStay: 'Keep editing',
+  foreign: (path: string) => `This profile is in a file of your own, ${path}. Change it there; Culvert follows.`,
+  replaceTitle: 'Replace the file?',
+  replaceText: 'It cannot be read as it is. It is kept beside the new one, with .broken behind its name.',
+  replaceYes: 'Replace',
   wrong: (n: number) => `Not saved: ${count(n, 'field')} to correct.`,
 };
 
@@ -332,6 +337,7 @@ export const importing = {
   filePlaceholder: '/path/to/mcp.json',
   look: 'Look',
   known: 'already here',
+  project: (path: string) => `for ${path}`,
   needs: 'needs a value',
   needLabel: (name: string, server: string) => `${name} for ${server}`,
   runs: 'Runs',

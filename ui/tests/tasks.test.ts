@@ -331,6 +331,54 @@ test('import: each command in full, nothing chosen beforehand, a missing value i
   await stage.done(page);
 });
 
+test('import: what another app asks for is asked here, a broken entry is told', async () => {
+  const page = await stage.open({ scenario: 'empty' });
+  await tabTo(page, /button "Import/);
+  await press(page, 'Enter');
+  await shows(page, /^Line 12: the server "old" has neither a command nor a url\.$/);
+  await shows(page, 'http://127.0.0.1:7070/mcp');
+  await tabTo(page, /checkbox "tickets"/);
+  await press(page, 'Space');
+  await tabTo(page, /combobox "Which region\?"/);
+  assert.equal(await page.locator(':focus').inputValue(), 'eu');
+  await press(page, 'ArrowDown');
+  await tabTo(page, /button "Import 1 server"/);
+  await press(page, 'Enter');
+  await focusOn(page, /option "tickets off" \[selected\]/);
+  await stage.done(page);
+});
+
+test('a broken file is replaced only after asking', async () => {
+  const page = await stage.open({ scenario: 'broken' });
+  await tabTo(page, /tab "Overview"/);
+  await press(page, 'End');
+  await tabTo(page, /button "Save"/);
+  await press(page, 'Enter');
+  await shows(page, 'Replace the file?');
+  await press(page, 'Escape');
+  await focusOn(page, /button "Save"/);
+  assert.equal(await page.evaluate(() => window.culvertFake.saved.length), 0);
+  await press(page, 'Enter');
+  await focusOn(page, /button "Replace"/);
+  await press(page, 'Enter');
+  await shows(page, 'Saved.');
+  await stage.done(page);
+});
+
+test('a profile in a file of the user’s own can be read and tested, not changed', async () => {
+  const page = await stage.open({ scenario: 'foreign' });
+  await tabTo(page, /tab "Overview"/);
+  await press(page, 'End');
+  await shows(page, /^This profile is in a file of your own, \/home\/ada\/servers\.yaml\./);
+  await tabTo(page, /button "Test"/);
+  assert.equal(await page.locator('#name').isDisabled(), true);
+  assert.equal(await page.getByRole('button', { name: 'Save' }).isDisabled(), true);
+  assert.equal(await page.getByRole('button', { name: 'Delete…' }).count(), 0);
+  await press(page, 'Enter');
+  await shows(page, 'All 5 checks passed.');
+  await stage.done(page);
+});
+
 test('import from another file tells when there is none', async () => {
   const page = await stage.open();
   await tabTo(page, /button "Import…"/);

@@ -87,6 +87,7 @@ const views: View[] = [
     },
   },
   { name: 'settings', scenario: 'gatewayOn', show: (page) => button('Settings')(page).then(() => page.locator('summary').click()) },
+  { name: 'a file of one’s own', scenario: 'foreign', show: tab('Edit') },
   { name: 'port taken', scenario: 'portTaken', show: button('Settings') },
   { name: 'about', scenario: 'well', show: (page) => button('Settings')(page).then(() => button('About Culvert')(page)) },
   {

@@ -29,7 +29,7 @@ export function openTauri(): Door {
     newDraft: () => invoke('new_draft'),
     read: (id) => invoke('read_profile', { id }),
     check: (draft) => invoke('check_draft', { draft }),
-    save: (draft) => invoke('save_profile', { draft }),
+    save: (draft, onBroken) => invoke('save_profile', { draft, onBroken }),
     remove: (id) => invoke('remove_profile', { id }),
     async test(draft, on, cancel) {
       const watch = next++;

@@ -3,7 +3,7 @@
 
 import { app, focus } from '../app.svelte';
 import { explained } from '../door';
-import type { Checked, Draft, Field, Finding, ProfileId, TestStep } from '../types';
+import type { Checked, Draft, Field, Finding, OnBroken, ProfileId, TestStep } from '../types';
 import { edit } from '../words';
 
 const CHECK_AFTER = 250;
@@ -86,10 +86,10 @@ export class Form {
   }
 
   /** Whether it was saved; if not, the focus is on the first field to correct. */
-  async save(): Promise<ProfileId | null> {
+  async save(onBroken: OnBroken): Promise<ProfileId | null> {
     this.busy = true;
     try {
-      const saved = await app.door.save($state.snapshot(this.draft) as Draft);
+      const saved = await app.door.save($state.snapshot(this.draft) as Draft, onBroken);
       if (saved.kind === 'saved') {
         this.reset(await app.door.read(saved.id));
         return saved.id;

@@ -1,6 +1,6 @@
 // Asks once, deletes, and puts the focus on what is there next.
 
-import { app, focus } from '../app.svelte';
+import { app, focus, focusProfile } from '../app.svelte';
 import type { Profile } from '../types';
 import { common, edit } from '../words';
 
@@ -22,5 +22,5 @@ export async function removeProfile(profile: Profile): Promise<void> {
   app.say.done(edit.removed(profile.name));
   if (next) await app.open(next.id, 'overview', 'list');
   else await app.go({ kind: 'empty' });
-  await focus(next ? `#profile-${next.id}` : 'main .ways button');
+  await (next ? focusProfile(next.id) : focus('main .ways button'));
 }

@@ -116,8 +116,9 @@ export function openFake(): Door {
     newDraft: async () => (await gate(), newDraft()),
     read: async (id) => (await gate(), draftOf(the(id))),
     check: async (draft) => check(draft),
-    async save(draft) {
+    async save(draft, onBroken) {
       await gate();
+      if (onBroken === 'refuse' && world.profiles.some(({ id, problem }) => id === draft.id && problem?.kind === 'brokenFile')) throw causes.yaml;
       const { findings, registeredName } = check(draft);
       if (findings.some((finding) => finding.severity === 'error')) return { kind: 'refused', findings };
       fake.saved.push(draft);
@@ -178,9 +179,9 @@ export function openFake(): Door {
     async import(picks: Pick[], gateway) {
       await gate();
       for (const { key } of picks) {
-        const line = found().flatMap(({ servers }) => servers).find((server) => server.key === key)?.command.line ?? key;
+        const command = found().flatMap(({ servers }) => servers).find((server) => server.key === key)?.command;
         const token = gateway.kind === 'builtIn' ? { place: { kind: 'builtIn' } as const, expires: null } : { place: { kind: 'none' } as const, expires: null };
-        add(profile(Date.now(), key, line, { kind: 'off' }, { token }));
+        add(profile(Date.now(), key, command?.kind === 'url' ? command.url : (command?.line ?? key), { kind: 'off' }, { token }));
       }
       return { ids: picks.map(({ key }) => key), refused: [] };
     },

@@ -133,6 +133,7 @@ export function profile(now: number, name: string, server: string, status: Statu
     token: { place: { kind: 'keychain' }, expires: now + 23 * DAY + HOUR },
     calls: { today: 0, errors: 0, byHour: [] },
     sharedUntil: null,
+    file: { kind: 'own' },
     ...more,
   };
   return inState(plain, status);
@@ -154,16 +155,19 @@ export function usual(now: number): Profile[] {
   ];
 }
 
+const AFTER = 'uvx --from git+https://github.com/someone/fork mcp-server-git --repository /home/ada';
+
 export function changed(now: number): Profile {
   const command = (line: string): WholeCommand => ({
+    kind: 'command',
     line,
     folder: '/home/ada/code',
     environment: [{ name: 'GIT_AUTHOR_NAME', value: 'Ada' }, { name: 'GITHUB_TOKEN', value: null }],
   });
   const before = command('uvx mcp-server-git --repository /home/ada/code');
-  const after = command('uvx --from git+https://github.com/someone/fork mcp-server-git --repository /home/ada');
+  const after = command(AFTER);
   return {
-    ...profile(now, 'git', after.line, { kind: 'stopped', cause: null }),
+    ...profile(now, 'git', AFTER, { kind: 'stopped', cause: null }),
     mark: 'attention',
     words: 'command changed',
     said: 'command changed',

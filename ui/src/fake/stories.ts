@@ -44,9 +44,10 @@ export function found(): FoundSource[] {
   const server = (key: string, line: string, more: Partial<FoundSource['servers'][number]> = {}) => ({
     key,
     name: key,
-    command: { line, folder: null, environment: [] },
+    project: null,
+    command: { kind: 'command' as const, line, folder: null, environment: [] },
     needs: [],
-    known: false,
+    presence: 'new' as const,
     warnings: [],
     ...more,
   });
@@ -54,21 +55,34 @@ export function found(): FoundSource[] {
     {
       app: 'Claude Desktop',
       path: '/home/ada/.config/Claude/claude_desktop_config.json',
-      trouble: null,
+      troubles: [],
       servers: [
         server('notes', 'npx -y @modelcontextprotocol/server-filesystem /home/ada/notes "/home/ada/old notes"'),
         server('search', 'npx -y @modelcontextprotocol/server-brave-search', {
           command: {
+            kind: 'command',
             line: 'npx -y @modelcontextprotocol/server-brave-search',
             folder: null,
             environment: [{ name: 'BRAVE_API_KEY', value: null }],
           },
-          needs: [{ name: 'BRAVE_API_KEY', label: 'BRAVE_API_KEY', secret: true }],
+          needs: [{ id: 'BRAVE_API_KEY', label: 'BRAVE_API_KEY', visibility: 'hidden', proposed: null, options: [] }],
         }),
         server('memory', 'docker run -i --rm -v memory:/app/dist mcp/memory', {
           warnings: ['Runs in a container: each client’s session starts one.'],
         }),
-        server('git', 'uvx mcp-server-git', { known: true }),
+        server('git', 'uvx mcp-server-git', { presence: 'known' }),
+      ],
+    },
+    {
+      app: 'VS Code',
+      path: '/home/ada/code/.vscode/mcp.json',
+      troubles: [{ code: 'import.entry', message: 'line 12: the server "old" has neither a command nor a url', action: 'Correct it there, then look again.' }],
+      servers: [
+        server('tickets', '', {
+          project: '/home/ada/code',
+          command: { kind: 'url', url: 'http://127.0.0.1:7070/mcp', headers: [{ name: 'X-Team', value: 'blue' }] },
+          needs: [{ id: 'input:region', label: 'Which region?', visibility: 'shown', proposed: 'eu', options: ['eu', 'us'] }],
+        }),
       ],
     },
   ];
