@@ -135,6 +135,37 @@ async fn a_link_is_closed_with_its_reason_when_its_token_expires() {
     gateway.culvert.stop().await;
 }
 
+#[tokio::test]
+async fn a_token_that_is_replaced_in_its_file_outlives_the_first_and_no_call_is_lost() {
+    let gateway = OwnGateway::start().await;
+    let claims = |jti: &str, seconds: u64| {
+        json!({"sub": "me", "iss": "mcpgateway", "aud": "mcpgateway-api", "jti": jti, "exp": now() + seconds})
+    };
+    let (short, end) = (signed(&claims("short", 9)), now() + 9);
+    let long = signed(&claims("long", 3600));
+    let command = CulvertCommand::run().server(&Fixture::default()).args(["--server-name", "fixture"]);
+    let (file, next) = (command.write("token", &short), command.write("next", &long));
+    let tunnel = command.args(["--gateway", &gateway.url, "--token-file", "token"]).start();
+    let session = tunnel.online().await["session"].as_str().unwrap().to_owned();
+
+    let path = format!("/reverse-proxy/sessions/{session}/request");
+    let call = async |id: u64, arguments: Value| {
+        let params = json!({"name": "slow", "arguments": arguments});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        gateway.request("POST", &path, &long).json(&call).send().await
+    };
+    // It begins under the first token and is answered under the second.
+    let across = call(1, json!({"ms": 11_000}));
+    let rotated = async { std::fs::rename(&next, &file).unwrap() };
+    let (answered, ()) = tokio::join!(across, rotated);
+    assert!(now() > end, "the first token is over");
+    assert_eq!(answered.json()["result"]["content"][0]["text"], "slow", "{answered:?}");
+    assert_eq!(call(2, json!({"ms": 0})).await.json()["result"]["content"][0]["text"], "slow");
+    assert!(tunnel.events().iter().all(|event| event["status"] != "waiting"), "{:#?}", tunnel.events());
+    tunnel.stop().await;
+    gateway.culvert.stop().await;
+}
+
 fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
