@@ -139,7 +139,8 @@ async fn a_link_is_closed_with_its_reason_when_its_token_expires() {
 async fn a_token_that_is_replaced_in_its_file_outlives_the_first_and_no_call_is_lost() {
     let gateway = OwnGateway::start().await;
     let claims = |jti: &str, seconds: u64| {
-        json!({"sub": "me", "iss": "mcpgateway", "aud": "mcpgateway-api", "jti": jti, "exp": now() + seconds})
+        let exp = now() + seconds;
+        json!({"sub": "me", "iss": "mcpgateway", "aud": "mcpgateway-api", "jti": jti, "exp": exp})
     };
     let (short, end) = (signed(&claims("short", 9)), now() + 9);
     let long = signed(&claims("long", 3600));
