@@ -4,7 +4,7 @@
 
 import type {
   Call, Checked, Client, Copied, Draft, Event, Explained, Facts, FoundSource, GatewayField, Imported, LogLine, OnBroken,
-  Pick, ProfileId, Saved, Settings, Switch, TestStep, World,
+  Pick, ProfileId, Saved, Settings, Switch, TestStep,
 } from './types';
 
 /** Ends a subscription. Calling it twice does no harm. */

@@ -1,8 +1,8 @@
 // Every word that the window shows of its own. Causes, notices and findings come from
 // the back end with words of their own, the same that tray and command line show.
 
-import { away, bytes, clock, count, date, lasted } from './format';
-import type { Client, Outcome, Process, ServerState, Start, Status, Time, Token, Transport } from './types';
+import { bytes, clock, count, date, lasted } from './format';
+import type { Client, Start, Time } from './types';
 
 export const common = {
   app: 'Culvert',
@@ -117,85 +117,7 @@ export const overview = {
   callsHours: (counts: number[]) => `Calls by hour, oldest first: ${counts.join(', ')}`,
   errors: (n: number) => count(n, 'error'),
   tools: (n: number) => count(n, 'tool'),
-  ownToken: (token: Token, now: Time) =>
-    `token ${tokenWords(token)}${token.expires === null ? '' : `, ${expiryWords(token.expires, now)}`}`,
 };
-
-export function serverWords(state: Status, processes: Process[]): string {
-  const memory = processes.reduce((sum, process) => sum + process.memoryBytes, 0);
-  const running = processes.length === 0 ? '' : processes.length === 1 ? 'running' : `${processes.length} processes`;
-  const size = memory > 0 ? bytes(memory) : '';
-  const words = (...parts: string[]) => parts.filter(Boolean).join(', ');
-  switch (state.kind) {
-    case 'off':
-      return 'not running';
-    case 'starting':
-      return 'starting';
-    case 'stopping':
-      return 'ending';
-    case 'stopped':
-      return 'not running';
-    case 'online':
-      return words(onlineServer(state.server, running), size);
-    default:
-      return words(running || 'not running', size);
-  }
-}
-
-function onlineServer(server: ServerState, running: string): string {
-  switch (server.kind) {
-    case 'ready':
-      return running || 'running';
-    case 'unprobed':
-      return 'starting';
-    case 'restarting':
-      return 'starting again';
-    case 'silent':
-      return 'does not answer';
-  }
-}
-
-const carriage: Record<Transport, string> = { ws: 'WebSocket', sse: 'SSE' };
-
-export function linkWords(state: Status): string {
-  switch (state.kind) {
-    case 'online':
-      return `connected, ${carriage[state.transport]}`;
-    case 'waiting':
-      return `waiting, ${count(state.attempt, 'try', 'tries')}`;
-    case 'stopped':
-      return 'stopped';
-    case 'starting':
-      return 'not yet';
-    default:
-      return state.kind;
-  }
-}
-
-export function tokenWords(token: Token): string {
-  switch (token.place.kind) {
-    case 'none':
-      return 'none';
-    case 'builtIn':
-      return 'made by the built-in gateway';
-    case 'keychain':
-      return 'in your keychain';
-    case 'environment':
-      return `from the variable ${token.place.variable}`;
-    case 'file':
-      return `from ${token.place.path}`;
-    case 'command':
-      return `from ${token.place.command}`;
-    case 'credential':
-      return `from the credential ${token.place.name}`;
-    case 'literal':
-      return 'written out in the profile’s file';
-  }
-}
-
-export function expiryWords(expires: Time, now: Time): string {
-  return `${expires < now ? 'expired' : 'expires'} ${away(expires, now)}`;
-}
 
 export const activity = {
   label: 'Recent calls',
@@ -212,10 +134,6 @@ export const activity = {
   request: 'Request',
   answer: 'Answer',
 };
-
-export function outcomeWord(outcome: Outcome): string {
-  return { running: 'running', ok: 'ok', cancelled: 'cancelled', error: 'error' }[outcome.kind];
-}
 
 export const log = {
   label: 'The local server’s log',
