@@ -1,6 +1,6 @@
 //! A tunnel's configuration for tests, made as `run` makes it.
 
-use culvert_profiles::{Key, Origin, Settings, Sourced, Surroundings, effective};
+use culvert_profiles::{Key, Origin, Settings, Sourced, Surroundings, loaded};
 use culvert_tunnel::{Carriage, Online, Server, TunnelConfig};
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ fn flag<T>(key: Key, value: T) -> Option<Sourced<T>> {
 
 fn only(settings: Settings) -> TunnelConfig {
     let surroundings = Surroundings { variable: &|_| None, ..Surroundings::of_this_process() };
-    effective(settings, None, &surroundings).unwrap().tunnels.remove(0)
+    loaded(settings, None, &surroundings).unwrap().profiles.remove(0).tunnels.remove(0).config
 }
 
 /// The defaults, with this local server.

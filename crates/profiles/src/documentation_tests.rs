@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::Platform;
-use crate::{ConfigFile, Key, Surroundings, effective};
+use crate::{ConfigFile, Key, Surroundings, loaded};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md"));
 
@@ -55,9 +55,13 @@ fn every_example_works() {
         for block in PAGE.split(opening).skip(1) {
             let text = block.split("```").next().unwrap();
             let parsed = ConfigFile::parse(text, Path::new(file)).unwrap();
-            let effective = effective(Default::default(), Some(parsed), &surroundings).unwrap();
-            assert!(effective.warnings.is_empty(), "{:?}", effective.warnings);
-            assert!(!effective.tunnels.is_empty());
+            let loaded = loaded(Default::default(), Some(parsed), &surroundings).unwrap();
+            assert!(loaded.broken.is_empty() && loaded.warnings.is_empty(), "{loaded:?}");
+            assert!(!loaded.profiles.is_empty());
+            for profile in &loaded.profiles {
+                assert!(profile.warnings.is_empty(), "{:?}", profile.warnings);
+                assert_eq!(loaded.dead_reference(profile, &surroundings), None);
+            }
             examples += 1;
         }
     }

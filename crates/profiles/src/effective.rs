@@ -1,4 +1,4 @@
-//! One server's settings, checked and turned into a profile, and all of a configuration made ready at once.
+//! One server's settings, all layers together, checked and turned into a profile.
 
 mod gateways;
 mod local_server;
@@ -10,77 +10,19 @@ use culvert_tunnel::{Children, Notice, Retry, Transport, TunnelConfig};
 
 use self::gateways::gateways;
 use self::local_server::{apart, forward_auth, local_server};
-use crate::error::{ConfigError, Unsupported};
-use crate::file::ConfigFile;
+use crate::error::ConfigError;
 use crate::key::Key;
 use crate::labels::GivenLabels;
-use crate::level::LogLevel;
-use crate::load::{Loaded, loaded};
 use crate::naming::made_name;
 use crate::origin::{Place, Sourced};
 use crate::placeholder::filled;
 use crate::profile::{Profile, ProfileKey, ProfileTunnel, Secrets};
-use crate::secret::follow;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 use crate::warning::Warning;
 
 /// The longest description that is sent, in characters: catalogs show a line or two.
 const LONGEST_DESCRIPTION: usize = 1024;
-
-/// What is to be done, complete and checked.
-#[derive(Debug, Clone)]
-pub struct Effective {
-    /// The tunnels to run; never none.
-    pub tunnels: Vec<TunnelConfig>,
-    /// How much the log tells.
-    pub log_level: LogLevel,
-    /// What deserves a word.
-    pub warnings: Vec<Warning>,
-    /// How many servers there are, and where the second one stands, in a file that lists several.
-    pub several: Option<(usize, Place)>,
-}
-
-impl Effective {
-    /// The same, if its tunnels are all of one local server.
-    ///
-    /// # Errors
-    /// [`ConfigError::Unsupported`] when there are several.
-    pub fn of_one_server(self) -> Result<Self, ConfigError> {
-        match self.several {
-            Some((servers, at)) => Err(ConfigError::Unsupported { at, what: Unsupported::SeveralServers(servers) }),
-            None => Ok(self),
-        }
-    }
-}
-
-/// Everything of a configuration at once, for those to whom one wrong entry is as bad as all: secrets are read too, as
-/// far as that takes no time.
-///
-/// # Errors
-/// The first [`ConfigError`] met.
-pub fn effective(
-    flags: Settings,
-    file: Option<ConfigFile>,
-    surroundings: &Surroundings<'_>,
-) -> Result<Effective, ConfigError> {
-    let Loaded { profiles, broken, log_level, mut warnings, hidden } = loaded(flags, file, surroundings)?;
-    if let Some(broken) = broken.into_iter().next() {
-        return Err(broken.error);
-    }
-    let second = profiles.get(1).and_then(|profile| profile.place.clone());
-    let several = second.map(|place| (profiles.len(), place));
-    let mut tunnels = Vec::new();
-    for profile in profiles {
-        for warning in profile.warnings {
-            warn(&mut warnings, warning);
-        }
-        for tunnel in &profile.tunnels {
-            tunnels.push(tunnel.complete(&hidden, &mut |reference| follow(reference, surroundings))?);
-        }
-    }
-    Ok(Effective { tunnels, log_level, warnings, several })
-}
 
 /// Adds a warning that is not there yet.
 pub(crate) fn warn(warnings: &mut Vec<Warning>, warning: Warning) {

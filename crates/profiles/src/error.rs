@@ -209,9 +209,6 @@ pub enum Duplicate {
 /// What a configuration file asks for in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unsupported {
-    /// More than one server.
-    #[error("{0} servers in one file are not supported yet")]
-    SeveralServers(usize),
     /// The file of another program.
     #[error("a file with mcpServers is JSON")]
     McpServers,
@@ -259,9 +256,6 @@ impl Explain for ConfigError {
                 return Cow::Owned(format!("Did you mean {nearest}?"));
             }
             Self::UnknownKey { nearest: None, .. } => return Cow::Owned(format!("Known keys: {}.", known_keys())),
-            Self::Unsupported { what: Unsupported::SeveralServers(_), .. } => {
-                "Give each server a file of its own, and start culvert run once for each."
-            }
             Self::Unsupported { what: Unsupported::McpServers, .. } => {
                 "Write it as JSON, or list the servers with servers."
             }

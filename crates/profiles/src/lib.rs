@@ -41,7 +41,6 @@ mod warning;
 pub use command::{BadCommand, Platform, split};
 pub use compare::{Change, Step, compare};
 pub use draft::{Draft, DraftGateway};
-pub use effective::{Effective, effective};
 pub use error::{ConfigError, Duplicate, Unsupported};
 pub use file::{ConfigFile, Entry, Written};
 pub use folders::{Folders, System};

@@ -14,7 +14,11 @@ use culvert_tunnel::{ForwardAuth, LocalServer, StdioCommand};
 use super::*;
 use crate::command::Platform;
 use crate::document::Raw;
+use crate::file::ConfigFile;
+use crate::level::LogLevel;
+use crate::load::{Loaded, loaded};
 use crate::origin::Origin;
+use crate::secret::{SecretRef, follow};
 
 struct Case<'a> {
     flags: &'a [(Key, &'a str)],
@@ -56,17 +60,36 @@ fn within<T>(case: &Case<'_>, what: impl FnOnce(&Surroundings<'_>) -> T) -> T {
     })
 }
 
+/// A whole configuration with its secrets read.
+#[derive(Debug)]
+struct Effective {
+    tunnels: Vec<TunnelConfig>,
+    log_level: LogLevel,
+    warnings: Vec<Warning>,
+}
+
 fn come_to(case: &Case<'_>) -> Result<Effective, ConfigError> {
     let file = ConfigFile::parse(case.file, Path::new("c.yaml"))?;
-    within(case, |surroundings| effective(layer(case.flags), Some(file), surroundings))
+    within(case, |surroundings| {
+        let Loaded { profiles, broken, log_level, mut warnings, hidden } =
+            loaded(layer(case.flags), Some(file), surroundings)?;
+        if let Some(broken) = broken.into_iter().next() {
+            return Err(broken.error);
+        }
+        let mut follow = |reference: &SecretRef| follow(reference, surroundings);
+        let tunnels = profiles.iter().flat_map(|profile| &profile.tunnels);
+        let tunnels = tunnels.map(|tunnel| tunnel.complete(&hidden, &mut follow)).collect::<Result<_, _>>()?;
+        warnings.extend(profiles.into_iter().flat_map(|profile| profile.warnings));
+        Ok(Effective { tunnels, log_level, warnings })
+    })
 }
 
 fn tunnel_of(case: &Case<'_>) -> TunnelConfig {
-    come_to(case).unwrap().of_one_server().unwrap().tunnels.remove(0)
+    come_to(case).unwrap().tunnels.remove(0)
 }
 
 fn refusal(case: &Case<'_>) -> (String, &'static str) {
-    let error = come_to(case).and_then(Effective::of_one_server).map(|_| ()).unwrap_err();
+    let error = come_to(case).unwrap_err();
     assert!(!error.action().is_empty());
     (error.to_string(), error.code())
 }

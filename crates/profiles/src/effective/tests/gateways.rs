@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn several_gateways_are_a_tunnel_each() {
     let gateways = |case: &Case<'_>| {
-        let tunnels = come_to(case).unwrap().of_one_server().unwrap().tunnels;
+        let tunnels = come_to(case).unwrap().tunnels;
         tunnels.iter().map(|tunnel| tunnel.gateway.to_string()).collect::<Vec<_>>()
     };
     let listed = "local_stdio: x\ntoken: hunter2\ngateway: [https://a, 'wss://b/reverse-proxy/ws']";

@@ -1,7 +1,6 @@
 //! Several servers in one configuration, each by itself.
 
 use super::*;
-use crate::load::{Loaded, loaded};
 use crate::profile::Start;
 
 /// All of a configuration, with broken entries beside the good ones.
@@ -26,14 +25,6 @@ fn an_entrys_own_keys_win() {
     let (text, _) = refusal(&Case { file: one, flags: &[(Key::LocalStdio, "x")], environment: &[] });
     assert_eq!(text, "c.yaml:2:11: the file lists its servers, so --local-stdio has no server that it belongs to");
     assert_eq!(refusal(&Case { file: "cwd: /\nservers: [{command: f}]", ..NONE }).1, "config.unsupported");
-}
-
-#[test]
-fn a_program_for_one_server_refuses_several() {
-    assert_eq!(
-        refusal(&Case { file: TWO, ..NONE }),
-        ("c.yaml:7:5: 2 servers in one file are not supported yet".to_owned(), "config.unsupported")
-    );
 }
 
 #[test]
