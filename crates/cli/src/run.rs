@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use culvert_instance::control::Control;
-use culvert_instance::{Instance, Lock, Setup, Source};
+use culvert_instance::{Empty, Instance, Lock, Setup, Source};
 use culvert_profiles::{ConfigError, Loaded, Profile, ProfileKey, SecretSources, Surroundings, Warning};
 use culvert_protocol::{Cause, Explain};
 use culvert_tunnel::Moderation;
@@ -88,7 +88,7 @@ fn tell(told: &Told, plan: Plan, output: OutputArgs, terminal: &Terminal) -> Exi
 
 /// The configuration, if at least one server in it can be run.
 fn configured(args: &RunArgs) -> Result<(Source, Loaded), ConfigError> {
-    let source = Source { flags: args.settings()?, config: args.config.clone() };
+    let source = Source { flags: args.settings()?, config: args.config.clone(), empty: Empty::Mistake };
     let mut loaded = source.read()?;
     match &loaded.profiles[..] {
         [] => match loaded.broken.is_empty() {

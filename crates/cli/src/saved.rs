@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use culvert_instance::control::{Asked, Control, ControlError, NotAsked, Question, ask};
-use culvert_instance::{Lock, LockError, Source};
+use culvert_instance::{Empty, Lock, LockError, Source};
 use culvert_profiles::{ConfigError, Folders, Loaded, ProfileKey, Settings, Start, System, Wanted, WantedFile};
 use culvert_protocol::Explain;
 
@@ -57,6 +57,11 @@ impl Places {
         }
     }
 
+    /// What is saved.
+    pub(crate) fn source(&self) -> Source {
+        Source { flags: Settings::default(), config: Some(self.0.profiles()), empty: Empty::Fine }
+    }
+
     /// The file of what is wanted.
     pub(crate) fn wanted(&self) -> WantedFile {
         WantedFile(self.0.wanted())
@@ -90,6 +95,8 @@ pub(crate) enum NoPlace {
     Socket(ControlError),
     /// What is wanted cannot be saved.
     Wanted(std::io::Error),
+    /// There is no profile at all.
+    Nothing,
     /// There is no profile of this name; there are those.
     Unknown(String, Vec<String>),
     /// Whoever runs them said no.
@@ -107,6 +114,7 @@ impl fmt::Display for NoPlace {
             Self::Lock(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
             Self::Wanted(error) => write!(f, "what is wanted cannot be saved: {error}"),
+            Self::Nothing => f.write_str("no profiles are saved yet"),
             Self::Unknown(name, _) => write!(f, "no saved profile is called {name:?}"),
             Self::Refused(problem) => f.write_str(&problem.message),
             Self::Mute(why) => f.write_str(why),
@@ -123,6 +131,7 @@ impl Explain for NoPlace {
             Self::Lock(LockError::File { .. }) => "saved.lock_file",
             Self::Socket(_) => "saved.socket",
             Self::Wanted(_) => "saved.wanted",
+            Self::Nothing => "saved.none",
             Self::Unknown(..) => "profile.unknown",
             Self::Refused(_) => "saved.refused",
             Self::Mute(_) => "saved.mute",
@@ -137,6 +146,7 @@ impl Explain for NoPlace {
             Self::Lock(LockError::File { .. }) | Self::Socket(_) | Self::Wanted(_) => {
                 "Check the state folder, its permissions and its disk.".into()
             }
+            Self::Nothing => "Add one with `culvert profiles add`, or see what `culvert profiles import` finds.".into(),
             Self::Unknown(_, known) if known.is_empty() => "Add one with `culvert profiles add`.".into(),
             Self::Unknown(_, known) => format!("There are: {}.", known.join(", ")).into(),
             Self::Refused(problem) => problem.action.clone().into(),
@@ -199,8 +209,11 @@ enum Stuck {
 fn take_over(places: &Places, args: &UpArgs) -> Result<Plan, Stuck> {
     let who = format!("culvert up, process {}", std::process::id());
     let lock = Lock::take(&places.lock(), &who).map_err(|error| Stuck::Place(NoPlace::Lock(error)))?;
-    let source = Source { flags: Settings::default(), config: Some(places.0.profiles()) };
+    let source = places.source();
     let loaded = source.read().map_err(Stuck::Config)?;
+    if loaded.profiles.is_empty() && loaded.broken.is_empty() {
+        return Err(Stuck::Place(NoPlace::Nothing));
+    }
     let file = places.wanted();
     let (mut wanted, _) = file.read();
     for key in named(&loaded, &args.names).map_err(Stuck::Place)? {
@@ -271,8 +284,7 @@ pub(crate) fn down(args: &DownArgs, terminal: &Terminal) -> Exit {
 }
 
 fn forget(places: &Places, names: &[String]) -> Result<(), Stuck> {
-    let source = Source { flags: Settings::default(), config: Some(places.0.profiles()) };
-    let loaded = source.read().map_err(Stuck::Config)?;
+    let loaded = places.source().read().map_err(Stuck::Config)?;
     let file = places.wanted();
     let (mut wanted, _) = file.read();
     for key in named(&loaded, names).map_err(Stuck::Place)? {
@@ -292,7 +304,7 @@ pub(crate) fn unasked(error: NotAsked) -> NoPlace {
 pub(crate) fn failed(terminal: &Terminal, error: &NoPlace) -> Exit {
     say(terminal, error);
     match error {
-        NoPlace::Unknown(..) | NoPlace::Refused(_) => Exit::Configuration,
+        NoPlace::Nothing | NoPlace::Unknown(..) | NoPlace::Refused(_) => Exit::Configuration,
         _ => Exit::Internal,
     }
 }

@@ -3,10 +3,9 @@
 use std::io::Write as _;
 
 use clap::Args;
+use culvert_instance::Overview;
 use culvert_instance::control::{NotAsked, Question, follow};
 use culvert_instance::report::{ProfileReport, Report, TunnelReport};
-use culvert_instance::{Overview, Source};
-use culvert_profiles::Settings;
 
 use crate::exit::{Exit, say};
 use crate::moment;
@@ -71,8 +70,7 @@ fn watch(places: &Places, show: impl Fn(&Report), terminal: &Terminal) -> Exit {
 
 /// What is saved, while nobody runs it.
 fn at_rest(places: &Places, show: impl Fn(&Report), in_json: bool, terminal: &Terminal) -> Exit {
-    let source = Source { flags: Settings::default(), config: Some(places.0.profiles()) };
-    let loaded = match source.read() {
+    let loaded = match places.source().read() {
         Ok(loaded) => loaded,
         Err(error) => {
             say(terminal, &error);
@@ -82,7 +80,7 @@ fn at_rest(places: &Places, show: impl Fn(&Report), in_json: bool, terminal: &Te
     let (wanted, _) = places.wanted().read();
     let report = Report::of(&Overview::at_rest(loaded, |key| wanted.is_up(key)));
     show(&report);
-    if !in_json {
+    if !in_json && !report.profiles.is_empty() {
         terminal.say(Mood::Info, "nothing runs the saved profiles; `culvert up` does");
     }
     if report.profiles.iter().any(|profile| profile.wanted) { Exit::Internal } else { Exit::Asked }

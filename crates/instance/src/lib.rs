@@ -18,5 +18,5 @@ mod token;
 pub use instance::{Instance, NotHere, Setup};
 pub use lock::{Lock, LockError};
 pub use overview::{Overview, ProfileView, TunnelView};
-pub use source::Source;
+pub use source::{Empty, Source};
 pub use state::{Mood, mood_of};

@@ -28,6 +28,18 @@ pub struct Source {
     pub flags: Settings,
     /// The file or folder of profiles, if there is one.
     pub config: Option<PathBuf>,
+    /// What a folder without any profile is.
+    pub empty: Empty,
+}
+
+/// What a folder without any profile is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Empty {
+    /// A mistake: somebody named it for what should be in it.
+    #[default]
+    Mistake,
+    /// All right: nothing is saved, or nothing any more.
+    Fine,
 }
 
 impl Source {
@@ -36,7 +48,14 @@ impl Source {
     /// # Errors
     /// [`ConfigError`] about the configuration as a whole; entries that cannot be used are in the result.
     pub fn read(&self) -> Result<Loaded, ConfigError> {
-        Loaded::read(self.flags.clone(), self.config.as_deref(), &Surroundings::of_this_process())
+        match (&self.config, self.empty) {
+            (Some(folder), Empty::Fine) if !folder.exists() => return Ok(Loaded::default()),
+            _ => {}
+        }
+        match Loaded::read(self.flags.clone(), self.config.as_deref(), &Surroundings::of_this_process()) {
+            Err(ConfigError::EmptyFolder { .. }) if self.empty == Empty::Fine => Ok(Loaded::default()),
+            read => read,
+        }
     }
 
     /// As [`read`](Self::read), away from this thread. `None`: the file system gives no answer.

@@ -28,7 +28,7 @@ fn setup(command: &str, gateways: &[String], name: &str) -> Setup {
     let surroundings = Surroundings { variable: &|_| None, ..Surroundings::of_this_process() };
     Setup {
         loaded: loaded(flags.clone(), None, &surroundings).unwrap(),
-        source: Source { flags, config: None },
+        source: Source { flags, config: None, empty: Empty::Mistake },
         wanted: None,
         secrets: SecretSources::of_this_process([]),
         random: fastrand::Rng::with_seed(1),
