@@ -69,6 +69,16 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// The cause code for clients of the channels dialect, which need not guess from a bare close.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Displaced => "register.displaced",
+            other => other.close().1,
+        }
+    }
+}
+
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -301,6 +311,8 @@ mod tests {
     #[test]
     fn a_displaced_link_gets_the_bare_close_that_clients_know() {
         assert_eq!(Ending::Displaced.close(), (1000, ""));
+        assert_eq!(Ending::Displaced.code(), "register.displaced", "and the word for who understands it");
+        assert_eq!(Ending::Stopping.code(), "gateway.stopping");
         assert_eq!(Ending::from(BadToken::Expired).close(), (4401, "auth.expired"));
         assert_eq!(Ending::from(BadToken::Signature).close(), (4401, "auth.rejected"));
     }

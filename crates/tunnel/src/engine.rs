@@ -31,6 +31,9 @@ use crate::status::Status;
 /// A tunnel that was online for so long was well: its next trouble starts the waits from the beginning.
 const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 
+/// What our own gateway says to a tunnel whose name another one has registered.
+const DISPLACED: &str = "register.displaced";
+
 /// A session that the gateway ends without a word so soon after its registration was most likely displaced.
 const DISPLACED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -344,6 +347,10 @@ impl Engine {
                 let cause = exit.later();
                 self.report.restarts(cause.clone());
                 cause
+            }
+            // Our own gateway says what others leave to be guessed.
+            End::Link(LinkEnd::Closed { reason, .. }, Some(_)) if reason == DISPLACED => {
+                return Some(Cause::Displaced { name: self.config.name.to_string() });
             }
             End::Link(LinkEnd::Closed { code: 1000, reason }, Some(online)) if reason.is_empty() => {
                 self.displaced = if online <= DISPLACED_WITHIN { self.displaced + 1 } else { 0 };

@@ -159,7 +159,8 @@ impl Link<'_> {
         if let Some(words) = over.words(&self.carrier.writer) {
             carrier.send_text(words).await;
         }
-        let last = (!reason.is_empty()).then(|| Control::Close { code: reason.to_owned() }.to_json());
+        let said = over.code();
+        let last = (!said.is_empty()).then(|| Control::Close { code: said.to_owned() }.to_json());
         carrier.close(last, code, reason).await;
         let hung_up = async { while !matches!(carrier.happens().await, None | Some(Happening::Lost(_))) {} };
         let _ = timeout(CLOSE_WAIT, hung_up).await;

@@ -81,6 +81,14 @@ impl Over {
         })
     }
 
+    /// The cause code that clients of the channels dialect are told before the close, or nothing.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Ordered(ending) => ending.code(),
+            _ => self.close().map_or("", |(_, reason)| reason),
+        }
+    }
+
     /// What is said before the close.
     pub(super) fn words(&self, writer: &Writer) -> Option<String> {
         match self {
