@@ -39,6 +39,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long what a dead child still had in its pipes is waited for: a grandchild may hold them open.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
+/// What a service runner tells Culvert, and no child of it: one that took it for its own would speak for the service.
+const OF_THE_SERVICE: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
 /// A running child. Dropped without [`end`](Child::end), its whole process group is killed at once.
 #[derive(Debug)]
 pub(crate) struct Child {
@@ -88,7 +91,7 @@ impl Child {
         let mut process = Command::new(&program);
         process.args(&command.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Unless its configuration sets them.
-        for name in secret::VARIABLES {
+        for name in secret::VARIABLES.iter().chain(&OF_THE_SERVICE) {
             process.env_remove(name);
         }
         process.envs(&command.env).kill_on_drop(true);
