@@ -47,6 +47,9 @@ need_packages() {
         command -v gnome-keyring-daemon >/dev/null || missing="$missing gnome-keyring"
         command -v dbus-run-session >/dev/null || missing="$missing dbus-daemon"
         command -v secret-tool >/dev/null || missing="$missing libsecret-tools"
+        # They read what is in deploy/.
+        command -v systemd-analyze >/dev/null || missing="$missing systemd"
+        command -v docker-compose >/dev/null || missing="$missing docker-compose"
         ;;
     esac
     python3 -c 'import venv, ensurepip' 2>/dev/null || fitting_python >/dev/null ||
@@ -102,6 +105,34 @@ packages() {
             "ask an administrator to run: apt-get install -y $*"
     fi
     attempt "apt-get install $*" "the Debian mirror" apt_install "$@"
+}
+
+# program NAME PATH PACKAGE...: the file at PATH out of the first of these packages that has it, unpacked into the cache:
+# to install a server would start it. What the distribution does not have stays unchecked; the test says so.
+program() {
+    name="$1" path="$2"
+    shift 2
+    [ -x "$peers/debian/$path" ] && return
+    command -v apt-get >/dev/null || return 0
+    attempt "$name" "the Debian mirror" unpack "$path" "$@"
+    [ -x "$peers/debian/$path" ] || say "$name: this distribution has none; what is in deploy/ for it stays unchecked"
+}
+
+unpack() {
+    path="$1"
+    shift
+    rm -rf "$peers/debian.new"
+    mkdir -p "$peers/debian.new" "$peers/debian"
+    for package in "$@"; do
+        apt-cache show "$package" >/dev/null 2>&1 || continue
+        (cd "$peers/debian.new" && apt-get download "$package") &&
+            dpkg-deb --extract "$peers/debian.new/$package"_*.deb "$peers/debian.new" || return
+        [ -x "$peers/debian.new/$path" ] || continue
+        mkdir -p "$peers/debian/${path%/*}"
+        mv "$peers/debian.new/$path" "$peers/debian/$path"
+        break
+    done
+    rm -rf "$peers/debian.new"
 }
 
 # `update` succeeds without a network too, with warnings; its output stays in the

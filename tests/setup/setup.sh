@@ -61,5 +61,9 @@ if [ "$part" != demo ]; then
     venv reverse-proxy-client
     venv node
     npm_packages
+    venv deploy
+    helm_library
+    program nginx usr/sbin/nginx nginx nginx-light
+    program caddy usr/bin/caddy caddy
 fi
 write_env
