@@ -25,11 +25,20 @@ pub fn glance(line: &[u8], member_for: impl Fn(&str) -> Option<&'static str>) ->
     let mut scan = Scan { text: line, at: 0 };
     scan.blanks();
     scan.take(b'{').then(|| {
-        let mut found = Glance::default();
+        let mut found = Glance { id: last_id(line), ..Glance::default() };
         // Cut off or no JSON: what was found until then stands.
         let _ = look(&mut scan, &mut found, member_for);
         found
     })
+}
+
+/// The id, where it is a number and the last member, as the TypeScript SDK writes it: then `params` need not be read to
+/// its end. A number right before the brace that ends the whole object belongs to that object.
+fn last_id(line: &[u8]) -> Option<&str> {
+    let inside = line.trim_ascii_end().strip_suffix(b"}")?;
+    let digits = inside.iter().rev().take(20).take_while(|byte| byte.is_ascii_digit()).count();
+    let (before, id) = inside.split_at(inside.len() - digits);
+    (digits > 0 && before.ends_with(b",\"id\":")).then(|| std::str::from_utf8(id).ok()).flatten()
 }
 
 /// The text under `member` of a JSON object. `None`: there is no such member, or it is no text.
@@ -43,6 +52,7 @@ fn look<'a>(
     member_for: impl Fn(&str) -> Option<&'static str>,
 ) -> Option<()> {
     let (mut params, mut searched) = (None, false);
+    let mut member = None;
     while let Some(key) = scan.key() {
         let start = scan.at;
         match key {
@@ -55,8 +65,8 @@ fn look<'a>(
                 found.id = std::str::from_utf8(&scan.text[start..scan.at]).ok().map(str::trim_end);
             }
             b"\"method\"" => {
-                let raw = scan.string()?;
-                found.method = unescaped(raw);
+                found.method = unescaped(scan.string()?);
+                member = found.method.as_deref().and_then(&member_for);
             }
             b"\"params\"" => {
                 params = Some(start);
@@ -67,8 +77,9 @@ fn look<'a>(
             }
             _ => scan.skip()?,
         }
-        let Some(method) = &found.method else { continue };
-        let member = member_for(method);
+        if found.method.is_none() {
+            continue;
+        }
         // Each `params` is searched once, lest many members make it many times.
         if let (Some(member), Some(start)) = (member, params.take()) {
             found.about = Scan { text: scan.text, at: start }.text_of(member);
@@ -222,6 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn an_id_at_the_end_is_the_objects_own_and_saves_the_way_there() {
+        assert_eq!(last_id(br#"{"method":"ping","id":42} "#), Some("42"));
+        for other in [
+            r#"{"method":"x","params":{"a":1,"id":42}}"#,
+            r#"{"method":"x","a":",\"id\":42"}"#,
+            r#"{"method":"x","x_id":42}"#,
+            r#"{"method":"x","id":-42}"#,
+            r#"{"method":"x","id":4.2}"#,
+            r#"{"method":"x","id":"42"}"#,
+            "42",
+            "",
+        ] {
+            assert_eq!(last_id(other.as_bytes()), None, "{other}");
+        }
+        let cut = r#"{"method":"tools/call","params":{"name":"a","rest":["id":7}"#;
+        assert_eq!(told(&cut.replace("[", "[,")).2.as_deref(), Some("a"), "what lies between is not looked at");
+    }
+
+    #[test]
     fn what_is_not_there_is_not_told() {
         let none = |id, method: Option<&str>| (id, method.map(str::to_owned), None);
         assert_eq!(told(r#"{"id":1,"method":"ping","params":{"name":"x"}}"#), none(Some("1"), Some("ping")));
@@ -229,7 +259,7 @@ mod tests {
         assert_eq!(told(r#"{"id":1,"method":"tools/call","params":{"name":5}}"#), none(Some("1"), Some("tools/call")));
         assert_eq!(told(r#"{"id":1,"method":"tools/call","params":["name"]}"#), none(Some("1"), Some("tools/call")));
         assert_eq!(told(r#"{"id":1,"result":{"method":"x"}}"#), none(Some("1"), None));
-        assert_eq!(told(r#"{"method":"x","error":{},"id":1}"#).1, None);
+        assert_eq!(told(r#"{"error":{},"method":"x","id":1}"#).1, None);
         assert_eq!(look_at(r#"[{"id":1,"method":"ping"}]"#), None);
         assert_eq!(look_at("Listening on :80"), None);
     }
