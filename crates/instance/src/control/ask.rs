@@ -85,6 +85,8 @@ impl Lines {
                 Ok(Answer::Refused { problem }) => Err(NotAsked::Refused(problem)),
                 Err(_) => Err(NotAsked::Broken("its answer cannot be read: is it another version?".to_owned())),
             },
+            // It has just ended.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(NotAsked::Nobody),
             Err(error) => Err(NotAsked::Broken(error.to_string())),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +11,11 @@ use std::time::Duration;
 use culvert_profiles::{ProfileKey, WantedFile};
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::warn;
 
 use super::{Answer, LONGEST, Question};
 use crate::instance::{Instance, NotHere};
@@ -63,19 +66,23 @@ impl Control {
             _ => {}
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(path, mode).map_err(failed)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
         Ok(Self { listener, path: path.to_owned(), wanted: Arc::new(Mutex::new(wanted)) })
     }
 
-    /// Answers about `instance` for as long as it is polled.
+    /// Answers about `instance` for as long as it is polled, within a tokio runtime.
     pub async fn serve(self, instance: Instance) -> Infallible {
+        let listener = self.listener.try_clone().and_then(tokio::net::UnixListener::from_std);
+        let Ok(listener) = listener.inspect_err(|error| warn!(%error, "nobody can ask this Culvert")) else {
+            return std::future::pending().await;
+        };
         let places = Arc::new(Semaphore::new(GUESTS));
         let mut guests = JoinSet::new();
         loop {
             while guests.try_join_next().is_some() {}
             let place = places.clone().acquire_owned().await;
-            let Ok((stream, _)) = self.listener.accept().await else {
+            let Ok((stream, _)) = listener.accept().await else {
                 sleep(Duration::from_millis(200)).await;
                 continue;
             };
@@ -97,8 +104,7 @@ impl Drop for Control {
 /// The folder, made for the user alone where it is not there.
 fn private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)
+    builder.mode(0o700).recursive(true).create(folder)
 }
 
 /// Receives one guest.
