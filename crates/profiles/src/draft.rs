@@ -3,7 +3,7 @@
 mod edit;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -164,6 +164,21 @@ impl Draft {
     /// Takes a key out.
     pub fn remove(&mut self, key: Key) {
         self.0.remove(&key);
+    }
+
+    /// The entries of the keychain that it refers to.
+    pub fn keychain_entries(&self) -> BTreeSet<String> {
+        let texts = self.0.iter().flat_map(|(key, raw)| match (key, raw) {
+            (Key::Token, Raw::Text(text)) => vec![text.as_str()],
+            (Key::LocalHeaders | Key::SecretEnv, Raw::Map(map)) => map.values().map(String::as_str).collect(),
+            (Key::Gateway, Raw::Gateways(all)) => all.iter().filter_map(|gateway| gateway.token.as_deref()).collect(),
+            _ => Vec::new(),
+        });
+        let entry = |text: &str| match SecretRef::parse(text, Platform::here()) {
+            Ok(SecretRef::Keychain(name)) => Some(name),
+            _ => None,
+        };
+        texts.filter_map(entry).collect()
     }
 
     /// Takes out every secret that is written out, so that the rest can be shown or passed on; references stay. Which

@@ -136,5 +136,12 @@ pub(super) fn remove(store: &Store, args: &RemoveArgs, terminal: &Terminal) -> R
     let saved = store.find(&args.name)?;
     store.remove(&saved)?;
     terminal.say(Mood::Info, &format!("removed {}", saved.name()));
+    if let Content::Profile(draft) = &saved.content {
+        let kept: Vec<_> = draft.keychain_entries().iter().map(|name| text::clean(name, 128)).collect();
+        if !kept.is_empty() {
+            // Another profile, or a file by hand, may use them too.
+            terminal.say(Mood::Info, &format!("its secrets stay in the keychain, as {}", kept.join(", ")));
+        }
+    }
     Ok(())
 }

@@ -53,6 +53,10 @@ fn a_profile_is_added_once_and_removed() {
         assert_eq!(profiles(path, line).0, Exit::Asked, "{line:?}");
     }
     assert_eq!(profiles(path, &["remove", "git"]).0, Exit::Asked);
+    let kept = ["add", "kept", "--local-stdio=x", "--secret-env=K=keychain:kept/K"];
+    assert_eq!(profiles(path, &kept).0, Exit::Asked);
+    let (_, said) = profiles(path, &["remove", "kept"]);
+    assert!(said.contains("its secrets stay in the keychain, as kept/K"), "{said}");
     assert_eq!(profiles(path, &["show", "git"]).0, Exit::Configuration);
 }
 

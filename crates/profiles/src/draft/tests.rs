@@ -56,6 +56,7 @@ fn secrets_that_are_written_out_can_be_taken_out() {
     assert!(!yaml.contains("hunter") && !yaml.contains("\ntoken"), "{yaml}");
     assert!(yaml.contains("env:B") && yaml.contains("keychain:c") && yaml.contains("file:/b"), "{yaml}");
     assert!(draft.take_out_secrets().is_empty());
+    assert_eq!(draft.keychain_entries().into_iter().collect::<Vec<_>>(), ["c"]);
 }
 
 const BY_HAND: &str = "# Ours since 2024\n\nname: git   # as in the catalog\n\n# the server\ncommand: uvx mcp-server-git\n\
