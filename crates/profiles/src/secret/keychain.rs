@@ -4,9 +4,9 @@
 mod system;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
@@ -23,9 +23,6 @@ pub const SERVICE: &str = "culvert";
 /// How long a caller waits for an answer. One that is there comes within milliseconds; a longer wait is one for the
 /// user, whom the caller had better show.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long the window for the password is waited for before another one may be opened.
-const UNLOCKING: Duration = Duration::from_secs(120);
 
 /// How many requests may wait for their turn.
 const QUEUE: usize = 16;
@@ -53,13 +50,17 @@ pub(super) trait Store: Send {
     fn delete(&mut self, name: &str) -> Result<(), KeychainError>;
 }
 
-/// A way to the keychain. Clones share its thread, which ends after the last of them has gone.
+/// A way to the keychain. Clones share its thread, which is started by the first request and ends after the last clone
+/// has gone.
 #[derive(Clone)]
 pub struct Keychain {
-    requests: SyncSender<Request>,
+    requests: Arc<Requests>,
     stage: Arc<Stage>,
     patience: Duration,
 }
+
+/// The queue of the thread, which comes with it.
+type Requests = LazyLock<SyncSender<Request>, Box<dyn FnOnce() -> SyncSender<Request> + Send>>;
 
 struct Request {
     name: String,
@@ -97,12 +98,15 @@ impl Keychain {
     }
 
     pub(super) fn with(store: impl Store + 'static, patience: Duration) -> Self {
-        let (requests, queue) = sync_channel(QUEUE);
         let stage = Arc::new(Stage::default());
         let shared = Arc::clone(&stage);
-        // Without a thread the queue is dropped, and every request is told so.
-        let _ = thread::Builder::new().name("keychain".to_owned()).spawn(move || serve(store, &queue, &shared));
-        Self { requests, stage, patience }
+        let start = move || {
+            let (requests, queue) = sync_channel(QUEUE);
+            // Without a thread the queue is dropped, and every request is told so.
+            let _ = thread::Builder::new().name("keychain".to_owned()).spawn(move || serve(store, &queue, &shared));
+            requests
+        };
+        Self { requests: Arc::new(LazyLock::new(Box::new(start))), stage, patience }
     }
 
     /// The secret of an entry.

@@ -95,8 +95,11 @@ mod platform {
     use tokio::time::{sleep, timeout};
     use zbus_secret_service_keyring_store::Store;
 
-    use super::super::{SERVICE, UNLOCKING};
+    use super::super::SERVICE;
     use super::{KeychainError, absent, text};
+
+    /// How long the window for the password is waited for before another one may be opened.
+    const UNLOCKING: Duration = Duration::from_secs(120);
 
     /// How often it is looked whether the keyring is open by now, by whatever way, or gone.
     const LOOK: Duration = Duration::from_millis(250);
