@@ -405,6 +405,8 @@ fn the_limits_are_the_codes() {
         ("registering, seconds", seconds(limits::REGISTER_TIMEOUT)),
         ("heartbeat interval unless set, seconds", seconds(limits::KEEPALIVE_DEFAULT)),
         ("least time between heartbeat acknowledgements, seconds", seconds(limits::HEARTBEAT_ACK_INTERVAL)),
+        ("silence of a server before it is asked, seconds", seconds(limits::PROBE_INTERVAL_DEFAULT)),
+        ("calls in flight of a client that stops, seconds", seconds(limits::DRAIN_DEFAULT)),
         ("longest wait between tries, seconds", seconds(limits::RETRY_CAP)),
         ("SSE before WebSocket is tried again, seconds", seconds(limits::WEBSOCKET_AGAIN)),
     ];

@@ -234,3 +234,23 @@ async fn a_callers_credentials_go_with_its_call_only() {
     let with = || ("Bearer c".to_owned(), "ours".to_owned());
     assert_eq!(authorizations, [with(), with(), (String::new(), "ours".to_owned())]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_what_the_server_itself_answers_is_a_sign_of_life() {
+    let mut scene = in_session(|seen| match seen.member("method").as_str() {
+        Some("good") => Reply::json(200, answer(seen, json!({}))),
+        Some("unknown") => {
+            let error = json!({"jsonrpc": "2.0", "id": seen.member("id"), "error": {"code": -32601, "message": "no"}});
+            Reply::json(200, error.to_string())
+        }
+        _ => Reply::status(500),
+    });
+    scene.greet().await;
+    for (method, alive) in [("bad", false), ("good", true), ("bad", false), ("unknown", true)] {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let asked = Instant::now();
+        scene.say(request(method, method)).await;
+        assert_eq!(scene.message().await["id"], method);
+        assert_eq!(scene.ledger.last_answer().is_some_and(|last| last >= asked), alive, "{method}");
+    }
+}

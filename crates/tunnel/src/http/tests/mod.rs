@@ -23,6 +23,7 @@ use self::server::{Reply, Script, Seen};
 use super::headers::Headers;
 use super::url::ServerUrl;
 use super::{HttpServer, Place, Roots};
+use crate::ledger::Ledger;
 use crate::lines::Line;
 use crate::local::Letter;
 use crate::output::{Exit, Output};
@@ -36,6 +37,7 @@ const LIMIT: usize = 1000;
 /// A conversation and the records of the server behind it.
 struct Scene {
     server: HttpServer,
+    ledger: Arc<Ledger>,
     seen: mpsc::UnboundedReceiver<Seen>,
     connections: Arc<AtomicUsize>,
 }
@@ -64,7 +66,8 @@ fn sse(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Scene {
 fn begin(script: Script, server: impl FnOnce(Place) -> HttpServer) -> Scene {
     let (memory, accept) = mpsc::unbounded_channel();
     let server::Records { seen, connections } = server::serve(script, accept);
-    Scene { server: server(place(memory)), seen, connections }
+    let place = place(memory);
+    Scene { ledger: place.ledger.clone(), server: server(place), seen, connections }
 }
 
 /// A server with a session and no stream of its own; `script` answers what is no part of the handshake.
