@@ -26,7 +26,12 @@ impl McpSession {
     /// Begins one with the server of this name or id, which must take it.
     pub async fn begin(gateway: &OwnGateway, server: &str, token: &str) -> Self {
         let path = format!("/servers/{}/mcp", server.replace(' ', "%20"));
-        let post = gateway.request("POST", &path, token).header("accept", ACCEPT);
+        Self::begin_at(gateway.request("POST", &path, token)).await
+    }
+
+    /// Begins one with whatever takes this POST, which has no body yet.
+    pub async fn begin_at(post: Request) -> Self {
+        let post = post.header("accept", ACCEPT);
         let welcome = post.clone().json(&Self::hello()).send().await;
         assert_eq!(welcome.status, 200, "{welcome:?}");
         let id = welcome.header("mcp-session-id").expect("a session").to_owned();

@@ -7,14 +7,19 @@ use std::path::PathBuf;
 /// # Panics
 /// When it is not installed, with how to install it.
 pub fn peer(name: &str) -> PathBuf {
+    found(name).unwrap_or_else(|| panic!("the peer {name} is not in {}; run `make setup`", list().display()))
+}
+
+/// The same for what not every distribution or machine has.
+///
+/// # Panics
+/// When nothing was installed at all.
+pub fn found(name: &str) -> Option<PathBuf> {
     let list = list();
     let text = std::fs::read_to_string(&list)
         .unwrap_or_else(|error| panic!("{}: {error}: the peers are missing; run `make setup`", list.display()));
     let prefix = format!("CULVERT_PEER_{name}=");
-    match text.lines().find_map(|line| line.strip_prefix(&prefix)) {
-        Some(path) => path.into(),
-        None => panic!("the peer {name} is not in {}; run `make setup`", list.display()),
-    }
+    text.lines().find_map(|line| line.strip_prefix(&prefix)).map(PathBuf::from)
 }
 
 /// The file that lists the peers, one `CULVERT_PEER_NAME=PATH` a line.

@@ -6,6 +6,7 @@
 mod base_clients;
 mod bytes;
 mod cuts;
+mod deploy;
 mod existing_clients;
 mod serving;
 mod starting;
