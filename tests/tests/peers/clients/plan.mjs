@@ -8,6 +8,9 @@ import { createRequire } from 'node:module';
 
 const SHOWN = 2000;
 
+// The SDKs' own minute is short for many servers that start at once on a small machine.
+export const TIMEOUT_MS = 120_000;
+
 // The packages lie in the cache, not beside this file.
 export const load = createRequire(`${process.env.MCP_PACKAGES}/`);
 

@@ -1,6 +1,6 @@
 // The first generation of the TypeScript SDK (@modelcontextprotocol/sdk), for a plan: `typescript1.mjs PLAN`.
 
-import { answers, capabilities, headers, load, main } from './plan.mjs';
+import { TIMEOUT_MS, answers, capabilities, headers, load, main } from './plan.mjs';
 
 const { Client } = load('@modelcontextprotocol/sdk/client/index.js');
 const { StdioClientTransport } = load('@modelcontextprotocol/sdk/client/stdio.js');
@@ -23,13 +23,13 @@ async function open(plan, marker) {
   const client = new Client({ name: `typescript1 ${marker}`, version: '1' }, { capabilities });
   for (const [method, answer] of Object.entries(answers(marker))) client.setRequestHandler(SCHEMAS[method], answer);
   const carrier = transport(plan);
-  await client.connect(carrier);
+  await client.connect(carrier, { timeout: TIMEOUT_MS });
   return {
     server: client.getServerVersion().name,
     protocol: carrier.protocolVersion ?? null,
-    tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
+    tools: async () => (await client.listTools({}, { timeout: TIMEOUT_MS })).tools.map((tool) => tool.name),
     call: (name, args, onprogress, signal) =>
-      client.callTool({ name, arguments: args }, undefined, { onprogress, signal, timeout: 120_000 }),
+      client.callTool({ name, arguments: args }, undefined, { onprogress, signal, timeout: TIMEOUT_MS }),
     close: async () => {
       await carrier.terminateSession?.();
       await client.close();

@@ -1,7 +1,7 @@
 // The second generation of the TypeScript SDK (@modelcontextprotocol/client), for a plan: `typescript2.mjs PLAN`.
 // Its mode is auto, legacy or a revision.
 
-import { answers, capabilities, headers, load, main } from './plan.mjs';
+import { TIMEOUT_MS, answers, capabilities, headers, load, main } from './plan.mjs';
 
 const { Client, StreamableHTTPClientTransport } = load('@modelcontextprotocol/client');
 const { StdioClientTransport } = load('@modelcontextprotocol/client/stdio');
@@ -18,13 +18,13 @@ async function open(plan, marker) {
   const client = new Client(info, { capabilities, versionNegotiation: { mode } });
   for (const [method, answer] of Object.entries(answers(marker))) client.setRequestHandler(method, answer);
   const carrier = transport(plan);
-  await client.connect(carrier);
+  await client.connect(carrier, { timeout: TIMEOUT_MS });
   return {
     server: client.getServerVersion()?.name ?? null,
     protocol: client.getNegotiatedProtocolVersion() ?? null,
-    tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
+    tools: async () => (await client.listTools({}, { timeout: TIMEOUT_MS })).tools.map((tool) => tool.name),
     call: (name, args, onprogress, signal) =>
-      client.callTool({ name, arguments: args }, { onprogress, signal, timeout: 120_000 }),
+      client.callTool({ name, arguments: args }, { onprogress, signal, timeout: TIMEOUT_MS }),
     close: async () => {
       if (client.getProtocolEra() === 'legacy') await carrier.terminateSession?.();
       await client.close();
