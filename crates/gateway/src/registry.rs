@@ -1,6 +1,9 @@
 //! What is known and what is online: the catalog and the registered links under one lock, and every question about
 //! them with the asker's rights applied.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -98,26 +101,34 @@ impl Registry {
     }
 
     /// Takes a link in whose registration is complete. A link of the same owner and name is ended. Returns once the
-    /// catalog is on disk.
+    /// catalog is on disk, and only then is the server online: a client that began before would lose its calls with the
+    /// link, for nobody can resume a session that is not registered yet.
     pub(crate) async fn admit(&self, session: Arc<Session>, entry: Entry) {
         {
             let mut rooms = self.write();
-            let Rooms { catalog, sessions, online } = &mut *rooms;
+            let Rooms { catalog, online, .. } = &mut *rooms;
             if catalog.get(&session.server).is_none()
                 && let Some(gone) =
                     catalog.make_room(&entry.owner, self.servers_per_owner, |id| !online.contains_key(id))
             {
                 tracing::warn!(owner = %gone.owner, name = %gone.name, "forgot a server to make room for another");
             }
-            catalog.put(entry);
-            if let Some(before) = online.insert(session.server.clone(), session.clone()) {
-                sessions.remove(&before.id);
-                before.leash.end(Ending::Displaced);
-            }
-            sessions.insert(session.id.clone(), session);
+            catalog.put(entry.clone());
         }
         self.changes.note();
         self.changes.written().await;
+        let mut rooms = self.write();
+        let Rooms { catalog, sessions, online } = &mut *rooms;
+        if catalog.get(&session.server).is_none() {
+            // Somebody has forgotten it meanwhile.
+            catalog.put(entry);
+            self.changes.note();
+        }
+        if let Some(before) = online.insert(session.server.clone(), session.clone()) {
+            sessions.remove(&before.id);
+            before.leash.end(Ending::Displaced);
+        }
+        sessions.insert(session.id.clone(), session);
     }
 
     /// A link is over. The server goes offline, unless another link has taken over.
