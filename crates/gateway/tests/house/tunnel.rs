@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_protocol::{GatewayAddress, Labels, Secret, ServerName, limits};
-use culvert_tunnel::{Children, Ledger, LocalServer, Online, Retry, Status, StdioCommand, Transport, TunnelConfig};
+use culvert_tunnel::{
+    Bearer, Children, Ledger, LocalServer, Online, Outside, Retry, Status, StdioCommand, Transport, TunnelConfig,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -75,14 +77,10 @@ impl Tunnel {
         change(&mut config);
         let (sender, status) = watch::channel(Status::Off);
         let ledger = Arc::<Ledger>::default();
+        let outside = Outside { bearer: Bearer::fixed(token.clone()), ledger: ledger.clone(), ..Outside::default() };
         let stop = CancellationToken::new();
-        let running = tokio::spawn(culvert_tunnel::run(
-            config,
-            sender,
-            ledger.clone(),
-            stop.clone(),
-            fastrand::Rng::with_seed(7),
-        ));
+        let running =
+            tokio::spawn(culvert_tunnel::run(config, outside, sender, stop.clone(), fastrand::Rng::with_seed(7)));
         Self { status, ledger, stop, running, folder }
     }
 
