@@ -58,6 +58,10 @@ export type Look = {
   at?: string;
 };
 
+const SIZE: [number, number] = [880, 600];
+const looks = new WeakMap<Page, string>();
+const complaints = new WeakMap<Page, string[]>();
+
 export class Stage {
   private readonly browser: Browser;
   private readonly server: Server;
@@ -73,8 +77,24 @@ export class Stage {
     return new Stage(await chromium.launch({ executablePath: executable(), args, env }), await serve());
   }
 
+  /** The page that the last test left, if it looks the same: a new one takes ten times as long. */
+  private idle: { page: Page; look: string } | null = null;
+
   async open(look: Look = {}): Promise<Page> {
-    const [width, height] = look.size ?? [880, 600];
+    const { scenario = 'usual', at, text, ...rest } = look;
+    const key = JSON.stringify(rest);
+    const page = this.idle?.look === key && !at ? this.idle.page : await this.fresh(rest);
+    this.idle = null;
+    looks.set(page, key);
+    if (at) await page.clock.setFixedTime(at);
+    if (text) await this.enlarge(page, text);
+    await page.goto(`http://127.0.0.1:${(this.server.address() as AddressInfo).port}/?scenario=${scenario}`);
+    await page.locator('.window').waitFor();
+    return page;
+  }
+
+  private async fresh(look: Look): Promise<Page> {
+    const [width, height] = look.size ?? SIZE;
     const context = await this.browser.newContext({
       viewport: { width, height },
       colorScheme: look.colorScheme ?? 'light',
@@ -85,31 +105,35 @@ export class Stage {
     });
     context.setDefaultTimeout(10_000);
     const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
-    page.on('pageerror', (error) => complaints.push(String(error.stack)));
-    page.on('close', () => complaints.length > 0 && console.error(complaints.join('\n')));
-    if (look.at) await page.clock.setFixedTime(look.at);
-    if (look.text) await this.enlarge(page, look.text);
-    await page.goto(`http://127.0.0.1:${(this.server.address() as AddressInfo).port}/?scenario=${look.scenario ?? 'usual'}`);
-    await page.locator('.window').waitFor();
-    Object.assign(page, { complaints });
+    const said: string[] = [];
+    complaints.set(page, said);
+    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && said.push(message.text()));
+    page.on('pageerror', (error) => said.push(String(error.stack)));
     return page;
   }
 
-  /** As a user's larger text does it, in per cent. */
+  /** As a user's larger text does it, in per cent. Such a page is not used again. */
   async enlarge(page: Page, text: number): Promise<void> {
+    looks.delete(page);
     const session = await page.context().newCDPSession(page);
     const standard = (16 * text) / 100;
     await session.send('Page.setFontSizes', { fontSizes: { standard, fixed: standard } });
   }
 
-  /** Closes it; throws if the page complained. */
+  /** As it was when opened with no look of its own. */
+  async usual(page: Page): Promise<void> {
+    await this.enlarge(page, 100);
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: SIZE[0], height: SIZE[1] });
+    looks.set(page, '{}');
+  }
+
+  /** Gives it back; throws if the page complained. A test that fails never comes here, and its page is not used again. */
   async done(page: Page): Promise<void> {
-    const { complaints } = page as Page & { complaints: string[] };
-    const said = [...complaints];
-    complaints.length = 0;
-    await page.context().close();
+    const look = looks.get(page);
+    const said = complaints.get(page) ?? [];
+    if (look === undefined || this.idle || said.length > 0) await page.context().close();
+    else this.idle = { page, look };
     if (said.length > 0) throw new Error(`the page complained:\n${said.join('\n')}`);
   }
 

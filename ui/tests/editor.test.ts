@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import type { Draft } from '../src/types.ts';
 import { Stage } from './browser.ts';
-import { focusOn, listen, press, shows, tabTo, type, until } from './hands.ts';
+import { focusOn, listen, press, shows, tabTo, type, until, witness } from './hands.ts';
 
 let stage: Stage;
 before(async () => (stage = await Stage.launch()));
@@ -163,8 +163,9 @@ test('Test fills in check by check, says the sum, and puts the focus on what fai
   await press(page, 'ArrowLeft');
   await focusOn(page, /tab "Edit"/);
   await tabTo(page, /button "Test"/);
+  const checking = await witness(page, 'The gateway answers: checking');
   await press(page, 'Enter');
-  await page.getByRole('listitem').filter({ hasText: 'checking' }).first().waitFor();
+  await checking();
   await shows(page, 'All 5 checks passed.');
   assert.deepEqual(await said(), ['status: All 5 checks passed.']);
   await focusOn(page, /button "Test"/);

@@ -68,3 +68,14 @@ export async function listen(page: Page): Promise<() => Promise<string[]>> {
   });
   return () => page.evaluate(() => (window as unknown as { said: string[] }).said);
 }
+
+/** Notes from now on whether the page ever shows this, be it for a moment. Wait on what it returns. */
+export async function witness(page: Page, text: string): Promise<() => Promise<void>> {
+  await page.evaluate((text) => {
+    const seen = { yes: false };
+    (window as unknown as { seen: { yes: boolean } }).seen = seen;
+    const look = () => (seen.yes ||= document.body.textContent?.includes(text) ?? false);
+    new MutationObserver(look).observe(document.body, { childList: true, characterData: true, subtree: true });
+  }, text);
+  return () => until(`“${text}”`, () => page.evaluate(() => (window as unknown as { seen: { yes: boolean } }).seen.yes));
+}

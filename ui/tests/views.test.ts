@@ -143,6 +143,7 @@ for (const { name, scenario, show } of views) {
     await page.setViewportSize({ width: 880, height: 600 });
     await stage.enlarge(page, 200);
     assert.deepEqual(await cut(page), [], 'text at 200 %');
+    await stage.usual(page);
     await stage.done(page);
   });
 }

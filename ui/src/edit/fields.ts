@@ -41,7 +41,7 @@ export const OPTIONS: Option[] = [
 /** Keys that a field of the main form holds, by that field's id. */
 export const ELSEWHERE: Record<string, string> = {
   local_stdio: 'server',
-  args: 'argument-0',
+  args: 'argument-add',
   env: 'pair-0-name',
   secret_env: 'pair-0-name',
   cwd: 'folder',
