@@ -7,6 +7,7 @@ use std::sync::Arc;
 use culvert_profiles::{
     Broken, Change, ConfigError, Loaded, Profile, ProfileKey, SecretSources, Step, TunnelKey, compare,
 };
+use culvert_protocol::Explain as _;
 use culvert_tunnel::Turnstile;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -161,7 +162,10 @@ impl Runner {
                 Ok(())
             }
             Some(Err(error)) => {
-                warn!("the configuration cannot be read again, its last good version stays: {error}");
+                warn!(
+                    code = error.code(),
+                    "the configuration cannot be read again, its last good version stays: {error}"
+                );
                 self.trouble = Some(error.clone());
                 self.publish();
                 Err(error)

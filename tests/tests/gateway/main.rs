@@ -8,6 +8,8 @@ mod bytes;
 mod cuts;
 mod deploy;
 mod existing_clients;
+mod saved;
 mod serving;
+mod several;
 mod starting;
 mod tokens;
