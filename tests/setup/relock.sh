@@ -21,7 +21,7 @@ done
 # integrity hashes, which do protect, stay.
 . "$cache/peers/env"
 tree="$(dirname "$CULVERT_PEER_NODE")/.."
-for folder in node conformance bridges; do
+for folder in node conformance bridges ../../ui; do
     rm -f "$folder/package-lock.json"
     NODE_USE_SYSTEM_CA=1 PATH="$tree/bin:$PATH" "$CULVERT_PEER_NODE" "$tree/lib/node_modules/npm/bin/npm-cli.js" \
         install --prefix "$folder" --package-lock-only --ignore-scripts \
