@@ -254,3 +254,27 @@ fn by_method(
     let called = figures.methods.iter().filter(|(_, of)| of.calls > 0);
     called.map(|(method, of)| (method.name(), read(of))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_is_documented_and_no_other() {
+        let text = Metrics::new(Arc::default(), SystemTime::UNIX_EPOCH).into_text().unwrap();
+        let document = include_str!("../../../../docs/operations.md");
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let names: Vec<_> = types
+            .filter(|(name, _)| !matches!(*name, "culvert_build" | "culvert_start_time_seconds"))
+            .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })
+            .collect();
+        assert!(names.len() > 15, "{text}");
+        for name in &names {
+            assert!(document.contains(&format!("`{name}`")) || document.contains(&format!("`{name}{{")), "{name}");
+        }
+        let documented = document.split("`culvert_").skip(1).filter_map(|rest| rest.split(['`', '{']).next());
+        for name in documented {
+            assert!(names.contains(&format!("culvert_{name}")), "culvert_{name} is no figure");
+        }
+    }
+}
