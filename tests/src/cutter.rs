@@ -131,7 +131,7 @@ impl Shared {
 }
 
 impl Cutter {
-    /// Starts one in front of this address.
+    /// Starts one in front of this address, which passes everything on until [`begin`](Self::begin).
     pub async fn before(target: SocketAddr, plan: Plan) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it has an address");
@@ -140,7 +140,7 @@ impl Cutter {
             cuts: AtomicUsize::new(0),
             pauses: AtomicUsize::new(0),
             half_open: AtomicUsize::new(0),
-            calm: AtomicBool::new(false),
+            calm: AtomicBool::new(true),
             blocked: watch::Sender::new(false),
         });
         let cutting = shared.clone();
@@ -188,6 +188,11 @@ impl Cutter {
     /// Lets connections through again.
     pub fn unblock(&self) {
         self.shared.blocked.send_replace(false);
+    }
+
+    /// Lets things go wrong from now on, on connections that are there already too.
+    pub fn begin(&self) {
+        self.shared.calm.store(false, Ordering::Relaxed);
     }
 
     /// Lets nothing more go wrong.

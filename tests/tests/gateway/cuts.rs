@@ -50,7 +50,9 @@ async fn every_call_is_answered_once(
     let fixture = Fixture::default();
     let tunnel =
         OwnGateway::tunnel_through(&cutter.url(), &fixture, &name, &token).args(["--transport", transport]).start();
-    gateway.server_becomes(&name, "online", &token).await;
+    // A registration that breaks off is begun anew, with another child: that is another story.
+    tunnel.online().await;
+    cutter.begin();
     let mut clients = Vec::new();
     for number in 0..SESSIONS {
         let session = McpSession::begin(&gateway, &name, &token).await;
@@ -158,7 +160,6 @@ async fn a_link_that_stays_away_costs_what_was_in_flight_and_no_more() {
     let gateway = OwnGateway::start_as(OwnGateway::command().args(["--grace", "1"])).await;
     let token = OwnGateway::token("me@example.com", SECRET).await;
     let cutter = Cutter::before(gateway.address(), Plan::breaks(0, 60_000)).await;
-    cutter.calm();
     let fixture = Fixture::default();
     let tunnel = OwnGateway::tunnel_through(&cutter.url(), &fixture, "away", &token).start();
     tunnel.online().await;
