@@ -242,8 +242,17 @@ impl Store {
             self.is_free(name)?;
         }
         let name = draft.text(Key::ServerName).unwrap_or("profile").to_owned();
-        let path = self.folder.join(file_name(&name, |name| self.folder.join(name).exists()));
-        self.write(&path, &draft, draft.to_yaml())
+        // A link that leads nowhere takes a name, too.
+        let is_taken = |name: &str| fs::symlink_metadata(self.folder.join(name)).is_ok();
+        let attempt = || {
+            let path = self.folder.join(file_name(&name, is_taken));
+            self.put(&path, &draft, draft.to_yaml(), atomic::create)
+        };
+        match attempt() {
+            // Somebody else was quicker; the next free name is another one.
+            Err(StoreError::System { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => attempt(),
+            done => done,
+        }
     }
 
     /// Makes a saved file say `draft`; its id stays. Of a file that Culvert wrote only the lines of changed keys are
@@ -293,9 +302,19 @@ impl Store {
     }
 
     fn write(&self, path: &Path, draft: &Draft, content: String) -> Result<Saved, StoreError> {
+        self.put(path, draft, content, atomic::write)
+    }
+
+    fn put(
+        &self,
+        path: &Path,
+        draft: &Draft,
+        content: String,
+        how: impl FnOnce(&Path, &[u8]) -> io::Result<()>,
+    ) -> Result<Saved, StoreError> {
         draft.settings(path)?;
         let failed = |error| StoreError::System { path: path.to_path_buf(), what: "written", error };
-        atomic::write(path, content.as_bytes()).map_err(failed)?;
+        how(path, content.as_bytes()).map_err(failed)?;
         Ok(Saved { path: path.to_path_buf(), content: Content::Profile(draft.clone()), text: Some(Text(content)) })
     }
 }

@@ -24,8 +24,6 @@ pub enum Field {
     Argument(usize),
     /// An environment variable.
     Variable(String),
-    /// The file of more variables.
-    VariablesFile,
     /// The folder that it runs in.
     Folder,
     /// Its address.

@@ -141,7 +141,7 @@ impl Reader<'_> {
             }
             (None, None) => return Err(misshapen(node, "neither a command nor a url is here")),
         };
-        let needs = self.needs(&server, written.env_file.as_deref().map(template).as_ref());
+        let needs = self.needs(&server);
         let mut found = Found {
             client: self.client,
             place: node.place.clone(),
@@ -188,7 +188,7 @@ impl Reader<'_> {
     /// The variables of a file, if that can be read.
     fn variables(&self, file: &Template, warnings: &mut Vec<ImportWarning>) -> Vec<(String, Given)> {
         if file.open().next().is_some() {
-            // What is open is asked for; the file itself cannot be read before.
+            // Which folder is meant, only the client knows at each start.
             warnings.push(ImportWarning::VariablesFileUnread(text::clean(&file.filled(&|_| None), 200)));
             return Vec::new();
         }
@@ -208,7 +208,7 @@ impl Reader<'_> {
     }
 
     /// What the server leaves open, each once.
-    fn needs(&self, server: &FoundServer, env_file: Option<&Template>) -> Vec<NeedsValue> {
+    fn needs(&self, server: &FoundServer) -> Vec<NeedsValue> {
         let mut needs: Vec<NeedsValue> = Vec::new();
         let mut see = |field: Field, template: &Template| {
             for what in template.open() {
@@ -246,7 +246,6 @@ impl Reader<'_> {
                 }
             }
         }
-        env_file.into_iter().for_each(|file| see(Field::VariablesFile, file));
         needs
     }
 

@@ -116,9 +116,10 @@ fn cursor() {
     assert!(prepared(remote, &[]).0.contains("\"X-Key\": \"env:NOTES_API_KEY\""));
     // For the user as a whole there is no workspace.
     let all = found("/home/ann/.cursor/mcp.json", include_str!("samples/cursor.json"));
-    let uses = [Field::Argument(0), Field::VariablesFile];
+    let uses = [Field::Argument(0)];
     let folder = all[0].needs.iter().find(|need| need.what == Open::Place("workspaceFolder".to_owned())).unwrap();
     assert_eq!(folder.uses.iter().cloned().collect::<Vec<_>>(), uses);
+    assert_eq!(all[0].warnings, [ImportWarning::VariablesFileUnread("${workspaceFolder}/.env".to_owned())]);
 }
 
 #[test]

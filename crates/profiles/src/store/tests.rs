@@ -95,6 +95,8 @@ fn a_linked_file_is_its_authors() {
     fs::create_dir_all(&store.folder).unwrap();
     std::os::unix::fs::symlink(&real, store.folder.join("a.yaml")).unwrap();
     let saved = store.find("a").unwrap();
+    std::os::unix::fs::symlink("/nowhere", store.folder.join("b.yaml")).unwrap();
+    assert_eq!(store.add(draft("b"), id(2)).unwrap().path.file_name().unwrap(), "b-2.yaml");
     assert_eq!(store.replace(&saved, draft("b"), OnBroken::Refuse).unwrap_err().code(), "profile.hand_made");
 }
 
