@@ -10,8 +10,8 @@ use bytes::{Bytes, BytesMut};
 use culvert_link::queue;
 use culvert_protocol::cause::because;
 use culvert_protocol::{Cause, secret, text};
-use tokio::io::{AsyncRead, AsyncWriteExt as _};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -207,16 +207,25 @@ fn describe(status: ExitStatus) -> String {
 }
 
 /// Writes what is queued to stdin, many small messages at once. Ends, and so closes stdin, when nobody can send any more.
-async fn feed(mut stdin: ChildStdin, mut messages: queue::Receiver<Bytes>) {
+async fn feed(mut stdin: impl AsyncWrite + Unpin, mut messages: queue::Receiver<Bytes>) {
     let mut batch = BytesMut::new();
     while let Some(first) = messages.recv().await {
         let mut shares = Vec::new();
         let mut next = Some(first);
         while let Some(queued) = next {
-            batch.extend_from_slice(&queued.item);
+            // A long line is not worth a copy: it goes out as it is, and its line break after it.
+            let long = queued.item.len() > WRITE_BATCH;
+            if long {
+                if stdin.write_all(&batch).await.is_err() || stdin.write_all(&queued.item).await.is_err() {
+                    return;
+                }
+                batch.clear();
+            } else {
+                batch.extend_from_slice(&queued.item);
+            }
             batch.extend_from_slice(b"\n");
             shares.push(queued);
-            next = if batch.len() < WRITE_BATCH { messages.try_recv() } else { None };
+            next = if !long && batch.len() < WRITE_BATCH { messages.try_recv() } else { None };
         }
         if stdin.write_all(&batch).await.is_err() {
             return;
@@ -255,5 +264,29 @@ async fn next_line<R: AsyncRead + Unpin>(lines: &mut Lines<R>) -> Option<String>
     match lines.next().await.ok()?? {
         Line::Whole(line) => Some(String::from_utf8_lossy(&line).into_owned()),
         Line::Oversize { length, .. } => Some(format!("(a line of {length} bytes)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt as _;
+
+    #[tokio::test]
+    async fn short_and_long_lines_are_fed_in_order_each_with_its_break() {
+        let (sender, messages) = queue::bounded(STDIN_QUEUE);
+        let lengths = [1, 0, WRITE_BATCH + 1, 2, WRITE_BATCH, 3 * WRITE_BATCH, 4 * WRITE_BATCH, 5];
+        let lines = lengths.iter().zip('a'..).map(|(length, letter)| letter.to_string().repeat(*length));
+        let lines: Vec<String> = lines.collect();
+        for line in &lines {
+            assert!(sender.try_send(Bytes::from(line.clone())).is_ok());
+        }
+        drop(sender);
+        let (stdin, mut read) = tokio::io::duplex(1000);
+        let feeding = tokio::spawn(feed(stdin, messages));
+        let mut fed = String::new();
+        read.read_to_string(&mut fed).await.unwrap();
+        feeding.await.unwrap();
+        assert!(fed == lines.iter().map(|line| format!("{line}\n")).collect::<String>(), "{} bytes", fed.len());
     }
 }
