@@ -7,14 +7,22 @@ use std::path::PathBuf;
 /// # Panics
 /// When it is not installed, with how to install it.
 pub fn peer(name: &str) -> PathBuf {
-    found(name).unwrap_or_else(|| panic!("the peer {name} is not in {}; run `make setup`", list().display()))
+    listed(name).unwrap_or_else(|| panic!("the peer {name} is not in {}; run `make setup`", list().display()))
 }
 
-/// The same for what not every distribution or machine has.
+/// The same for what not every distribution or machine has; where it is missing, that is told.
 ///
 /// # Panics
 /// When nothing was installed at all.
-pub fn found(name: &str) -> Option<PathBuf> {
+pub fn if_any(name: &str) -> Option<PathBuf> {
+    let found = listed(name);
+    if found.is_none() {
+        eprintln!("{name} is not to be had on this machine: what it would check stays unchecked");
+    }
+    found
+}
+
+fn listed(name: &str) -> Option<PathBuf> {
     let list = list();
     let text = std::fs::read_to_string(&list)
         .unwrap_or_else(|error| panic!("{}: {error}: the peers are missing; run `make setup`", list.display()));

@@ -4,17 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use culvert_tests::peers::{found, peer};
+use culvert_tests::peers::{if_any, peer};
 use serde_json::{Value, json};
 
 use super::{content, folder};
 
 /// Renders it with these values. `None`: there is no Helm for this machine.
 fn helm(values: &Value) -> Option<Output> {
-    let Some(library) = found("HELM_LIBRARY") else {
-        eprintln!("Helm's library is not made for this machine: the chart is not checked");
-        return None;
-    };
+    let library = if_any("HELM_LIBRARY")?;
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("values.json");
     fs::write(&file, values.to_string()).unwrap();

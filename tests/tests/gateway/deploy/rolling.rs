@@ -49,7 +49,7 @@ impl Caller {
     async fn begin(&self) -> Option<Request> {
         let welcome = self.post.clone().json(&McpSession::hello()).send().await;
         if welcome.status == 503 {
-            let after = welcome.header("retry-after").and_then(|after| after.parse().ok()).expect("it says when");
+            let after = welcome.header("retry-after").and_then(|after| after.parse().ok()).unwrap();
             tokio::time::sleep(Duration::from_secs(after)).await;
             return None;
         }
@@ -78,7 +78,7 @@ impl Caller {
                 return;
             }
             assert_eq!(answer.status, 200, "{answer:?}");
-            let message: Value = serde_json::from_str(&answer.messages().pop().expect("an answer")).unwrap();
+            let message: Value = serde_json::from_str(&answer.messages().pop().unwrap()).unwrap();
             assert_eq!(message["id"], number, "{message}");
             if message.get("error").is_some() {
                 return self.was_cut(&message);
