@@ -10,6 +10,7 @@ use culvert_tunnel::Transport;
 
 use crate::gateway::GatewayArgs;
 use crate::health::HealthArgs;
+use crate::manual::{CompletionsArgs, ManArgs};
 use crate::moment;
 use crate::profiles::ProfilesArgs;
 use crate::saved::{DownArgs, UpArgs};
@@ -25,7 +26,7 @@ Exit codes: 0 ended as asked, 1 internal, 2 usage, 3 configuration, 4 command,
 
 /// Make an MCP server on this machine reachable through a gateway, with no inbound port.
 #[derive(Debug, Parser)]
-#[command(name = "culvert", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(name = "culvert", version = env!("CULVERT_VERSION"), max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -47,6 +48,10 @@ pub(crate) enum Command {
     Profiles(Box<ProfilesArgs>),
     /// Make, inspect or revoke tokens for culvert gateway
     Token(TokenArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    Man(ManArgs),
 }
 
 /// Keep a local MCP server reachable through a gateway.

@@ -7,6 +7,7 @@ mod gateway;
 mod handover;
 mod health;
 mod logging;
+mod manual;
 mod moment;
 mod notify;
 mod profiles;
@@ -50,6 +51,8 @@ fn main() -> ExitCode {
                 Command::Down(args) => saved::down(&args, &terminal),
                 Command::Status(args) => status::run(&args, &terminal),
                 Command::Profiles(args) => profiles::run(*args, &terminal),
+                Command::Completions(args) => manual::completions(&args, &terminal),
+                Command::Man(args) => manual::man(&args, &terminal),
                 Command::Token(args) => token::run(args, &terminal),
             };
             terminal.finish();

@@ -23,6 +23,10 @@ pub(crate) struct UpArgs {
     /// Their names; all where none is given
     names: Vec<String>,
 
+    /// Those that were up when they last ran, and those that always start: for a service, which runs them itself
+    #[arg(long, conflicts_with = "names")]
+    last: bool,
+
     #[command(flatten)]
     health: HealthArgs,
 
@@ -176,7 +180,8 @@ pub(crate) fn up(args: &UpArgs, terminal: &Terminal) -> Exit {
         Ok(places) => places,
         Err(error) => return failed(terminal, &error),
     };
-    match places.ask(&Question::Up { profiles: args.names.clone() }) {
+    let asked = if args.last { Ok(Err(NotAsked::Nobody)) } else { places.ask(&Question::Up { profiles: args.names.clone() }) };
+    match asked {
         Ok(Ok(report)) => {
             status::print(&report, terminal);
             Exit::Asked
@@ -211,13 +216,16 @@ fn take_over(places: &Places, args: &UpArgs) -> Result<Plan, Stuck> {
     let lock = Lock::take(&places.lock(), &who).map_err(|error| Stuck::Place(NoPlace::Lock(error)))?;
     let source = places.source();
     let loaded = source.read().map_err(Stuck::Config)?;
-    if loaded.profiles.is_empty() && loaded.broken.is_empty() {
+    // A service is there before the first profile.
+    if loaded.profiles.is_empty() && loaded.broken.is_empty() && !args.last {
         return Err(Stuck::Place(NoPlace::Nothing));
     }
     let file = places.wanted();
     let (mut wanted, _) = file.read();
-    for key in named(&loaded, &args.names).map_err(Stuck::Place)? {
-        wanted.up(&key);
+    if !args.last {
+        for key in named(&loaded, &args.names).map_err(Stuck::Place)? {
+            wanted.up(&key);
+        }
     }
     wanted.keep_only(loaded.profiles.iter().map(|profile| &profile.key));
     file.write(&wanted).map_err(|error| Stuck::Place(NoPlace::Wanted(error)))?;
