@@ -108,13 +108,36 @@ async fn read(
     let at = Instant::now();
     match status {
         200 | 202 | 204 => {}
-        _ => return Err(Failure::Status { status, said: excerpt(&String::from_utf8_lossy(body)) }),
+        _ => return Err(Failure::Status { status, said: excerpt(&untagged(&String::from_utf8_lossy(body))) }),
     }
     Ok(if kind == Kind::Json { Some(Reply { at, answer: 0..body.len() }) } else { found })
+}
+
+/// The first words of an error page: some bridges refuse in HTML.
+fn untagged(page: &str) -> String {
+    let pieces = page.split('<').enumerate().map(|(at, piece)| match at {
+        0 => piece,
+        _ => piece.split_once('>').map_or("", |(_, words)| words),
+    });
+    let mut words = pieces.map(str::trim).filter(|words| !words.is_empty() && *words != "Error");
+    words.next().unwrap_or_default().to_owned()
 }
 
 /// The id that a message answers, if it is an answer.
 fn answers(message: &[u8]) -> Result<Option<u64>, Failure> {
     let answer: Answer<'_> = serde_json::from_slice(message)?;
     Ok(answer.id.filter(|_| answer.is_one()).and_then(|id| id.get().parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::untagged;
+
+    #[test]
+    fn an_error_page_is_told_by_its_words() {
+        let page = "<!DOCTYPE html>\n<html><head><title>Error</title></head><body><pre>PayloadTooLargeError: request entity too large<br> &nbsp; at x</pre>";
+        assert_eq!(untagged(page), "PayloadTooLargeError: request entity too large");
+        assert_eq!(untagged(r#"{"error":"no session"}"#), r#"{"error":"no session"}"#);
+        assert_eq!(untagged(""), "");
+    }
 }
