@@ -4,9 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use culvert_profiles::{
-    Broken, Change, ConfigError, Loaded, Profile, ProfileKey, SecretSources, Step, TunnelKey, compare,
-};
+use culvert_profiles::{Change, ConfigError, Loaded, Profile, ProfileKey, SecretSources, Step, TunnelKey, compare};
 use culvert_protocol::Explain as _;
 use culvert_tunnel::Turnstile;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -178,15 +176,10 @@ impl Runner {
     }
 
     /// Brings everything in step with a configuration. Tunnels that are the same in it are not touched.
-    fn take_in(&mut self, mut loaded: Loaded) {
-        let mut profiles = std::mem::take(&mut loaded.profiles);
+    fn take_in(&mut self, loaded: Loaded) {
         // Of an entry that is broken now, what runs goes on: the user is at it.
-        let is_broken = |old: &&Profile| {
-            let broken = loaded.broken.iter().any(|broken| is_of(broken, old));
-            broken && !profiles.iter().any(|new| new.key == old.key)
-        };
-        let kept: Vec<_> = self.profiles.iter().filter(is_broken).cloned().collect();
-        profiles.extend(kept);
+        let mut loaded = loaded.keeping(&self.profiles);
+        let profiles = std::mem::take(&mut loaded.profiles);
         let steps = compare(&self.profiles, &profiles);
         self.rest = loaded;
         let before = std::mem::replace(&mut self.profiles, profiles).len();
@@ -250,18 +243,5 @@ impl Runner {
             warnings: self.rest.warnings.clone(),
             revision: self.revision,
         }));
-    }
-}
-
-/// Whether a broken entry is what is left of a profile.
-fn is_of(broken: &Broken, profile: &Profile) -> bool {
-    match (broken.id, profile.id) {
-        (Some(broken), Some(id)) => broken == id,
-        _ => {
-            let same_file =
-                broken.place.as_ref().map(|place| &place.file) == profile.place.as_ref().map(|place| &place.file);
-            let same_name = broken.name.as_deref() == Some(profile.name.as_str());
-            same_file && (same_name || broken.name.is_none())
-        }
     }
 }
