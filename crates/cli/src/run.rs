@@ -221,8 +221,12 @@ fn in_runtime(told: &Told, terminal: &Terminal, plan: Plan) -> std::io::Result<R
         let notify = Notify::of_this_process();
         let told_runner = async {
             let mut overview = instance.overview();
-            let statuses = overview.borrow_and_update().tunnels().map(|view| view.status.clone()).collect();
-            notify::up(statuses).await;
+            let Ok(begun) = overview.wait_for(|overview| overview.revision > 0).await.map(|overview| overview.clone())
+            else {
+                return std::future::pending().await;
+            };
+            let wanted = begun.profiles.iter().filter(|profile| profile.wanted).flat_map(|profile| &profile.tunnels);
+            notify::up(wanted.map(|tunnel| tunnel.status.clone()).collect()).await;
             notify.ready();
             std::future::pending::<std::convert::Infallible>().await
         };

@@ -180,7 +180,8 @@ pub(crate) fn up(args: &UpArgs, terminal: &Terminal) -> Exit {
         Ok(places) => places,
         Err(error) => return failed(terminal, &error),
     };
-    let asked = if args.last { Ok(Err(NotAsked::Nobody)) } else { places.ask(&Question::Up { profiles: args.names.clone() }) };
+    let asked =
+        if args.last { Ok(Err(NotAsked::Nobody)) } else { places.ask(&Question::Up { profiles: args.names.clone() }) };
     match asked {
         Ok(Ok(report)) => {
             status::print(&report, terminal);
@@ -222,7 +223,10 @@ fn take_over(places: &Places, args: &UpArgs) -> Result<Plan, Stuck> {
     }
     let file = places.wanted();
     let (mut wanted, _) = file.read();
-    if !args.last {
+    if args.last {
+        let never = loaded.profiles.iter().filter(|profile| profile.start == Start::Never);
+        never.for_each(|profile| wanted.down(&profile.key));
+    } else {
         for key in named(&loaded, &args.names).map_err(Stuck::Place)? {
             wanted.up(&key);
         }

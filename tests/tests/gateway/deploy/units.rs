@@ -153,18 +153,41 @@ async fn a_gateway_is_ready_when_it_listens_lives_and_stops() {
 }
 
 #[tokio::test]
-async fn a_users_profiles_are_ready_when_each_was_tried() {
+async fn a_users_service_starts_what_was_up_and_can_be_asked_for_the_rest() {
     let (runner, gateway) = (Runner::new(), OwnGateway::start().await);
     let (fixture, token) = (Fixture::default(), OwnGateway::token("me", SECRET).await);
     fs::create_dir_all(runner.at("config/culvert/profiles")).unwrap();
-    for (name, url) in [("one", gateway.url.clone()), ("other", format!("http://{}", free_address()))] {
-        let profile = json!({"local_stdio": fixture.command(), "server_name": name, "gateway": url, "token": token});
+    for (name, start) in [("first", "always"), ("second", "last"), ("third", "never")] {
+        let (command, url) = (fixture.command(), &gateway.url);
+        let profile =
+            json!({"local_stdio": command, "server_name": name, "gateway": url, "token": token, "start": start});
         fs::write(runner.at(&format!("config/culvert/profiles/{name}.json")), profile.to_string()).unwrap();
     }
-    let tunnels = runner.start("systemd/user/culvert.service", "", "", |command| command);
+    let places = |command: CulvertCommand| {
+        let command = command.env("XDG_CONFIG_HOME", runner.at("config"));
+        command.env("XDG_STATE_HOME", runner.at("state"))
+    };
+    let start = || runner.start("systemd/user/culvert.service", "", "", places);
+    let online = async || {
+        let catalog = gateway.catalog(&token).await;
+        let online = catalog.iter().filter(|entry| entry["status"] == "online");
+        online.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+
+    let service = start();
     runner.hears("READY=1", 1).await;
-    assert_eq!(gateway.catalog(&token).await.remove(0)["status"], "online");
-    tunnels.stop().await;
+    assert_eq!(online().await, ["first"]);
+    let asked = places(CulvertCommand::bare()).args(["up", "second", "third"]).finish().await;
+    assert_eq!(asked.code, Some(0), "{asked:#?}");
+    for name in ["second", "third"] {
+        gateway.server_becomes(name, "online", &token).await;
+    }
+    service.stop().await;
     runner.hears("STOPPING=1", 1).await;
+
+    let again = start();
+    runner.hears("READY=1", 2).await;
+    assert_eq!(online().await, ["first", "second"]);
+    again.stop().await;
     gateway.culvert.stop().await;
 }
