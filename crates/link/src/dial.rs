@@ -1,6 +1,6 @@
 //! Dialling a gateway: look-up, TCP, TLS, and what it takes until frames can pass, all within one time limit.
 
-mod way;
+pub(crate) mod way;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

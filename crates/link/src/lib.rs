@@ -5,12 +5,14 @@
 
 pub mod activity;
 pub mod carriage;
+mod certificate;
 pub mod channels;
 pub mod dial;
 mod handed;
 pub mod queue;
 pub mod refusal;
 pub mod sse;
+pub mod steps;
 pub mod tls;
 pub mod websocket;
 

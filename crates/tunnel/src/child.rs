@@ -1,6 +1,5 @@
 //! One process of a local server: started in its own process group, spoken to by lines, and always brought to an end.
 
-use std::env;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,8 +81,7 @@ impl Child {
         max_line: usize,
         ledger: &Arc<Ledger>,
     ) -> Result<Self, Cause> {
-        let path = command.env.get("PATH").cloned().or_else(|| env::var_os("PATH"));
-        let program = command::resolve(command, path.as_deref())?;
+        let program = command::resolve(command, command::path_of(command).as_deref())?;
         let refused = |error: io::Error| Cause::CommandRefused {
             program: command.program.clone(),
             detail: text::clean(&error.to_string(), 200),

@@ -1,12 +1,17 @@
 //! From a command to a program file: where it is looked for, and how to get it when it is not there.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use culvert_protocol::Cause;
 
 use crate::config::StdioCommand;
+
+/// The folders in which a command's program is looked up: its own `PATH`, else this process's.
+pub(crate) fn path_of(command: &StdioCommand) -> Option<OsString> {
+    command.env.get("PATH").cloned().or_else(|| env::var_os("PATH"))
+}
 
 /// Finds the file that a command's program means. A name without a slash is looked up in `path`, as a shell does.
 ///

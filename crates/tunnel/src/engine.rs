@@ -374,7 +374,7 @@ impl Engine {
 }
 
 /// The end of a link as a cause. Codes from 4000 on are our own gateway's, and carry the cause's code as their reason.
-fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> Cause {
+pub(crate) fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> Cause {
     let because = culvert_protocol::cause::because;
     match end {
         LinkEnd::Closed { reason, .. } if reason == "auth.expired" => Cause::TokenExpired { gateway: gateway() },
@@ -392,7 +392,7 @@ fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> C
 }
 
 /// A fresh session id in the form of a version 4 UUID. It names, it protects nothing.
-fn session_id(random: &mut fastrand::Rng) -> String {
+pub(crate) fn session_id(random: &mut fastrand::Rng) -> String {
     let bits = random.u128(..);
     let (a, b, c, d, e) =
         (bits >> 96, bits >> 80 & 0xffff, bits >> 64 & 0xfff, bits >> 48 & 0x3fff, bits & 0xffff_ffff_ffff);

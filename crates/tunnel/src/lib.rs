@@ -31,6 +31,7 @@ pub mod ring;
 pub mod server_log;
 mod standby;
 pub mod status;
+pub mod trial;
 
 pub use config::{Children, LocalServer, Retry, StdioCommand, Transport, TunnelConfig};
 pub use culvert_link::Carriage;

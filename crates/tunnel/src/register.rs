@@ -46,6 +46,16 @@ pub(crate) async fn register(
     session_id: &str,
 ) -> Result<Acknowledged, Unacknowledged> {
     let offer = Offer { single_child: config.children.single, ..Offer::ALL };
+    register_with(link, config, session_id, offer).await
+}
+
+/// The same, with no more than `offer`.
+pub(crate) async fn register_with(
+    link: &mut Dialled,
+    config: &TunnelConfig,
+    session_id: &str,
+    offer: Offer,
+) -> Result<Acknowledged, Unacknowledged> {
     let client = ClientInfo {
         name: Some("culvert".to_owned()),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),

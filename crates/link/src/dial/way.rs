@@ -35,14 +35,23 @@ impl Way {
 
 /// TCP to the first of the gateway's addresses that answers.
 async fn connect(gateway: &GatewayAddress) -> Result<TcpStream, Cause> {
-    let addresses: Vec<SocketAddr> = match lookup_host((gateway.host(), gateway.port())).await {
-        Ok(found) => found.collect(),
+    connect_to(gateway, look_up(gateway).await?).await
+}
+
+/// The addresses behind the gateway's name.
+pub(crate) async fn look_up(gateway: &GatewayAddress) -> Result<Vec<SocketAddr>, Cause> {
+    match lookup_host((gateway.host(), gateway.port())).await {
+        Ok(found) => Ok(found.collect()),
         Err(error) => {
             let detail = error.to_string();
             let detail = detail.strip_prefix("failed to lookup address information: ").unwrap_or(&detail).to_owned();
-            return Err(Cause::Lookup { gateway: gateway.to_string(), detail });
+            Err(Cause::Lookup { gateway: gateway.to_string(), detail })
         }
-    };
+    }
+}
+
+/// TCP to the first of these addresses of the gateway that answers.
+pub(crate) async fn connect_to(gateway: &GatewayAddress, addresses: Vec<SocketAddr>) -> Result<TcpStream, Cause> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
     for address in addresses {
         match timeout(PER_ADDRESS, TcpStream::connect(address)).await {

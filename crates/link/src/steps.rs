@@ -1,0 +1,113 @@
+//! The way to a gateway one step at a time, for whoever wants to know how far it leads: look-up, TCP, TLS, and one
+//! plain request.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use culvert_protocol::cause::because;
+use culvert_protocol::{Cause, GatewayAddress};
+use http::header::{DATE, HOST};
+use http::{Method, StatusCode};
+use http_body_util::Full;
+use hyper_util::rt::TokioIo;
+use rustls::ProtocolVersion;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::certificate::{good_until, http_date};
+use crate::dial::way;
+use crate::tls;
+
+/// What TLS came to.
+#[derive(Debug)]
+pub struct Secured {
+    /// The connection.
+    pub stream: TlsStream<TcpStream>,
+    /// Until when the gateway's own certificate is good, where that can be read.
+    pub good_until: Option<SystemTime>,
+    /// `TLS 1.3`, `TLS 1.2`.
+    pub version: &'static str,
+}
+
+/// What a plain request was answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The gateway's clock (`Date`), where it tells.
+    pub date: Option<SystemTime>,
+}
+
+/// The addresses behind the gateway's name.
+///
+/// # Errors
+/// [`Cause::Lookup`]. The resolver's patience is the system's: give it a limit.
+pub async fn look_up(gateway: &GatewayAddress) -> Result<Vec<SocketAddr>, Cause> {
+    let addresses = way::look_up(gateway).await?;
+    match addresses.is_empty() {
+        true => Err(Cause::Lookup { gateway: gateway.to_string(), detail: "its name has no address".to_owned() }),
+        false => Ok(addresses),
+    }
+}
+
+/// TCP to the first of these addresses that answers.
+///
+/// # Errors
+/// [`Cause::Refused`] or [`Cause::Unreachable`]; each address has 6 s.
+pub async fn connect(gateway: &GatewayAddress, addresses: Vec<SocketAddr>) -> Result<TcpStream, Cause> {
+    way::connect_to(gateway, addresses).await
+}
+
+/// TLS on a connection to the gateway, with this machine's roots: chain, name and time are checked.
+///
+/// # Errors
+/// [`Cause::Tls`] says which of them is wrong.
+pub async fn secure(gateway: &GatewayAddress, stream: TcpStream) -> Result<Secured, Cause> {
+    let failed = |detail| Cause::Tls { gateway: gateway.to_string(), detail };
+    let config = tokio::task::spawn_blocking(tls::system_config)
+        .await
+        .map_err(|error| Cause::Internal { detail: error.to_string() })?
+        .map_err(failed)?;
+    let stream = tls::connect(config, &gateway.host(), stream).await.map_err(failed)?;
+    let (_, session) = stream.get_ref();
+    let good_until = session.peer_certificates().and_then(|chain| chain.first()).and_then(|own| good_until(own));
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    };
+    Ok(Secured { stream, good_until, version })
+}
+
+/// GET of `path` below the gateway's prefix, without a token, over a connection to it, which is used up.
+///
+/// # Errors
+/// [`Cause::LinkLost`] when no HTTP answer comes.
+pub async fn get(
+    gateway: &GatewayAddress,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    path: &str,
+) -> Result<Answer, Cause> {
+    let lost =
+        |error: hyper::Error| Cause::LinkLost { detail: format!("no HTTP answer{}", because(&error.to_string())) };
+    let internal = |error: &dyn std::fmt::Display| Cause::Internal { detail: error.to_string() };
+    let uri: http::Uri = gateway.http_url(path).parse().map_err(|error| internal(&error))?;
+    let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let request = http::Request::builder().method(Method::GET).uri(target).header(HOST, host);
+    let request = request.body(Full::<Bytes>::default()).map_err(|error| internal(&error))?;
+    let (mut requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    let asked = requests.send_request(request);
+    tokio::pin!(asked, connection);
+    let answer = tokio::select! {
+        biased;
+        answer = &mut asked => answer,
+        // Whatever ended the connection, the request tells it.
+        _ = &mut connection => asked.await,
+    };
+    let answer = answer.map_err(lost)?;
+    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
+    Ok(Answer { status: StatusCode::as_u16(&answer.status()), date })
+}
