@@ -22,7 +22,7 @@ fn helm(values: &Value) -> Option<Output> {
 }
 
 /// What is in the cluster then, each of Kubernetes' own form.
-fn rendered(values: &Value) -> Option<Vec<Value>> {
+pub(super) fn rendered(values: &Value) -> Option<Vec<Value>> {
     let output = helm(values)?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let resources: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
