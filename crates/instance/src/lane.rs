@@ -135,6 +135,13 @@ impl Keeper {
                     None => std::future::pending().await,
                 }
             };
+            let stopped_for_token = self.status.borrow().cause().is_some_and(Cause::is_about_token);
+            let token = async {
+                match stopped_for_token {
+                    true => self.outside.bearer.replaced().await,
+                    false => std::future::pending().await,
+                }
+            };
             let mut wake = self.outside.wake.clone();
             wake.mark_unchanged();
             tokio::select! {
@@ -142,7 +149,7 @@ impl Keeper {
                 changed = self.wishes.changed() => if changed.is_err() { return },
                 () = wait => {}
                 _ = wake.changed() => {}
-                () = self.token.changed() => {}
+                () = token => {}
             }
         }
     }
@@ -234,7 +241,7 @@ impl<R: Future<Output = Result<(), Cause>>> Once<R> {
 }
 
 /// The engine's configuration with every secret in it but the token.
-async fn complete(wish: &Wish, sources: &SecretSources) -> Result<TunnelConfig, Cause> {
+pub(crate) async fn complete(wish: &Wish, sources: &SecretSources) -> Result<TunnelConfig, Cause> {
     let mut read: Vec<(&SecretRef, Secret)> = Vec::new();
     for reference in wish.tunnel.secrets.of_local_server() {
         let secret = sources.read(reference, Prompt::Allowed).await.map_err(|error| secret_cause(&error))?;

@@ -21,22 +21,18 @@ pub(crate) struct Token {
     followed: Arc<Mutex<Option<Watched>>>,
     reference: Option<SecretRef>,
     forwarding: Option<AbortHandle>,
-    /// For [`changed`](Self::changed).
-    seen: watch::Receiver<Option<Secret>>,
 }
 
 impl Token {
     /// One that follows nothing yet.
     pub(crate) fn new(sources: SecretSources) -> Self {
-        let (secret, seen) = watch::channel(None);
         Self {
             sources,
-            secret,
+            secret: watch::Sender::default(),
             condition: watch::Sender::default(),
             followed: Arc::default(),
             reference: None,
             forwarding: None,
-            seen,
         }
     }
 
@@ -80,7 +76,6 @@ impl Token {
                 self.condition.send_replace(SecretCondition::default());
             }
         }
-        self.seen.mark_unchanged();
     }
 
     /// Completes when the token that is followed was read for the first time, or needs no reading.
@@ -93,12 +88,6 @@ impl Token {
             give(&secret, Some(token));
             Ok(())
         }
-    }
-
-    /// Completes when the engine has another token than at the last call.
-    pub(crate) async fn changed(&mut self) {
-        // This holds the other end, so it is never closed.
-        let _ = self.seen.changed().await;
     }
 }
 

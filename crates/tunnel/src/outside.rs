@@ -83,8 +83,8 @@ impl Bearer {
         *self.now.borrow() != *self.presented()
     }
 
-    /// Completes when it is another one than was presented.
-    pub(crate) async fn replaced(&self) {
+    /// Completes when it is another one than was presented to a gateway last.
+    pub async fn replaced(&self) {
         let mut now = self.now.clone();
         if now.wait_for(|now| now.is_some() && *now != *self.presented()).await.is_err() {
             std::future::pending().await

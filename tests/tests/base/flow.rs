@@ -28,6 +28,8 @@ async fn a_tunnel_comes_up_carries_calls_and_says_goodbye() {
         let mut register = link.frames[0].value.clone();
         // What it offers beyond the base dialect, which other gateways pass over.
         register.as_object_mut().unwrap().remove("extensions");
+        let client = register.as_object_mut().unwrap().remove("client").unwrap();
+        assert_eq!((&client["name"], client["host"].is_string()), (&json!("culvert"), true));
         assert_eq!(register, json!({"type": "register", "sessionId": session, "server": server}));
     });
     assert_eq!(link.call_text("echo", json!({"text": "héllo\n"})).await, "héllo\n");
@@ -81,7 +83,7 @@ async fn without_json_it_talks_on_stderr_and_leaves_stdout_alone() {
         .server(&Fixture::default())
         .start();
     gateway.registered().await;
-    culvert.says("11 tools").await;
+    culvert.says(&format!("{} tools", culvert_tests::fixture::TOOLS)).await;
     let finished = culvert.stop().await;
     assert!(finished.out.is_empty(), "{:?}", finished.out);
     assert!(finished.err.contains("fixture"), "{}", finished.err);
