@@ -14,7 +14,8 @@ pub(crate) enum Exit {
     Asked = 0,
     /// A fault of our own.
     Internal = 1,
-    /// The command line cannot be understood. Most of these are said by the flag parser itself.
+    /// The command line cannot be understood. Most of these are said by the flag parser itself. Of `doctor`: a check
+    /// failed.
     Usage = 2,
     /// A configuration that cannot be used.
     Configuration = 3,

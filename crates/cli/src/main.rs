@@ -1,6 +1,7 @@
 //! The command line: it reads what is wanted, starts the engine or the gateway, and says what happens.
 
 mod args;
+mod doctor;
 mod events;
 mod exit;
 mod gateway;
@@ -10,6 +11,7 @@ mod logging;
 mod manual;
 mod moment;
 mod notify;
+mod profile_args;
 mod profiles;
 mod run;
 #[cfg(test)]
@@ -37,9 +39,12 @@ use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    if let Command::Run(args) = &command
-        && let Some(token) = args.token.literal()
-    {
+    let token = match &command {
+        Command::Run(args) => args.profile.token.literal(),
+        Command::Doctor(args) => args.profile.token.literal(),
+        _ => None,
+    };
+    if let Some(token) = token {
         handover::leave_arguments(token);
     }
     let exit = match Terminal::stderr() {
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
                 Command::Up(args) => saved::up(&args, &terminal),
                 Command::Down(args) => saved::down(&args, &terminal),
                 Command::Status(args) => status::run(&args, &terminal),
+                Command::Doctor(args) => doctor::run(*args, &terminal),
                 Command::Profiles(args) => profiles::run(*args, &terminal),
                 Command::Completions(args) => manual::completions(&args, &terminal),
                 Command::Man(args) => manual::man(&args, &terminal),

@@ -42,7 +42,7 @@ pub(crate) struct Plan {
 /// Runs until told to end, or until only the user can help.
 pub(crate) fn run(mut args: RunArgs, terminal: &Terminal) -> Exit {
     let told = told(args.output());
-    if let Err(error) = args.token.settle() {
+    if let Err(error) = args.profile.token.settle() {
         return failed(&told, terminal, None, &error, Exit::Usage);
     }
     let (source, loaded) = match configured(&args) {
@@ -88,7 +88,7 @@ fn tell(told: &Told, plan: Plan, output: OutputArgs, terminal: &Terminal) -> Exi
 
 /// The configuration, if at least one server in it can be run.
 fn configured(args: &RunArgs) -> Result<(Source, Loaded), ConfigError> {
-    let source = Source { flags: args.settings()?, config: args.config.clone(), empty: Empty::Mistake };
+    let source = Source { flags: args.settings()?, config: args.profile.config.clone(), empty: Empty::Mistake };
     let mut loaded = source.read()?;
     match &loaded.profiles[..] {
         [] => match loaded.broken.is_empty() {

@@ -255,7 +255,7 @@ fn at_start(loaded: &Loaded, wanted: &Wanted) -> BTreeSet<ProfileKey> {
 }
 
 /// The keys of the profiles that have these names; all where none is named.
-fn named(loaded: &Loaded, names: &[String]) -> Result<Vec<ProfileKey>, NoPlace> {
+pub(crate) fn named(loaded: &Loaded, names: &[String]) -> Result<Vec<ProfileKey>, NoPlace> {
     let all = &loaded.profiles;
     if names.is_empty() {
         return Ok(all.iter().map(|profile| profile.key.clone()).collect());

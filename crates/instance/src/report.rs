@@ -97,7 +97,7 @@ pub struct Problem {
 
 impl Problem {
     /// Anything that explains itself.
-    pub fn of(why: &impl Explain) -> Self {
+    pub fn of(why: &(impl Explain + ?Sized)) -> Self {
         Self { code: why.code().to_owned(), message: why.to_string(), action: why.action().into_owned() }
     }
 
