@@ -9,6 +9,7 @@
 
 mod commands;
 mod configuration;
+mod doctor;
 mod failing;
 mod flow;
 mod gateway_itself;
