@@ -47,10 +47,12 @@ pub(crate) fn run(mut args: DoctorArgs, terminal: &Terminal) -> Exit {
             return page.end();
         }
     };
-    for broken in &broken {
-        page.print(&unusable(broken.name.as_deref().unwrap_or_default(), &broken.error));
-    }
     page.shows_names = profiles.len() + broken.len() > 1;
+    for broken in &broken {
+        let name = broken.name.as_deref().unwrap_or("a server without a name");
+        page.begin(name);
+        page.print(&unusable(name, &broken.error));
+    }
     match checked(&profiles, &loaded, &mut page, terminal) {
         Ok(Ended::Itself) => page.end(),
         Ok(Ended::Asked) => Exit::Interrupted,
@@ -103,7 +105,7 @@ fn checked(profiles: &[Profile], loaded: &Loaded, page: &mut Page, terminal: &Te
         let sources = SecretSources::of_this_process(loaded.hidden.iter().cloned());
         let all = async {
             for profile in profiles {
-                page.begin(profile);
+                page.begin(profile.name.as_str());
                 let mut tell = |finding: Finding| page.print(&finding);
                 examine(profile, &loaded.hidden, &sources, fastrand::Rng::new(), &mut tell).await;
             }
@@ -142,10 +144,10 @@ struct Page {
 }
 
 impl Page {
-    fn begin(&mut self, profile: &Profile) {
+    fn begin(&mut self, name: &str) {
         self.gateway = None;
         if self.shows_names && !self.json {
-            write(&format!("{}\n", profile.name));
+            write(&format!("{name}\n"));
         }
     }
 
