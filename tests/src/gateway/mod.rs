@@ -58,6 +58,8 @@ pub struct State {
     pub refusals: VecDeque<Refusal>,
     /// How the next registrations end, one each; when it is empty they succeed.
     pub outcomes: VecDeque<Outcome>,
+    /// Registrations under way now, and the most that ever were.
+    pub registering: (usize, usize),
 }
 
 impl FakeGateway {

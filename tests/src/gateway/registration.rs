@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::manner::{Dialect, Outcome};
-use super::{Command, Link};
+use super::{Command, Link, State};
 
 /// How long one answer of the local server may take, before the registration fails.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -18,20 +18,28 @@ pub(crate) async fn serve(link: Link) {
             link.send(json!({"type": "register_ack", "sessionId": link.session(), "status": "success"})).await;
             link.change(|state| state.registered = true);
         }
-        Dialect::Next => next(link).await,
+        Dialect::Next => {
+            let state = &link.shared().state;
+            state.change(|State { registering: (now, most), .. }| {
+                *now += 1;
+                *most = (*most).max(*now);
+            });
+            next(&link).await;
+            state.change(|state| state.registering.0 -= 1);
+        }
     }
 }
 
-async fn next(link: Link) {
+async fn next(link: &Link) {
     link.send(json!({"type": "register_ack", "sessionId": link.session(), "status": "processing"})).await;
     let outcome = link.shared().state.change(|state| state.outcomes.pop_front());
     if let Some(Outcome::Refused(message)) = outcome {
-        return refuse(&link, &message).await;
+        return refuse(link, &message).await;
     }
-    if let Err(why) = discover(&link).await {
-        return refuse(&link, &why).await;
+    if let Err(why) = discover(link).await {
+        return refuse(link, &why).await;
     }
-    displace_namesakes(&link).await;
+    displace_namesakes(link).await;
     link.send(json!({"type": "register_complete", "sessionId": link.session(), "status": "success"})).await;
     link.change(|state| state.registered = true);
     if let Some(Outcome::CompleteThenClose(code)) = outcome {

@@ -139,3 +139,20 @@ async fn a_page_in_place_of_an_upgrade_is_named_and_tried_again() {
     gateway.registered().await;
     culvert.stop().await;
 }
+
+#[tokio::test]
+async fn many_servers_register_one_after_the_other() {
+    let gateway = FakeGateway::next().await;
+    let servers: Vec<_> = (0..6).map(|_| Fixture::default()).collect();
+    let entry =
+        |(number, server): (usize, &Fixture)| json!({"name": format!("s{number}"), "command": server.command()});
+    let entries: Vec<_> = servers.iter().enumerate().map(entry).collect();
+    let culvert = CulvertCommand::run().config(&json!({"gateway": gateway.url(), "servers": entries})).start();
+    gateway.registered_number(servers.len()).await;
+    for number in 0..servers.len() {
+        let name = format!("s{number}");
+        culvert.event(&name, |event| event["event"] == "online" && event["name"] == name).await;
+    }
+    assert_eq!(gateway.state().look().registering, (0, 1), "never two at once");
+    culvert.stop().await;
+}

@@ -51,6 +51,20 @@ fn assert_arguments(around: &Surroundings, script: &str) {
     assert_eq!(arguments, serde_json::json!(wanted).to_string());
 }
 
+/// A file of several servers, each at a gateway of its own.
+pub(super) async fn servers(around: &Surroundings, entry: &Entry) {
+    let file = manifest::text(&entry.block);
+    let wanted = HOSTS.map(|host| file.matches(&format!("//{host}")).count());
+    let command = around.shell(&format!("culvert run --config {}", entry.block));
+    command.write(&entry.block, &around.map(&file));
+    let before = around.links();
+    around.registers(command.start(), before, wanted).await;
+    for (gateway, name) in [(1, "git-server"), (2, "filesystem-server")] {
+        let state = around.gateways[gateway].state().look();
+        assert_eq!(state.links[before[gateway]].name.as_deref(), Some(name));
+    }
+}
+
 /// Lines of options, each added to the same command.
 pub(super) async fn flags(around: &Surroundings, entry: &Entry) {
     for line in manifest::text(&entry.block).lines() {

@@ -30,6 +30,7 @@ pub(super) enum Kind {
     Curl,
     Token,
     Flags,
+    Servers,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

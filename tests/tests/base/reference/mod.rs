@@ -92,6 +92,7 @@ async fn walk(around: &Surroundings, entry: &Entry) {
         Kind::File => {}
         Kind::Shell => blocks::shell(around, entry).await,
         Kind::Flags => blocks::flags(around, entry).await,
+        Kind::Servers => blocks::servers(around, entry).await,
         Kind::Address => blocks::address(around, entry).await,
         Kind::Token => blocks::token(around, entry).await,
         Kind::Curl => blocks::curl(around, entry).await,
