@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How many messages a pause is to gather, both directions together.
-const BATCH: f64 = 48.0;
+const BATCH: f64 = 32.0;
 
 /// Messages that are further apart than this, in seconds, are taken one by one: nobody waits longer for company.
 const BUSY: f64 = 25e-6;
 
 /// A flow so dense that a shorter pause would do forms batches by itself.
-const SHORTEST: f64 = 300e-6;
+const SHORTEST: f64 = 200e-6;
 
 /// What a call may lose by a pause, in seconds.
-const LONGEST: f64 = 700e-6;
+const LONGEST: f64 = 450e-6;
 
 /// A pause that gathers less than this on average is not worth it: callers wait for each answer before they go on.
 const WORTH: f64 = 4.0;
@@ -59,7 +59,7 @@ impl Moderation {
         Self { moved, woken, interval: 1.0, gathered: 2.0 * WORTH, paused: false, held_off: 0, next_hold: HELD_OFF.0 }
     }
 
-    /// How long the thread should stay away now, at most 0.7 ms; `None`: not at all.
+    /// How long the thread should stay away now, at most half a millisecond; `None`: not at all.
     pub fn pause(&mut self) -> Option<Duration> {
         self.decide(MOVED.load(Ordering::Relaxed), Instant::now())
     }
