@@ -19,7 +19,6 @@ use crate::ledger::{Ticket, outcome_of};
 use crate::lines::Line;
 use crate::local::Local;
 use crate::local_answer;
-use crate::moderation;
 use crate::output::Output;
 use crate::pending::{Call, CallKind};
 use crate::probe;
@@ -28,9 +27,7 @@ impl Session<'_> {
     /// Reads the child until it ends.
     pub(super) async fn read_child(&self, child: &mut Local) -> End {
         loop {
-            let output = child.next().await;
-            moderation::count();
-            match output {
+            match child.next().await {
                 Output::Line(Line::Whole(line)) => match std::str::from_utf8(&line) {
                     Ok(line) => self.on_line(line, child).await,
                     Err(_) => not_a_message(&String::from_utf8_lossy(&line)),
