@@ -115,8 +115,9 @@ fn echo(mut channel: Channel) {
     });
 }
 
-/// Every line comes back exactly once and in order, on every channel, whatever the connections do.
-async fn no_line_is_lost_or_doubled(seed: u64) {
+/// Every line comes back exactly once and in order, on every channel, whatever the connections do. Returns how often one
+/// broke.
+async fn no_line_is_lost_or_doubled(seed: u64) -> u32 {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut gateway = Gateway::start().await;
     let ((sender, receiver), (to_gateway, from_gateway)) = gateway.link().await;
@@ -129,7 +130,7 @@ async fn no_line_is_lost_or_doubled(seed: u64) {
         calls.spawn(async move {
             let Channel { sender, mut receiver, .. } = opened;
             let lines: Vec<_> =
-                (0..300).map(|n| Bytes::from(format!("{channel}:{n}:{}", "x".repeat(sizes.usize(0..4000))))).collect();
+                (0..600).map(|n| Bytes::from(format!("{channel}:{n}:{}", "x".repeat(sizes.usize(0..4000))))).collect();
             let expected = lines.clone();
             tokio::spawn(async move {
                 for line in lines {
@@ -176,14 +177,17 @@ async fn no_line_is_lost_or_doubled(seed: u64) {
             },
         }
     }
-    assert!(cuts > 3, "seed {seed}: only {cuts} cuts");
+    cuts
 }
 
 #[tokio::test]
 async fn broken_connections_lose_and_double_nothing() {
+    let mut cuts = 0;
     for seed in 0..8 {
-        timeout(Duration::from_secs(60), no_line_is_lost_or_doubled(seed))
+        cuts += timeout(Duration::from_secs(60), no_line_is_lost_or_doubled(seed))
             .await
             .unwrap_or_else(|_| panic!("seed {seed} hangs"));
     }
+    // The faster the machine, the fewer there are in one seed's time.
+    assert!(cuts > 24, "only {cuts} cuts");
 }
