@@ -257,6 +257,12 @@ impl Culvert {
         self.err.until(text, |lines| lines.iter().any(|line| line.contains(text)).then_some(())).await;
     }
 
+    /// Waits until so many lines of stderr hold this text.
+    pub async fn says_number(&self, text: &str, number: usize) {
+        let said = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(text)).count() >= number;
+        self.err.until(text, |lines| said(lines).then_some(())).await;
+    }
+
     /// Its process and all below it.
     pub fn processes(&self) -> Vec<Process> {
         processes::marked(&self.mark)

@@ -111,7 +111,9 @@ struct Keeper {
 impl Keeper {
     async fn keep(mut self) {
         loop {
-            let wish = self.wishes.borrow_and_update().clone();
+            // A wish whose owner is gone is nobody's.
+            let is_owned = self.wishes.has_changed().is_ok();
+            let wish = self.wishes.borrow_and_update().clone().filter(|_| is_owned);
             let again = match wish {
                 Some(wish) => match self.run(wish).await {
                     Some(again) => again,

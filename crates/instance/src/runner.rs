@@ -182,7 +182,10 @@ impl Runner {
         let profiles = std::mem::take(&mut loaded.profiles);
         let steps = compare(&self.profiles, &profiles);
         self.rest = loaded;
-        let before = std::mem::replace(&mut self.profiles, profiles).len();
+        let before = std::mem::replace(&mut self.profiles, profiles);
+        let labels_of = |profiles: &[Profile], key: &ProfileKey| {
+            profiles.iter().find(|profile| &profile.key == key).map(|profile| profile.labels.clone())
+        };
         for Step { tunnel, change } in steps {
             match change {
                 Change::Removed => {
@@ -190,7 +193,8 @@ impl Runner {
                         self.ending.spawn(lane.end());
                     }
                 }
-                // The gateway knows labels from the registration only.
+                // The gateway knows labels from the registration only; when to start matters at the next start.
+                Change::Live if labels_of(&before, &tunnel.profile) == labels_of(&self.profiles, &tunnel.profile) => {}
                 Change::Restart | Change::Live => {
                     if let Some(lane) = self.lanes.get_mut(&tunnel) {
                         lane.run_anew();
@@ -204,7 +208,7 @@ impl Runner {
         }
         self.revision += 1;
         if self.revision > 1 {
-            info!(profiles = self.profiles.len(), before, "the configuration was read again");
+            info!(profiles = self.profiles.len(), before = before.len(), "the configuration was read again");
         }
         self.publish();
     }

@@ -64,6 +64,11 @@ async fn a_file_that_changes_touches_only_the_servers_that_changed_in_it() {
     online(&culvert, "c").await;
     gateway.server_becomes("b", "offline", &token).await;
 
+    // Only when to start, which nothing that runs is concerned by.
+    let file_of_c = file(&[("a", &a.command()), ("c", &c.command())]);
+    fs::write(&config, file_of_c.replace(r#""name":"a""#, r#""name":"a","start":"never""#)).unwrap();
+    culvert.says_number("the configuration was read again", 2).await;
+
     // In place, and broken: what runs goes on, and it is said where the mistake is.
     fs::write(&config, "servers:\n  - name: a\n    command: [").unwrap();
     culvert.says("its last good version stays: ").await;

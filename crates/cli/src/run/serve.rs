@@ -10,7 +10,6 @@ use culvert_tunnel::{Status, TunnelConfig};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::events::{self, Events};
-use crate::exit::explained;
 use crate::signals::Wish;
 use crate::stdout::Stdout;
 use crate::story::Story;
@@ -112,12 +111,9 @@ pub(super) async fn serve(
                 instance.stop().await;
             }
             wish = asked() => match (wish, &ending) {
-                (Wish::Reload, _) => {
-                    if let Ok(Err(error)) = instance.reload().await {
-                        let text = explained(&error, "  ");
-                        terminal.say(Mood::Warning, &format!("the configuration stays as it was: {text}"));
-                    }
-                }
+                // What comes of it is in the log, as when a file changes by itself.
+                (Wish::Reload, None) => _ = instance.reload().await,
+                (Wish::Reload, Some(_)) => {}
                 (Wish::End, None) => {
                     if matches!(told, Told::InWords) {
                         terminal.say(Mood::Info, "stopping; Ctrl-C again ends at once");
