@@ -20,6 +20,7 @@ pub mod secret;
 pub mod skim;
 pub mod splice;
 pub mod sse;
+pub mod tally;
 pub mod text;
 
 pub use address::GatewayAddress;

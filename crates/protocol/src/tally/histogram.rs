@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counts durations by bucket.
+/// Counts durations by bucket, up to microseconds. Counting takes no lock.
 #[derive(Debug)]
-pub(crate) struct Histogram<const N: usize> {
+pub struct Histogram<const N: usize> {
     /// The upper bounds in microseconds, ascending.
     bounds: &'static [u64; N],
     /// One more than bounds: the last is for what is longer than all.
@@ -33,19 +33,22 @@ impl HistogramSnapshot {
 }
 
 impl<const N: usize> Histogram<N> {
-    pub(crate) fn new(bounds: &'static [u64; N]) -> Self {
+    /// Empty. `bounds` are in microseconds, ascending.
+    pub fn new(bounds: &'static [u64; N]) -> Self {
         let counts = [const { AtomicU64::new(0) }; N];
         Self { bounds, counts, longer: AtomicU64::new(0), micros: AtomicU64::new(0) }
     }
 
-    pub(crate) fn count(&self, took: Duration) {
+    /// Counts one.
+    pub fn count(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = self.bounds.partition_point(|bound| *bound < micros);
         self.counts.get(bucket).unwrap_or(&self.longer).fetch_add(1, Ordering::Relaxed);
         self.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
-    pub(crate) fn snapshot(&self) -> HistogramSnapshot {
+    /// What it holds now. Each number is exact, but they may be of slightly different moments.
+    pub fn snapshot(&self) -> HistogramSnapshot {
         let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
         HistogramSnapshot {
             buckets: self.bounds.iter().map(|bound| Duration::from_micros(*bound)).zip(counts).collect(),

@@ -29,7 +29,7 @@ pub struct Method(u8);
 
 impl Method {
     /// How many there are.
-    pub(crate) const COUNT: usize = NAMES.len() + 1;
+    pub const COUNT: usize = NAMES.len() + 1;
 
     /// Any that is not on the list.
     pub const OTHER: Self = Self(NAMES.len() as u8);
@@ -50,12 +50,13 @@ impl Method {
         NAMES.get(usize::from(self.0)).copied().unwrap_or("other")
     }
 
-    pub(super) fn index(self) -> usize {
+    /// Its place among all, below [`COUNT`](Self::COUNT).
+    pub fn index(self) -> usize {
         usize::from(self.0)
     }
 
     /// The member of `params` that says what a call is about.
-    pub(crate) fn about(name: &str) -> Option<&'static str> {
+    pub fn about(name: &str) -> Option<&'static str> {
         match name {
             "tools/call" | "prompts/get" => Some("name"),
             "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Some("uri"),
@@ -64,7 +65,7 @@ impl Method {
     }
 
     /// Whether a call stays open for as long as its caller wants to hear more: nobody waits for its end.
-    pub(crate) fn is_endless(name: &str) -> bool {
+    pub fn is_endless(name: &str) -> bool {
         name == "subscriptions/listen"
     }
 }

@@ -1,39 +1,15 @@
 //! What a tunnel counts, for metrics: plain numbers, cheap to count and to look at. How they are written is for others.
 
-mod histogram;
-mod method;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use culvert_link::queue::Gauge;
+use culvert_protocol::tally::{CALL_TIMES, Histogram};
+pub use culvert_protocol::tally::{HistogramSnapshot, Method};
 
-use self::histogram::Histogram;
-pub use self::histogram::HistogramSnapshot;
-pub use self::method::Method;
 use crate::activity::Outcome;
-
-/// Upper bounds of the buckets for calls, in microseconds: 1 ms to 5 min.
-static CALLS: [u64; 16] = [
-    1_000,
-    2_500,
-    5_000,
-    10_000,
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    30_000_000,
-    60_000_000,
-    300_000_000,
-];
 
 /// Upper bounds of the buckets for the link's round trip, in microseconds: 1 ms to 5 s.
 static ROUND_TRIPS: [u64; 12] =
@@ -143,7 +119,7 @@ impl Default for Figures {
             from_server: Flow::default(),
             methods: std::array::from_fn(|_| Tally::default()),
             in_flight: AtomicU64::default(),
-            calls: Histogram::new(&CALLS),
+            calls: Histogram::new(&CALL_TIMES),
             round_trips: Histogram::new(&ROUND_TRIPS),
             exits: AtomicU64::default(),
             restarts: AtomicU64::default(),
