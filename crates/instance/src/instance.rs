@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::overview::Overview;
 use crate::runner::{Command, Runner};
 use crate::source::Source;
+use crate::terms::{NoTerms, Terms};
 
 /// Commands that may wait at once; more wait for a place.
 const COMMANDS: usize = 32;
@@ -48,9 +49,14 @@ pub enum NotHere {
 impl Instance {
     /// Starts every wanted tunnel. The second value completes when all of it has ended. Within a tokio runtime.
     pub fn start(setup: Setup) -> (Self, JoinHandle<()>) {
+        Self::start_under(setup, Arc::new(NoTerms))
+    }
+
+    /// As [`start`](Self::start), and under these terms.
+    pub fn start_under(setup: Setup, terms: Arc<dyn Terms>) -> (Self, JoinHandle<()>) {
         let (commands, requests) = mpsc::channel(COMMANDS);
         let (sender, overview) = watch::channel(Arc::default());
-        let runner = Runner::new(setup, sender);
+        let runner = Runner::new(setup, terms, sender);
         let ended = tokio::spawn(runner.run(requests));
         (Self { commands, overview }, ended)
     }

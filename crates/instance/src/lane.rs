@@ -31,11 +31,25 @@ pub(crate) struct Wish {
     pub(crate) run: u64,
 }
 
+/// How a lane is wanted.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    /// Down.
+    Off,
+    /// Up, but it must not run.
+    Held(Cause),
+    /// Up.
+    Run(Wish),
+}
+
+/// What a lane is to run: the tunnel, and the variables that its local server must not inherit.
+pub(crate) type Run = (Arc<ProfileTunnel>, Arc<BTreeSet<String>>);
+
 /// The owner's end of a lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) view: TunnelView,
-    wish: watch::Sender<Option<Wish>>,
+    wish: watch::Sender<Wanted>,
     wake: watch::Sender<()>,
     task: JoinHandle<()>,
     runs: u64,
@@ -50,7 +64,7 @@ impl Lane {
         turnstile: Turnstile,
         random: fastrand::Rng,
     ) -> Self {
-        let (wish, wishes) = watch::channel(None);
+        let (wish, wishes) = watch::channel(Wanted::Off);
         let (wake, woken) = watch::channel(());
         let (status, statuses) = watch::channel(Status::Off);
         let token = Token::new(sources.clone());
@@ -69,13 +83,21 @@ impl Lane {
         Self { view, wish, wake, task, runs: 0 }
     }
 
-    /// Has the tunnel run as configured, with the variables that its local server must not inherit; or, without, end.
-    /// One that runs goes on, with its new token if it has one.
-    pub(crate) fn set(&self, wanted: Option<(Arc<ProfileTunnel>, Arc<BTreeSet<String>>)>) {
-        let wish = wanted.map(|(tunnel, hidden)| Wish { tunnel, hidden, run: self.runs });
-        if wish.is_some() || self.wish.borrow().is_some() {
-            self.wish.send_replace(wish);
+    /// Has the tunnel run as configured. One that runs goes on, with its new token if it has one.
+    pub(crate) fn run(&self, (tunnel, hidden): Run) {
+        self.wish.send_replace(Wanted::Run(Wish { tunnel, hidden, run: self.runs }));
+    }
+
+    /// Has the tunnel down, because nobody wants it up.
+    pub(crate) fn rest(&self) {
+        if !matches!(*self.wish.borrow(), Wanted::Off) {
+            self.wish.send_replace(Wanted::Off);
         }
+    }
+
+    /// Has the tunnel down for this cause, although it is wanted up.
+    pub(crate) fn hold(&self, cause: Cause) {
+        self.wish.send_replace(Wanted::Held(cause));
     }
 
     /// From the next [`set`](Self::set) on, what runs is another run.
@@ -90,7 +112,7 @@ impl Lane {
 
     /// Brings the tunnel to its end; when this returns, nothing of it is left.
     pub(crate) async fn end(self) {
-        self.wish.send_replace(None);
+        self.wish.send_replace(Wanted::Off);
         drop(self.wish);
         if let Err(error) = self.task.await {
             warn!(%error, "a tunnel did not end well");
@@ -100,7 +122,7 @@ impl Lane {
 
 /// The lane's own end.
 struct Keeper {
-    wishes: watch::Receiver<Option<Wish>>,
+    wishes: watch::Receiver<Wanted>,
     status: watch::Sender<Status>,
     token: Token,
     sources: SecretSources,
@@ -113,13 +135,18 @@ impl Keeper {
         loop {
             // A wish whose owner is gone is nobody's.
             let is_owned = self.wishes.has_changed().is_ok();
-            let wish = self.wishes.borrow_and_update().clone().filter(|_| is_owned);
+            let wish = if is_owned { self.wishes.borrow_and_update().clone() } else { Wanted::Off };
             let again = match wish {
-                Some(wish) => match self.run(wish).await {
+                Wanted::Run(wish) => match self.run(wish).await {
                     Some(again) => again,
                     None => continue,
                 },
-                None => {
+                Wanted::Held(cause) => {
+                    self.token.follow(None);
+                    self.status.send_replace(Status::Stopped { cause: Some(cause) });
+                    None
+                }
+                Wanted::Off => {
                     self.token.follow(None);
                     self.status.send_if_modified(|status| {
                         let is_over = matches!(status, Status::Off | Status::Stopped { cause: None });
@@ -177,10 +204,10 @@ impl Keeper {
                 changed = self.wishes.changed() => {
                     let next = match changed {
                         Ok(()) => self.wishes.borrow_and_update().clone(),
-                        Err(_) => None,
+                        Err(_) => Wanted::Off,
                     };
                     match next {
-                        Some(next) if next.run == wish.run => {
+                        Wanted::Run(next) if next.run == wish.run => {
                             self.token.follow(token_of(&next));
                             wish = next;
                         }

@@ -14,10 +14,14 @@ pub mod report;
 mod runner;
 mod source;
 mod state;
+mod terms;
 mod token;
+mod wishes;
 
 pub use instance::{Instance, NotHere, Setup};
 pub use lock::{Lock, LockError};
-pub use overview::{Overview, ProfileView, TunnelView};
+pub use overview::{Changes, Overview, ProfileView, TunnelView};
 pub use source::{Empty, Source};
 pub use state::{Mood, mood_of};
+pub use terms::Terms;
+pub use wishes::{Unsaved, Wishes, at_start};

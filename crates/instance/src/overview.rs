@@ -6,6 +6,7 @@ use culvert_profiles::{Broken, ConfigError, Loaded, Profile, ProfileKey, TunnelK
 use culvert_profiles::{SecretCondition, SecretNotice};
 use culvert_tunnel::{Ledger, Status};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::state::{Mood, mood_of};
 
@@ -55,9 +56,45 @@ impl Overview {
         }
     }
 
+    /// What of its tunnels goes on changing, followed from now on.
+    pub fn follow(&self) -> Changes {
+        let followed = |view: &TunnelView| {
+            let (mut status, mut token) = (view.status.clone(), view.token.clone());
+            status.mark_unchanged();
+            token.mark_unchanged();
+            (status, token)
+        };
+        Changes(self.tunnels().map(followed).collect())
+    }
+
     /// Every tunnel of every profile.
     pub fn tunnels(&self) -> impl Iterator<Item = &TunnelView> {
         self.profiles.iter().flat_map(|profile| &profile.tunnels)
+    }
+}
+
+/// The statuses and tokens of an overview's tunnels.
+#[derive(Debug)]
+pub struct Changes(Vec<(watch::Receiver<Status>, watch::Receiver<SecretCondition>)>);
+
+impl Changes {
+    /// Completes when any of them has changed since this was made; without tunnels, never.
+    pub async fn any(self) {
+        let mut waiting = JoinSet::new();
+        for (mut status, mut token) in self.0 {
+            waiting.spawn(async move {
+                tokio::select! {
+                    changed = status.changed() => changed.is_ok(),
+                    changed = token.changed() => changed.is_ok(),
+                }
+            });
+        }
+        while let Some(changed) = waiting.join_next().await {
+            if matches!(changed, Ok(true)) {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 }
 

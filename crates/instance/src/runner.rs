@@ -15,6 +15,7 @@ use crate::instance::{NotHere, Setup};
 use crate::lane::Lane;
 use crate::overview::{Overview, ProfileView};
 use crate::source::{Source, Watch};
+use crate::terms::Terms;
 
 /// What an instance is asked.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ pub(crate) struct Runner {
     source: Source,
     watch: Watch,
     secrets: SecretSources,
+    terms: Arc<dyn Terms>,
     random: fastrand::Rng,
     profiles: Vec<Profile>,
     rest: Loaded,
@@ -76,12 +78,13 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(setup: Setup, overview: watch::Sender<Arc<Overview>>) -> Self {
+    pub(crate) fn new(setup: Setup, terms: Arc<dyn Terms>, overview: watch::Sender<Arc<Overview>>) -> Self {
         let Setup { source, loaded, wanted, secrets, random } = setup;
         let mut runner = Self {
             watch: Watch::new(source.clone()),
             source,
             secrets,
+            terms,
             random,
             profiles: Vec::new(),
             rest: Loaded::default(),
@@ -179,6 +182,7 @@ impl Runner {
     fn take_in(&mut self, loaded: Loaded) {
         // Of an entry that is broken now, what runs goes on: the user is at it.
         let mut loaded = loaded.keeping(&self.profiles);
+        loaded.profiles.iter_mut().for_each(|profile| self.terms.prepare(profile));
         let profiles = std::mem::take(&mut loaded.profiles);
         let steps = compare(&self.profiles, &profiles);
         self.rest = loaded;
@@ -217,6 +221,7 @@ impl Runner {
     fn start_or_stop(&mut self, profile: &Profile) {
         let wanted = self.wanted.has(&profile.key);
         let hidden = Arc::new(self.rest.hidden.clone());
+        let may_run = self.terms.allow(profile);
         for (key, tunnel) in profile.tunnel_keys() {
             let lane = match self.lanes.entry(key) {
                 Entry::Occupied(lane) => lane.into_mut(),
@@ -226,7 +231,11 @@ impl Runner {
                     place.insert(Lane::new(key, profile, self.secrets.clone(), turnstile, self.random.fork()))
                 }
             };
-            lane.set(wanted.then(|| (Arc::new(tunnel.clone()), hidden.clone())));
+            match &may_run {
+                _ if !wanted => lane.rest(),
+                Ok(()) => lane.run((Arc::new(tunnel.clone()), hidden.clone())),
+                Err(cause) => lane.hold(cause.clone()),
+            }
         }
     }
 

@@ -207,6 +207,9 @@ pub enum Cause {
         /// What the system said.
         detail: String,
     },
+    /// What would run is not what its user agreed to.
+    #[error("the command of the local server was changed, and the new one was not agreed to")]
+    CommandChanged,
     /// The local server's process ended.
     #[error("Subprocess not running: the local server {status}{stderr}")]
     ServerExited {
@@ -326,6 +329,7 @@ impl Cause {
             | Self::CommandNotFound { .. }
             | Self::CommandInvalid { .. }
             | Self::CommandRefused { .. }
+            | Self::CommandChanged
             | Self::ServerFailedToStart { .. }
             | Self::ServerSilent { .. }
             | Self::ServerHandshake { .. }
@@ -374,6 +378,7 @@ impl Explain for Cause {
             Self::CommandNotFound { .. } => "command.not_found",
             Self::CommandInvalid { .. } => "command.invalid",
             Self::CommandRefused { .. } => "command.refused",
+            Self::CommandChanged => "command.changed",
             Self::ServerExited { .. } => "server.exited",
             Self::ServerFailedToStart { .. } => "server.failed_to_start",
             Self::ServerSilent { .. } => "server.silent",
@@ -430,6 +435,7 @@ impl Explain for Cause {
             Self::CommandNotFound { .. } => "Check the spelling, install it, or give its full path.",
             Self::CommandInvalid { .. } => "Write it as you would type it in a shell, with matching quotes.",
             Self::CommandRefused { .. } => "Check that the file may be executed and fits this machine.",
+            Self::CommandChanged => "Open Culvert's window, look at what changed, and agree to it there.",
             Self::ServerExited { .. } => "It is started again by itself. Check the server's command and its log.",
             Self::ServerFailedToStart { .. } => "Run the same command by hand to see what it wants.",
             Self::ServerSilent { .. } => {

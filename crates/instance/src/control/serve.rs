@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use culvert_profiles::{ProfileKey, WantedFile};
+use culvert_profiles::ProfileKey;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::warn;
@@ -21,6 +21,7 @@ use super::{Answer, LONGEST, Question};
 use crate::instance::{Instance, NotHere};
 use crate::overview::Overview;
 use crate::report::{Problem, Report};
+use crate::wishes::Wishes;
 
 /// How many are answered at once; more wait.
 const GUESTS: usize = 32;
@@ -39,7 +40,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
-    wanted: Arc<Mutex<WantedFile>>,
+    wishes: Wishes,
 }
 
 /// Why nobody can be answered.
@@ -56,7 +57,7 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError`].
-    pub fn bind(path: &Path, wanted: WantedFile) -> Result<Self, ControlError> {
+    pub fn bind(path: &Path, wishes: impl Into<Wishes>) -> Result<Self, ControlError> {
         let failed = |source| ControlError { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
             private_folder(folder).map_err(failed)?;
@@ -68,7 +69,7 @@ impl Control {
         let listener = UnixListener::bind(path).map_err(failed)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { listener, path: path.to_owned(), wanted: Arc::new(Mutex::new(wanted)) })
+        Ok(Self { listener, path: path.to_owned(), wishes: wishes.into() })
     }
 
     /// Answers about `instance` for as long as it is polled, within a tokio runtime.
@@ -86,7 +87,7 @@ impl Control {
                 sleep(Duration::from_millis(200)).await;
                 continue;
             };
-            let host = Host { instance: instance.clone(), wanted: self.wanted.clone() };
+            let host = Host { instance: instance.clone(), wishes: self.wishes.clone() };
             guests.spawn(async move {
                 let _place = place;
                 host.receive(stream).await;
@@ -110,7 +111,7 @@ fn private_folder(folder: &Path) -> io::Result<()> {
 /// Receives one guest.
 struct Host {
     instance: Instance,
-    wanted: Arc<Mutex<WantedFile>>,
+    wishes: Wishes,
 }
 
 impl Host {
@@ -152,25 +153,9 @@ impl Host {
         Ok(Report::of(&self.overview()))
     }
 
-    /// Remembers first: what the user asked for outlives this process.
     async fn want(&self, named: &[String], up: bool) -> Result<(), Problem> {
         let keys = self.keys(named)?;
-        let file = self.wanted.lock().await;
-        let (mut wanted, _) = file.read();
-        for key in &keys {
-            if up { wanted.up(key) } else { wanted.down(key) }
-        }
-        file.write(&wanted).map_err(|error| {
-            problem(
-                "wanted.unsaved",
-                &format!("what is wanted cannot be saved: {error}"),
-                "Check the state folder and its disk.",
-            )
-        })?;
-        for key in keys {
-            self.instance.want(key, up).await.map_err(gone)?;
-        }
-        Ok(())
+        self.wishes.set(&self.instance, &keys, up).await.map_err(|why| Problem::of(&why))
     }
 
     /// The profiles of these names or keys; all where none is named.
@@ -199,6 +184,7 @@ impl Host {
         let mut overview = self.instance.overview();
         loop {
             let current = overview.borrow_and_update().clone();
+            let changes = current.follow();
             let told = say(stream, &Answer::Status { report: Report::of(&current) }).await;
             if told.is_err() {
                 return;
@@ -206,7 +192,7 @@ impl Host {
             let earliest = Instant::now() + SETTLE;
             tokio::select! {
                 changed = overview.changed() => if changed.is_err() { return },
-                () = any_status(&current) => {}
+                () = changes.any() => {}
                 () = sleep(REFRESH) => {}
                 // Nothing more is asked on this connection: it was closed.
                 _ = stream.fill_buf() => return,
@@ -218,22 +204,6 @@ impl Host {
     fn overview(&self) -> Arc<Overview> {
         self.instance.overview().borrow().clone()
     }
-}
-
-/// Completes when the status of any tunnel changes.
-async fn any_status(overview: &Overview) {
-    let mut waiting = JoinSet::new();
-    for view in overview.tunnels() {
-        let mut status = view.status.clone();
-        status.mark_unchanged();
-        waiting.spawn(async move { status.changed().await.is_ok() });
-    }
-    while let Some(changed) = waiting.join_next().await {
-        if matches!(changed, Ok(true)) {
-            return;
-        }
-    }
-    std::future::pending().await
 }
 
 async fn say(stream: &mut BufReader<UnixStream>, answer: &Answer) -> io::Result<()> {
