@@ -1,7 +1,7 @@
 //! Where the binaries under test are, and that they are fresh.
 //!
-//! Cargo builds the binaries of a package for that package's own tests only, so `culvert` is built here, once per test
-//! run: the first test process of a run does it, the others see its stamp.
+//! Cargo builds the binaries of a package for that package's own tests only, so `culvert` and the app are built here,
+//! once per test run: the first test process of a run that needs one does it, the others see its stamp.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,14 +12,25 @@ use std::sync::OnceLock;
 /// sources have changed.
 pub fn culvert() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| match std::env::var_os("CULVERT_BIN") {
+    BINARY.get_or_init(|| named_or_built("CULVERT_BIN", "culvert-cli", "culvert"))
+}
+
+/// The app, `culvert-desktop`: `CULVERT_DESKTOP_BIN` if that is set, else built anew where its sources have changed. It
+/// holds the front end that was built last.
+pub fn desktop() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| named_or_built("CULVERT_DESKTOP_BIN", "culvert-desktop", "culvert-desktop"))
+}
+
+fn named_or_built(variable: &str, package: &str, binary: &str) -> PathBuf {
+    match std::env::var_os(variable) {
         Some(named) => named.into(),
         None => {
             let folder = profile_folder();
-            build_once(&folder);
-            folder.join("culvert")
+            build_once(&folder, package, binary);
+            folder.join(binary)
         }
-    })
+    }
 }
 
 /// The scriptable local server: cargo builds it with the tests of this package.
@@ -33,17 +44,17 @@ fn profile_folder() -> PathBuf {
     test.parent().and_then(Path::parent).expect("tests run from target/PROFILE/deps").to_owned()
 }
 
-fn build_once(folder: &Path) {
+fn build_once(folder: &Path, package: &str, binary: &str) {
     // cargo-nextest runs each test in a process of its own and names the run; elsewhere one process is one run.
     let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| std::process::id().to_string());
-    let lock = File::create(folder.join("culvert-build.lock")).expect("the target folder can be written");
+    let lock = File::create(folder.join(format!("{binary}-build.lock"))).expect("the target folder can be written");
     lock.lock().expect("a lock");
-    let stamp = folder.join("culvert-build.run");
+    let stamp = folder.join(format!("{binary}-build.run"));
     if fs::read_to_string(&stamp).is_ok_and(|built| built == run) {
         return;
     }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "culvert-cli", "--bin", "culvert", "--target-dir"]);
+    cargo.args(["build", "--quiet", "--package", package, "--bin", binary, "--target-dir"]);
     cargo.arg(folder.parent().expect("a profile lies in the target folder"));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     // What a test runner tells this process about this package is none of the build's business: some build scripts
@@ -59,6 +70,6 @@ fn build_once(folder: &Path) {
         cargo.arg("--release");
     }
     let built = cargo.status().expect("cargo can be run");
-    assert!(built.success(), "culvert could not be built: {built}");
+    assert!(built.success(), "{binary} could not be built: {built}");
     fs::write(&stamp, run).expect("the target folder can be written");
 }

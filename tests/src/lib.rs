@@ -8,6 +8,7 @@ pub mod built;
 pub mod contextforge;
 pub mod culvert;
 pub mod cutter;
+pub mod desktop;
 pub mod fixture;
 pub mod gateway;
 pub mod http;

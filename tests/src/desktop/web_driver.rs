@@ -1,0 +1,251 @@
+//! The app's window, driven over WebDriver by WebKit's own driver, which starts the app.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::Desktop;
+use crate::built;
+use crate::culvert::Culvert;
+use crate::http::Request;
+use crate::watched::PATIENCE;
+
+/// The member that stands for an element, fixed by the WebDriver standard.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A session with the app in it. The driver and the app end when it is dropped.
+#[derive(Debug)]
+pub struct WebDriver {
+    driver: Culvert,
+    address: SocketAddr,
+    session: String,
+}
+
+/// An element of the page, as long as the page keeps it.
+#[derive(Debug, Clone)]
+pub struct Element<'a> {
+    web: &'a WebDriver,
+    id: String,
+}
+
+/// Keys that are no letters.
+pub mod keys {
+    /// Enter.
+    pub const ENTER: &str = "\u{e007}";
+    /// Tab.
+    pub const TAB: &str = "\u{e004}";
+    /// Escape.
+    pub const ESCAPE: &str = "\u{e00c}";
+    /// Space.
+    pub const SPACE: &str = " ";
+    /// Arrow up.
+    pub const UP: &str = "\u{e013}";
+    /// Arrow down.
+    pub const DOWN: &str = "\u{e015}";
+    /// Control, held until the end of the keys that are sent with it.
+    pub const CONTROL: &str = "\u{e009}";
+    /// Backspace.
+    pub const BACKSPACE: &str = "\u{e003}";
+}
+
+impl WebDriver {
+    /// Starts the app with these arguments on this desktop, and waits for its window.
+    pub async fn start(desktop: &Desktop, arguments: &[&str]) -> Self {
+        let port = free_port();
+        let driver = desktop
+            .user("WebKitWebDriver")
+            .arg(format!("--port={port}"))
+            .env("TAURI_WEBVIEW_AUTOMATION", "true")
+            .start();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut web = Self { driver, address, session: String::new() };
+        web.until_ready().await;
+        let options = json!({"binary": built::desktop(), "args": arguments});
+        let wanted = json!({"alwaysMatch": {"webkitgtk:browserOptions": options}});
+        let made = web.ask("POST", "/session", &json!({"capabilities": wanted})).await;
+        web.session = made["sessionId"].as_str().expect("a session has an id").to_owned();
+        web
+    }
+
+    /// The first element that matches this CSS selector, once there is one.
+    pub async fn css(&self, selector: &str) -> Element<'_> {
+        self.located("css selector", selector).await
+    }
+
+    /// The button with this accessible name, once there is one that can be clicked.
+    pub async fn button(&self, name: &str) -> Element<'_> {
+        let name = quoted(name);
+        let by_text = format!("normalize-space()={name} or @aria-label={name}");
+        let roles = "self::button or @role='button' or @role='tab' or @role='menuitem' or @role='switch' or self::a";
+        self.xpath(&format!("//*[({roles}) and ({by_text}) and not(@disabled)]")).await
+    }
+
+    /// The field with this label, once it is there.
+    pub async fn field(&self, label: &str) -> Element<'_> {
+        let label = quoted(label);
+        let fields = "self::input or self::textarea or self::select";
+        self.xpath(&format!(
+            "//*[({fields}) and (@aria-label={label} or @id=//label[normalize-space()={label}]/@for \
+             or ancestor::label[starts-with(normalize-space(), {label})])]"
+        ))
+        .await
+    }
+
+    /// The element that this XPath finds first, once there is one.
+    pub async fn xpath(&self, path: &str) -> Element<'_> {
+        self.located("xpath", path).await
+    }
+
+    /// Waits until the page shows this text.
+    pub async fn shows(&self, text: &str) {
+        self.until(&format!("the text {text:?}"), |page| page.contains(text).then_some(())).await;
+    }
+
+    /// Waits until `find` finds something in the page's visible text.
+    pub async fn until<R>(&self, what: &str, find: impl Fn(&str) -> Option<R>) -> R {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let page = self.text().await;
+            if let Some(found) = find(&page) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {what}; the page shows:\n{page}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The page's visible text.
+    pub async fn text(&self) -> String {
+        let text = self.script("return document.body.innerText", &[]).await;
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Runs a script in the page and hands out what it returns.
+    pub async fn script(&self, script: &str, arguments: &[Value]) -> Value {
+        self.in_session("POST", "/execute/sync", &json!({"script": script, "args": arguments})).await
+    }
+
+    /// Presses these keys, one after another, wherever the focus is. [`keys::CONTROL`] holds to the end.
+    pub async fn press(&self, pressed: &str) {
+        let held: Vec<char> = pressed.chars().filter(|key| keys::CONTROL.contains(*key)).collect();
+        let mut actions: Vec<Value> = Vec::new();
+        for key in pressed.chars() {
+            actions.push(json!({"type": "keyDown", "value": key}));
+            if !held.contains(&key) {
+                actions.push(json!({"type": "keyUp", "value": key}));
+            }
+        }
+        actions.extend(held.iter().map(|key| json!({"type": "keyUp", "value": key})));
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.in_session("POST", "/actions", &json!({"actions": [keyboard]})).await;
+    }
+
+    /// What the focus is on: its tag, and its accessible name as far as it stands in the page.
+    pub async fn focus(&self) -> String {
+        let script = "const e = document.activeElement; const label = e.labels && e.labels[0];
+            return e.tagName.toLowerCase() + ' ' + (e.getAttribute('aria-label') || (label && label.innerText) || e.innerText || '').trim()";
+        self.script(script, &[]).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Writes a picture of the page.
+    pub async fn picture(&self, path: &Path) {
+        let picture = self.in_session("GET", "/screenshot", &Value::Null).await;
+        let picture = STANDARD.decode(picture.as_str().unwrap_or_default()).expect("a picture in base64");
+        std::fs::write(path, picture).expect("a file");
+    }
+
+    /// The driver's process, and with it the app's.
+    pub fn processes(&self) -> &Culvert {
+        &self.driver
+    }
+
+    async fn until_ready(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while Request::new("GET", self.address, "/status").try_send().await.is_none() {
+            assert!(Instant::now() < deadline, "WebKitWebDriver does not start: {}", self.driver.words());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn located(&self, strategy: &str, value: &str) -> Element<'_> {
+        let deadline = Instant::now() + PATIENCE;
+        let wanted = json!({"using": strategy, "value": value});
+        loop {
+            let found = self.in_session("POST", "/elements", &wanted).await;
+            if let Some(id) = found[0][ELEMENT].as_str() {
+                return Element { web: self, id: id.to_owned() };
+            }
+            if Instant::now() > deadline {
+                panic!("waited in vain for {value}; the page shows:\n{}", self.text().await);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn in_session(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.ask(method, &format!("/session/{}{path}", self.session), body).await
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let request = Request::new(method, self.address, path);
+        let request = if body.is_null() { request } else { request.json(body) };
+        let Ok(answer) = tokio::time::timeout(PATIENCE, request.send()).await else {
+            panic!("no answer to {method} {path} {body}: {}", self.driver.words())
+        };
+        assert_eq!(answer.status, 200, "{method} {path} {body}: {answer:?}\n{}", self.driver.words());
+        answer.json()["value"].clone()
+    }
+}
+
+impl Element<'_> {
+    /// Clicks it.
+    pub async fn click(&self) {
+        self.ask("POST", "/click", &json!({})).await;
+    }
+
+    /// Types into it.
+    pub async fn write(&self, text: &str) {
+        self.ask("POST", "/value", &json!({"text": text})).await;
+    }
+
+    /// Empties it and types into it.
+    pub async fn rewrite(&self, text: &str) {
+        self.ask("POST", "/clear", &json!({})).await;
+        self.write(text).await;
+    }
+
+    /// Its visible text.
+    pub async fn text(&self) -> String {
+        self.ask("GET", "/text", &Value::Null).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// A property of it, such as `value`.
+    pub async fn property(&self, name: &str) -> Value {
+        self.ask("GET", &format!("/property/{name}"), &Value::Null).await
+    }
+
+    /// An attribute of it.
+    pub async fn attribute(&self, name: &str) -> Option<String> {
+        self.ask("GET", &format!("/attribute/{name}"), &Value::Null).await.as_str().map(str::to_owned)
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.web.in_session(method, &format!("/element/{}{path}", self.id), body).await
+    }
+}
+
+/// A text as XPath writes one; the texts here hold no double quotes.
+fn quoted(text: &str) -> String {
+    assert!(!text.contains('"'), "{text} cannot be quoted");
+    format!("\"{text}\"")
+}
+
+/// A port that was free a moment ago: the driver takes no port 0.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
