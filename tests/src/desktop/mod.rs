@@ -16,6 +16,7 @@ use crate::processes;
 mod daemon;
 mod keyring;
 mod menu;
+mod panel;
 mod tray;
 mod web_driver;
 mod words;
@@ -23,12 +24,16 @@ mod words;
 pub use daemon::Daemon;
 pub use keyring::Keyring;
 pub use menu::{Entry, Menu};
+pub use panel::{Ground, Panel};
 pub use tray::{Item, Tray};
 pub use web_driver::{Element, WebDriver, keys};
 pub use words::{Spoken, WordsOnScreen};
 
-/// The size of the display, in pixels.
-const SCREEN: &str = "1280x800x24";
+/// The display's width, in pixels.
+const WIDTH: u32 = 1280;
+
+/// Its height, in pixels.
+const HEIGHT: u32 = 800;
 
 /// A session. Its parts are dropped from first to last, so the bus and the display outlive what uses them.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl Desktop {
         let log = |name: &str| folder.path().join("logs").join(name);
 
         let mut xvfb = command("Xvfb", &environment, &mark);
-        xvfb.args(["-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset"]);
+        xvfb.args(["-displayfd", "1", "-screen", "0", &format!("{WIDTH}x{HEIGHT}x24"), "-nolisten", "tcp", "-noreset"]);
         let (display, number) = Daemon::start_telling(xvfb, &log("display"));
         environment.push(("DISPLAY".into(), format!(":{number}").into()));
 
@@ -122,6 +127,12 @@ impl Desktop {
             drop(keyring);
             Keyring::gone(&self.connection).await;
         }
+    }
+
+    /// Lets the bus start this service when somebody asks for it.
+    fn service(&self, name: &str, text: &str) {
+        let path = self.folder.path().join("services").join(name).with_extension("service");
+        std::fs::write(path, text).expect("a file");
     }
 
     /// A program of the desktop's own, which lives as long as the desktop.

@@ -94,13 +94,7 @@ impl Tray {
     pub async fn item_number(&self, number: usize) -> Item {
         let wanted = format!("item {number} in the tray");
         let address = self.items.until(&wanted, |items| items.get(number - 1).cloned()).await;
-        let proxy = zbus::proxy::Builder::<Proxy<'static>>::new(&self.connection)
-            .destination(address.program)
-            .and_then(|builder| builder.path(address.object))
-            .and_then(|builder| builder.interface(ITEM))
-            .expect("an item has an address")
-            .cache_properties(CacheProperties::No);
-        Item { proxy: proxy.build().await.expect("a proxy needs no answer") }
+        Item::at(&self.connection, address).await
     }
 
     /// How many items registered so far.
@@ -116,6 +110,31 @@ pub struct Item {
 }
 
 impl Item {
+    async fn at(connection: &Connection, address: Address) -> Self {
+        let proxy = zbus::proxy::Builder::<Proxy<'static>>::new(connection)
+            .destination(address.program)
+            .and_then(|builder| builder.path(address.object))
+            .and_then(|builder| builder.interface(ITEM))
+            .expect("an item has an address")
+            .cache_properties(CacheProperties::No);
+        Self { proxy: proxy.build().await.expect("a proxy needs no answer") }
+    }
+
+    /// Whether somebody else's tray takes items.
+    pub(super) async fn can_be_listed(connection: &Connection) -> bool {
+        let Ok(tray) = Proxy::new(connection, NAME, PATH, NAME).await else { return false };
+        tray.get_property("IsStatusNotifierHostRegistered").await.unwrap_or(false)
+    }
+
+    /// The first one that somebody else's tray lists, if there is such a tray and something in it.
+    pub(super) async fn listed(connection: &Connection) -> Option<Self> {
+        let tray = Proxy::new(connection, NAME, PATH, NAME).await.ok()?;
+        let items: Vec<String> = tray.get_property("RegisteredStatusNotifierItems").await.ok()?;
+        let (program, object) = items.first()?.split_once('/')?;
+        let address = Address { program: program.to_owned(), object: format!("/{object}") };
+        Some(Self::at(connection, address).await)
+    }
+
     /// What a screen reader says of it.
     pub async fn title(&self) -> String {
         self.text("Title").await
