@@ -1,5 +1,5 @@
 # The ways to build, show and check Culvert. `make` alone lists them.
-# Nothing is written into the checkout: builds, tools and peers live in one cache folder.
+# Builds, tools and peers live in one cache folder. Only ui/dist is in the checkout, because the app takes it from there.
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/culvert
 
@@ -9,7 +9,7 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 
 # Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
 .NOTPARALLEL:
-.PHONY: help setup setup-all build demo fmt lint deny test test-all ui ui-test ui-pictures bench app clean-cache
+.PHONY: help setup setup-all build demo fmt lint deny test test-all ui ui-test ui-pictures app desktop bench clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -32,15 +32,21 @@ demo: ## show a local MCP server called through a gateway, on this machine
 fmt: ## format the code
 	@cargo fmt
 
-lint: ## check format and lints, as CI does
+# The app holds the front end, so that is there first.
+ui/dist/index.html:
+	@$(MAKE) --no-print-directory ui
+
+lint: ui/dist/index.html ## check format and lints, as CI does
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 deny: ## check the licences, versions and sources of the dependencies
 	cargo deny --locked check licenses bans sources
 
-# The tests drive the built program from outside, so it is built first.
+# The tests drive the built programs from outside, so they are built first.
 test: setup build ## run the tests (what CI runs)
+	@sh ui/run.sh build
+	cargo build -p culvert-desktop
 	cargo nextest run
 	cargo test --doc --quiet
 
@@ -62,13 +68,19 @@ ui-pictures: ## draw the window's views into docs/images
 	@sh tests/setup/setup.sh ui-test
 	@sh ui/run.sh pictures
 
+app: ## build the desktop app, and start it
+	@sh tests/setup/setup.sh app
+	@sh ui/run.sh build
+	cargo run -p culvert-desktop
+
+desktop: setup build ## test the app alone: tray, window, keychain, on a desktop without a screen
+	@sh ui/run.sh build
+	cargo build -p culvert-desktop
+	cargo nextest run -p culvert-tests --test desktop
+
 bench: ## speed and memory beside peers in the same run (about 15 minutes; wants a quiet machine)
 	@bench/run base
 	@bench/run channels
-
-app: ## the desktop app (not here yet)
-	@echo "The desktop app is not part of this checkout yet; \`make build\` makes the command line and the gateway."
-	@false
 
 clean-cache: ## remove builds, tools and peers
 	rm -rf "$(CACHE)"

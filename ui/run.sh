@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs one of package.json's scripts on a copy of ui/ in the cache folder, with the
 # pinned Node and packages: run.sh build | check | test | pictures. Nothing is written
-# into the checkout, save the pictures into docs/images.
+# into the checkout, save ui/dist, which the app takes in, and the pictures in docs/images.
 set -eu
 
 script="${1:?usage: run.sh build | check | test | pictures}"
@@ -21,4 +21,11 @@ ln -sfn ../peers/ui/node_modules "$copy/node_modules"
 cd "$copy"
 export CULVERT_CHECKOUT="$here/.."
 export PATH="$(dirname "$node"):$PATH"
-exec "$node" "$(dirname "$node")/../lib/node_modules/npm/bin/npm-cli.js" run --silent "$script" -- "$@"
+npm() { "$node" "$(dirname "$node")/../lib/node_modules/npm/bin/npm-cli.js" "$@"; }
+npm run --silent "$script" -- "$@"
+
+# The same as before stays untouched: the app would be built anew for it.
+if [ "$script" = build ] && ! diff -rq dist "$here/dist" >/dev/null 2>&1; then
+    rm -rf "$here/dist"
+    cp -R dist "$here/dist"
+fi

@@ -34,28 +34,57 @@ need_packages() {
     missing=
     case "$part" in
     ui) ;;
-    ui-test)
-        browser >/dev/null || missing=chromium
-        # The pictures' typeface; without it they show whatever the machine has.
-        fc-list 2>/dev/null | grep -q 'Inter:' || missing="$missing fonts-inter"
-        ;;
+    ui-test) browser_packages ;;
     *) command -v cc >/dev/null || missing="gcc libc6-dev" ;;
     esac
-    case "$part" in demo | ui | ui-test) ;; *)
+    case "$part" in app | test) app_packages ;; esac
+    if [ "$part" = test ]; then
         command -v git >/dev/null || missing="$missing git"
-        # A real keychain on a session bus of its own.
-        command -v gnome-keyring-daemon >/dev/null || missing="$missing gnome-keyring"
-        command -v dbus-run-session >/dev/null || missing="$missing dbus-daemon"
-        command -v secret-tool >/dev/null || missing="$missing libsecret-tools"
         # They read what is in deploy/.
         command -v systemd-analyze >/dev/null || missing="$missing systemd"
         command -v docker-compose >/dev/null || missing="$missing docker-compose"
-        ;;
-    esac
+        browser_packages
+        desktop_packages
+    fi
     python3 -c 'import venv, ensurepip' 2>/dev/null || fitting_python >/dev/null ||
         missing="$missing python3-venv ca-certificates"
     # shellcheck disable=SC2086 # a list of words
     [ -z "$missing" ] || packages $missing
+}
+
+browser_packages() {
+    browser >/dev/null || missing="$missing chromium"
+    # The pictures' typeface; without it they show whatever the machine has.
+    fc-list 2>/dev/null | grep -q 'Inter:' || missing="$missing fonts-inter"
+}
+
+# What the app is built with, and what it loads when it runs.
+app_packages() {
+    command -v pkg-config >/dev/null || missing="$missing pkg-config"
+    pkg-config --exists webkit2gtk-4.1 2>/dev/null || missing="$missing libwebkit2gtk-4.1-dev"
+    library libayatana-appindicator3.so.1 || missing="$missing libayatana-appindicator3-1"
+}
+
+# library NAME: whether programs find it.
+library() { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -q "$1"; }
+
+# A desktop without a screen: display, bus, keychain, window manager, panel, a driver for the
+# window, a screen reader's bus, and what takes the pictures.
+desktop_packages() {
+    command -v Xvfb >/dev/null || missing="$missing xvfb"
+    command -v dbus-daemon >/dev/null || missing="$missing dbus-daemon"
+    command -v dbus-run-session >/dev/null || missing="$missing dbus-daemon"
+    command -v gnome-keyring-daemon >/dev/null || missing="$missing gnome-keyring"
+    command -v secret-tool >/dev/null || missing="$missing libsecret-tools"
+    command -v openbox >/dev/null || missing="$missing openbox"
+    command -v xfce4-panel >/dev/null || missing="$missing xfce4-panel"
+    [ -n "$(ls /usr/lib/*/xfce4/xfconf/xfconfd 2>/dev/null)" ] || missing="$missing xfconf"
+    command -v WebKitWebDriver >/dev/null || missing="$missing webkit2gtk-driver"
+    [ -x /usr/libexec/at-spi-bus-launcher ] || missing="$missing at-spi2-core"
+    command -v xdotool >/dev/null || missing="$missing xdotool"
+    command -v import >/dev/null || missing="$missing imagemagick"
+    [ -d /usr/share/icons/Adwaita ] || missing="$missing adwaita-icon-theme"
+    fc-list 2>/dev/null | grep -q 'DejaVu Sans:' || missing="$missing fonts-dejavu-core"
 }
 
 # The browser that the front end's tests drive.

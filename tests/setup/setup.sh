@@ -1,10 +1,12 @@
 #!/bin/sh
-# Installs what Culvert is built, shown and tested with: setup.sh demo | test | ui | ui-test
+# Installs what Culvert is built, shown and tested with: setup.sh demo | test | ui | ui-test | app
 #
 #   demo   a Rust new enough, the crates, mcp-server-time, the Python MCP client
-#   test   demo, and cargo-nextest, cargo-deny, every peer that the tests talk to
+#   test   all of the others, and cargo-nextest, cargo-deny, every peer that the tests talk
+#          to, and a desktop without a screen
 #   ui     Node and what the window's front end is built with; no Rust needed
 #   ui-test  ui, and the browser that it is tested in
+#   app    ui, a Rust new enough, the crates, and the libraries that the app is built on
 #
 # Nothing is assumed but a POSIX shell and Rust. What is already there is left
 # alone, so a second run takes about a second. All of it goes to
@@ -13,8 +15,8 @@
 set -eu
 
 part="${1:-test}"
-case "$part" in demo | test | ui | ui-test) ;; *)
-    echo "usage: setup.sh demo | test | ui | ui-test" >&2
+case "$part" in demo | test | ui | ui-test | app) ;; *)
+    echo "usage: setup.sh demo | test | ui | ui-test | app" >&2
     exit 2
     ;;
 esac
@@ -48,6 +50,12 @@ need_rust
 need_packages
 need_python
 fetch_crates
+if [ "$part" = app ]; then
+    venv node
+    front_end
+    write_env
+    exit
+fi
 
 venv servers
 venv mcp2
@@ -61,6 +69,7 @@ if [ "$part" != demo ]; then
     venv reverse-proxy-client
     venv node
     npm_packages
+    front_end
     venv deploy
     helm_library
     program nginx usr/sbin/nginx nginx nginx-light
