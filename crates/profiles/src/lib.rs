@@ -38,6 +38,7 @@ mod value;
 mod wanted;
 mod warning;
 
+pub use atomic::write as write_whole;
 pub use command::{BadCommand, Platform, split};
 pub use compare::{Change, Step, compare};
 pub use draft::{Draft, DraftGateway};

@@ -113,8 +113,10 @@ impl Child {
         let ear = Ear { name: name.to_owned(), pid, last_words: last_words.clone(), ledger: ledger.clone() };
         let listener = Some(tokio::spawn(ear.listen(stderr)));
         let (exit, exited) = watch::channel(None);
+        let running = pid.map(|pid| ledger.process_began(pid));
         tokio::spawn(async move {
             let status = child.wait().await;
+            drop(running);
             exit.send_replace(Some(status.unwrap_or_default()));
         });
         let stdout = Lines::new(stdout, max_line);

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::activity::{self, Activity, CallHead, Caller, Outcome, Place};
 use crate::figures::{Figures, Method};
+use crate::processes::{Processes, Running};
 use crate::pulse::Pulse;
 use crate::server_log::{self, ServerLog};
 
@@ -20,6 +21,7 @@ pub struct Ledger {
     activity: Activity,
     server_log: ServerLog,
     pulse: Pulse,
+    processes: Arc<Processes>,
 }
 
 impl Default for Ledger {
@@ -36,6 +38,7 @@ impl Ledger {
             activity: Activity::new(calls),
             server_log: ServerLog::new(lines),
             pulse: Pulse::default(),
+            processes: Arc::default(),
         }
     }
 
@@ -52,6 +55,15 @@ impl Ledger {
     /// What the local server wrote on stderr.
     pub fn server_log(&self) -> &ServerLog {
         &self.server_log
+    }
+
+    /// The ids of the local server's processes that run now, in the order of their start.
+    pub fn processes(&self) -> Vec<u32> {
+        self.processes.now()
+    }
+
+    pub(crate) fn process_began(&self, pid: u32) -> Running {
+        Processes::began(&self.processes, pid)
     }
 
     /// When the local server last answered anything: a call, or a probe.

@@ -22,6 +22,7 @@ mod output;
 mod outside;
 mod pending;
 mod probe;
+mod processes;
 mod pulse;
 mod register;
 mod registration;
