@@ -52,6 +52,9 @@ pub(crate) struct Entry {
     pub first_seen: i64,
     /// When it was last online, in Unix seconds.
     pub last_seen: i64,
+    /// Registered to see whether that works: never written, and forgotten when its tunnel ends.
+    #[serde(skip)]
+    pub is_trial: bool,
 }
 
 /// All servers that are known.
@@ -86,7 +89,7 @@ impl Catalog {
 
     /// The written form: the same catalog is always the same text.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        let mut servers: Vec<_> = self.servers.values().cloned().collect();
+        let mut servers: Vec<_> = self.servers.values().filter(|entry| !entry.is_trial).cloned().collect();
         servers.sort_by(|a, b| (&a.owner, &a.name).cmp(&(&b.owner, &b.name)));
         // Texts and numbers always become JSON.
         serde_json::to_vec_pretty(&Written { version: VERSION, servers }).unwrap_or_default()
@@ -152,7 +155,7 @@ mod tests {
 
     fn entry(owner: &str, name: &str, seen: i64) -> Entry {
         let (owner, name) = (Subject::new(owner), ServerName::new(name).unwrap());
-        Entry { owner, name, description: None, tools: Some(2), first_seen: seen, last_seen: seen }
+        Entry { owner, name, description: None, tools: Some(2), first_seen: seen, last_seen: seen, is_trial: false }
     }
 
     #[test]

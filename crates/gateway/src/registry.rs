@@ -107,7 +107,8 @@ impl Registry {
         {
             let mut rooms = self.write();
             let Rooms { catalog, online, .. } = &mut *rooms;
-            if catalog.get(&session.server).is_none()
+            if !entry.is_trial
+                && catalog.get(&session.server).is_none()
                 && let Some(gone) =
                     catalog.make_room(&entry.owner, self.servers_per_owner, |id| !online.contains_key(id))
             {
@@ -140,7 +141,11 @@ impl Registry {
                 return;
             }
             rooms.online.remove(&session.server);
-            rooms.catalog.seen(&session.server, now);
+            if rooms.catalog.get(&session.server).is_some_and(|entry| entry.is_trial) {
+                rooms.catalog.forget(&session.server);
+            } else {
+                rooms.catalog.seen(&session.server, now);
+            }
         }
         self.changes.note();
     }
@@ -151,6 +156,13 @@ impl Registry {
             if let Err(why) = trust.confirm(&session.visitor().bearer, now) {
                 session.leash.end(why.into());
             }
+        }
+    }
+
+    /// A session's owner calls it by other labels.
+    pub(crate) fn relabel(&self, id: &SessionId, labels: Labels) {
+        if let Some(session) = self.read().sessions.get(id) {
+            session.relabel(labels);
         }
     }
 
@@ -316,7 +328,7 @@ impl Rooms {
             transport: visitor.carriage.to_string(),
             client_version: session.client.version.clone(),
             host: session.client.host.clone(),
-            labels: session.labels.clone(),
+            labels: session.labels(),
             calls: session.calls(),
         }
     }

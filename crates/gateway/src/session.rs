@@ -210,8 +210,8 @@ pub(crate) struct Session {
     pub name: ServerName,
     /// The client's program.
     pub client: ClientInfo,
-    /// The owner's labels.
-    pub labels: Labels,
+    /// The owner's labels; may be told anew.
+    labels: RwLock<Labels>,
     /// Who is at the other end; changes when the session goes on over a new connection.
     visitor: RwLock<Visitor>,
     /// Since when it is registered.
@@ -255,7 +255,18 @@ impl Session {
     ) -> Self {
         let Introduction { name, client, labels } = introduction;
         let (visitor, leash) = (RwLock::new(visitor), Leash::default());
+        let labels = RwLock::new(labels);
         Self { id, server, name, client, labels, visitor, since, traffic, leash, ways }
+    }
+
+    /// The owner's labels now.
+    pub(crate) fn labels(&self) -> Labels {
+        self.labels.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// They are these now.
+    pub(crate) fn relabel(&self, labels: Labels) {
+        *self.labels.write().unwrap_or_else(PoisonError::into_inner) = labels;
     }
 
     /// Who is at the other end now.

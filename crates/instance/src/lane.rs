@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_profiles::{BadValue, Profile, ProfileTunnel, Prompt, SecretRef, SecretSources, Secrets, TunnelKey};
-use culvert_protocol::{Cause, Explain, Secret};
+use culvert_protocol::{Cause, Explain, Labels, Secret};
 use culvert_tunnel::{Ledger, Outside, Status, TunnelConfig, Turnstile};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -66,6 +66,7 @@ impl Lane {
     ) -> Self {
         let (wish, wishes) = watch::channel(Wanted::Off);
         let (wake, woken) = watch::channel(());
+        let (labels, labels_now) = watch::channel(None);
         let (status, statuses) = watch::channel(Status::Off);
         let token = Token::new(sources.clone());
         let ledger = Arc::<Ledger>::default();
@@ -77,8 +78,8 @@ impl Lane {
             token: token.condition(),
         };
         let span = tracing::error_span!("tunnel", name = view.name, gateway = view.key.gateway);
-        let outside = Outside { bearer: token.bearer(), wake: woken, turnstile, ledger };
-        let keeper = Keeper { wishes, status, token, sources, outside, random };
+        let outside = Outside { bearer: token.bearer(), wake: woken, labels: labels_now, turnstile, ledger };
+        let keeper = Keeper { wishes, status, token, labels, sources, outside, random };
         let task = tokio::spawn(keeper.keep().instrument(span));
         Self { view, wish, wake, task, runs: 0 }
     }
@@ -125,6 +126,7 @@ struct Keeper {
     wishes: watch::Receiver<Wanted>,
     status: watch::Sender<Status>,
     token: Token,
+    labels: watch::Sender<Option<Labels>>,
     sources: SecretSources,
     outside: Outside,
     random: fastrand::Rng,
@@ -186,6 +188,7 @@ impl Keeper {
     /// Runs the tunnel once. `None`: another wish stands. Else when to run it again by itself, if ever.
     async fn run(&mut self, mut wish: Wish) -> Option<Option<Instant>> {
         self.token.follow(token_of(&wish));
+        self.labels.send_replace(None);
         let stop = CancellationToken::new();
         let once = Once {
             wish: wish.clone(),
@@ -209,6 +212,10 @@ impl Keeper {
                     match next {
                         Wanted::Run(next) if next.run == wish.run => {
                             self.token.follow(token_of(&next));
+                            let labels = &next.tunnel.config.labels;
+                            if *labels != wish.tunnel.config.labels {
+                                self.labels.send_replace(Some(labels.clone()));
+                            }
                             wish = next;
                         }
                         _ => {

@@ -187,9 +187,6 @@ impl Runner {
         let steps = compare(&self.profiles, &profiles);
         self.rest = loaded;
         let before = std::mem::replace(&mut self.profiles, profiles);
-        let labels_of = |profiles: &[Profile], key: &ProfileKey| {
-            profiles.iter().find(|profile| &profile.key == key).map(|profile| profile.labels.clone())
-        };
         for Step { tunnel, change } in steps {
             match change {
                 Change::Removed => {
@@ -197,14 +194,13 @@ impl Runner {
                         self.ending.spawn(lane.end());
                     }
                 }
-                // The gateway knows labels from the registration only; when to start matters at the next start.
-                Change::Live if labels_of(&before, &tunnel.profile) == labels_of(&self.profiles, &tunnel.profile) => {}
-                Change::Restart | Change::Live => {
+                Change::Restart => {
                     if let Some(lane) = self.lanes.get_mut(&tunnel) {
                         lane.run_anew();
                     }
                 }
-                Change::Added | Change::Unchanged | Change::TokenOnly => {}
+                // Token and labels reach a lane that runs with its wish; when to start matters at the next start.
+                Change::Added | Change::Unchanged | Change::TokenOnly | Change::Live => {}
             }
         }
         for profile in self.profiles.clone() {

@@ -24,6 +24,8 @@ pub enum Kind {
     RegisterComplete,
     /// Client: the server goes away.
     Unregister,
+    /// Client, in the channels dialect: its owner's labels are others now.
+    Labels,
     /// Client: still there. Gateway: the acknowledgement of it, which is never answered.
     Heartbeat,
     /// A message for the local server. Notifications come under this label too.
@@ -57,7 +59,7 @@ pub struct Envelope<'a> {
     pub extensions: Option<&'a RawValue>,
     /// `register`: the client's program.
     pub client: Option<&'a RawValue>,
-    /// `register`: the owner's labels.
+    /// `register` and `labels`: the owner's labels.
     pub labels: Option<&'a RawValue>,
     /// Credentials that the gateway wants the local server to see. Never logged.
     pub authentication: Option<&'a RawValue>,
@@ -110,6 +112,7 @@ impl<'a> Envelope<'a> {
             "register_ack" => Kind::RegisterAck,
             "register_complete" => Kind::RegisterComplete,
             "unregister" => Kind::Unregister,
+            "labels" => Kind::Labels,
             "heartbeat" => Kind::Heartbeat,
             "request" => Kind::Request,
             "response" => Kind::Response,
@@ -215,6 +218,13 @@ impl Writer {
     /// Client → gateway: the server goes away.
     pub fn unregister(&self) -> String {
         format!(r#"{{"type":"unregister","sessionId":{}}}"#, self.session)
+    }
+
+    /// Client → gateway, in the channels dialect: all of the owner's labels, which are others now.
+    pub fn labels(&self, labels: &Labels) -> String {
+        // Texts with keys that are texts always become JSON.
+        let labels = serde_json::to_string(labels).unwrap_or_else(|_| "{}".to_owned());
+        format!(r#"{{"type":"labels","sessionId":{},"labels":{labels}}}"#, self.session)
     }
 
     /// Client → gateway: still there.

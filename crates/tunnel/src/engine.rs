@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::base::{self, Progress, Served};
-use crate::channels;
+use crate::channels::{self, Labelling};
 use crate::choice::Choice;
 use crate::config::TunnelConfig;
 use crate::door::Door;
@@ -223,7 +223,7 @@ impl Engine {
                     carriage: link.carriage,
                 };
                 // The session takes the server over, and leaves none behind.
-                session.serve(link, served).await
+                session.serve(link, served, Labelling::new(self.outside.labels.clone())).await
             }
         };
         if stop.is_cancelled() {
@@ -253,7 +253,9 @@ impl Engine {
         }
         self.endpoint = Some(link.endpoint);
         self.report.set(Status::Registering);
-        let registered = register::register(&mut link, &self.config, session_id).await;
+        // Whoever changes them from here on has them told on the link.
+        let labels = self.outside.labels.borrow_and_update().clone().unwrap_or_else(|| self.config.labels.clone());
+        let registered = register::register(&mut link, &self.config, session_id, &labels).await;
         match (&registered, link.carriage) {
             (Ok(_), Carriage::WebSocket) => self.choice.forget(),
             (

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use culvert_protocol::Secret;
+use culvert_protocol::{Labels, Secret};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
@@ -22,6 +22,8 @@ pub struct Outside {
     pub bearer: Bearer,
     /// Changed to end the wait between two tries.
     pub wake: watch::Receiver<()>,
+    /// The owner's labels, once they are others than those of the configuration.
+    pub labels: watch::Receiver<Option<Labels>>,
     /// Shared by all tunnels to one gateway.
     pub turnstile: Turnstile,
     /// Where the engine keeps its account; it serves one run at a time.
@@ -32,7 +34,8 @@ impl Default for Outside {
     /// No token, nobody who wakes, no other tunnel.
     fn default() -> Self {
         let (_, wake) = watch::channel(());
-        Self { bearer: Bearer::none(), wake, turnstile: Turnstile::default(), ledger: Arc::default() }
+        let (_, labels) = watch::channel(None);
+        Self { bearer: Bearer::none(), wake, labels, turnstile: Turnstile::default(), ledger: Arc::default() }
     }
 }
 

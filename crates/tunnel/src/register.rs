@@ -3,7 +3,7 @@
 use culvert_link::{Dialled, Frame, LinkEnd};
 use culvert_protocol::channels::control::{Grant, Offer};
 use culvert_protocol::envelope::{Envelope, Kind, Register, Writer};
-use culvert_protocol::{ClientInfo, limits};
+use culvert_protocol::{ClientInfo, Labels, limits};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
@@ -39,14 +39,15 @@ pub(crate) enum Unacknowledged {
     Link(LinkEnd),
 }
 
-/// Registers on `link`. `session_id` is our own name for the session, until the gateway has one.
+/// Registers on `link`, with these labels. `session_id` is our own name for the session, until the gateway has one.
 pub(crate) async fn register(
     link: &mut Dialled,
     config: &TunnelConfig,
     session_id: &str,
+    labels: &Labels,
 ) -> Result<Acknowledged, Unacknowledged> {
     let offer = Offer { single_child: config.children.single, ..Offer::ALL };
-    register_with(link, config, session_id, offer).await
+    register_with(link, config, session_id, offer, labels).await
 }
 
 /// The same, with no more than `offer`.
@@ -55,6 +56,7 @@ pub(crate) async fn register_with(
     config: &TunnelConfig,
     session_id: &str,
     offer: Offer,
+    labels: &Labels,
 ) -> Result<Acknowledged, Unacknowledged> {
     let client = ClientInfo {
         name: Some("culvert".to_owned()),
@@ -66,7 +68,7 @@ pub(crate) async fn register_with(
         description: config.description.as_deref(),
         offer,
         client: &client,
-        labels: &config.labels,
+        labels,
     });
     // A link that is over already is reported by its receiving end.
     let _ = link.sender.send(frame).await;

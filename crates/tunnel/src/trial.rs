@@ -163,13 +163,14 @@ impl FreshLink {
 
     async fn try_registration(&mut self, config: &TunnelConfig, met: &Met) -> Result<Registered, Cause> {
         let gateway = || config.gateway.to_string();
+        let full = Offer { single_child: config.children.single, trial: true, ..Offer::ALL };
         // The plain dialect shows all there is to see, and every gateway speaks it. Over SSE there is the other only.
         let offer = match self.link.carriage {
-            Carriage::WebSocket => Offer { channels: 0, resume: 0, single_child: config.children.single },
-            Carriage::Sse => Offer { single_child: config.children.single, ..Offer::ALL },
+            Carriage::WebSocket => Offer { channels: 0, resume: 0, trial: true, ..full },
+            Carriage::Sse => full,
         };
         let began = Instant::now();
-        let registered = register::register_with(&mut self.link, config, &self.session_id, offer).await;
+        let registered = register::register_with(&mut self.link, config, &self.session_id, offer, &config.labels).await;
         let Acknowledged { session_id, dialect } = registered.map_err(|failed| match failed {
             Unacknowledged::Refused(refusal) => Refusals::default().cause(refusal),
             Unacknowledged::Link(end) => link_cause(end, false, gateway),

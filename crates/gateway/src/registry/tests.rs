@@ -21,6 +21,7 @@ async fn session(name: &str) -> (Arc<Session>, Entry, Child) {
         tools: None,
         first_seen: 1000,
         last_seen: 1000,
+        is_trial: false,
     };
     let visitor = Visitor { bearer, peer: ([127, 0, 0, 1], 1).into(), agent: None, carriage: Carriage::WebSocket };
     let session = Session::new(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use culvert_link::channels::{Carrier, Ended, Happening, Opener, Terms};
 use culvert_link::{FrameReceiver, FrameSender, LinkEnd};
-use culvert_protocol::Secret;
+use culvert_protocol::{Labels, Secret};
 use culvert_protocol::channels::control::{Control, Grant, Header, Purpose};
 use culvert_protocol::channels::{Side, WINDOW};
 use culvert_protocol::envelope::{Envelope, Kind};
@@ -102,14 +102,21 @@ impl Link<'_> {
                         tracing::info!(session = %self.id, why = %end, "a link broke; its session waits for it");
                         broken = Some((end, Instant::now() + self.house.limits.grace));
                     }
-                    Some(Happening::Text(text)) => match Envelope::parse(&text).map(|envelope| envelope.kind) {
-                        Ok(Kind::Heartbeat) if heartbeats.is_due(Instant::now()) => {
-                            carrier.send_text(self.carrier.writer.heartbeat_ack(&UnixTime::now().rfc3339())).await;
+                    Some(Happening::Text(text)) => {
+                        let Ok(envelope) = Envelope::parse(&text) else { continue };
+                        match envelope.kind {
+                            Kind::Heartbeat if heartbeats.is_due(Instant::now()) => {
+                                carrier.send_text(self.carrier.writer.heartbeat_ack(&UnixTime::now().rfc3339())).await;
+                            }
+                            Kind::Labels => {
+                                let labels = envelope.labels.map(Labels::read).unwrap_or_default();
+                                self.house.registry.relabel(&self.id, labels);
+                            }
+                            Kind::Unregister => return Over::Unregistered,
+                            Kind::Register => return Over::RegisteredTwice,
+                            _ => {}
                         }
-                        Ok(Kind::Unregister) => return Over::Unregistered,
-                        Ok(Kind::Register) => return Over::RegisteredTwice,
-                        _ => {}
-                    },
+                    }
                 },
                 () = until(grace_ends) => {
                     let end = broken.take().map_or(LinkEnd::Silent(self.house.limits.grace), |(end, _)| end);

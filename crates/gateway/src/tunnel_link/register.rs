@@ -62,6 +62,7 @@ impl Registration {
             tools,
             first_seen: now.0,
             last_seen: now.0,
+            is_trial: self.offer.trial,
         }
     }
 }

@@ -34,11 +34,14 @@ pub struct Offer {
     /// The server must not run twice: all clients share the child behind the gateway's own channel.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub single_child: bool,
+    /// The registration is a test and ends at once: the gateway is to keep nothing of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
 }
 
 impl Offer {
     /// Everything, for a server that may run as often as there are sessions.
-    pub const ALL: Self = Self { channels: VERSION, resume: VERSION, single_child: false };
+    pub const ALL: Self = Self { channels: VERSION, resume: VERSION, single_child: false, trial: false };
 
     /// Reads a peer's `extensions`; what cannot be read offers nothing.
     pub fn read(extensions: &RawValue) -> Self {

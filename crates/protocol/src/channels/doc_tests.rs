@@ -113,6 +113,7 @@ fn written(json: &str) -> String {
         },
         (Kind::RegisterComplete, Some("success")) => writer.register_complete(),
         (Kind::RegisterComplete, Some("error")) => writer.register_refused(message),
+        (Kind::Labels, _) => writer.labels(&Labels::read(envelope.labels.unwrap())),
         (Kind::Unregister, _) => writer.unregister(),
         (Kind::Heartbeat, _) => match members["timestamp"].as_str() {
             Some(timestamp) => writer.heartbeat_ack(timestamp),
@@ -373,7 +374,7 @@ fn the_tables_of_members_are_complete() {
     let documented = |part| {
         table.iter().filter(|row| [part, "both"].contains(&&*row[1])).map(|row| row[0].clone()).collect::<BTreeSet<_>>()
     };
-    assert_eq!(documented("offer"), members(Offer { single_child: true, ..Offer::ALL }));
+    assert_eq!(documented("offer"), members(Offer { single_child: true, trial: true, ..Offer::ALL }));
     let grant = |window| Grant::new(window, 1, Duration::from_secs(1), Secret::new("k"));
     assert_eq!(documented("grant"), members(grant(1024)));
     let too_small = serde_json::value::to_raw_value(&grant(1023)).unwrap();

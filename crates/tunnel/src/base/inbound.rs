@@ -76,7 +76,7 @@ impl Session<'_> {
                     let span = start..start + payload.get().len();
                     self.deliver(fate, credentials, || Bytes::from(text).slice(span)).await;
                 }
-                Kind::Register | Kind::RegisterAck | Kind::Unregister | Kind::Other(_) => {
+                Kind::Register | Kind::RegisterAck | Kind::Labels | Kind::Unregister | Kind::Other(_) => {
                     debug!(kind = ?envelope.kind, "skipped")
                 }
             }

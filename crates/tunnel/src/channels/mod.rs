@@ -2,6 +2,7 @@
 
 mod bridge;
 mod children;
+mod labelling;
 mod moving;
 mod own;
 mod passage;
@@ -26,6 +27,7 @@ use tracing::{debug, warn};
 
 use self::bridge::Finish;
 use self::children::Children;
+pub(crate) use self::labelling::Labelling;
 use self::moving::Moving;
 use self::resume::Resumed;
 use crate::base::Served;
@@ -65,14 +67,14 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Serves the gateway's channels until it lets go of the session or `stop` is cancelled. `served` works behind the
     /// gateway's own channel. No child is left afterwards.
-    pub(crate) async fn serve(mut self, link: Dialled, served: Served) -> End {
+    pub(crate) async fn serve(mut self, link: Dialled, served: Served, labelling: Labelling) -> End {
         let (window, max_line) = (self.grant.window, self.config.max_message);
         let terms = Terms { side: Side::Client, window, max_line, tap: None };
         let tools = served.greeting.tools;
         let mut carrier = Carrier::start(terms, link.sender, link.receiver);
         let mut children =
             Children::new(self.config, self.launcher.clone(), self.report.clone(), self.grant.max_message, served);
-        let end = self.attend(&mut carrier, &mut children, tools).await;
+        let end = self.attend(&mut carrier, &mut children, tools, labelling).await;
         children.end().await;
         if matches!(end, End::Stopped | End::Refused(_)) {
             carrier.close(Some(Writer::new(&self.id).unregister()), 1000, "").await;
@@ -82,7 +84,13 @@ impl<'a> Session<'a> {
         end
     }
 
-    async fn attend(&mut self, carrier: &mut Carrier, children: &mut Children, tools: Option<usize>) -> End {
+    async fn attend(
+        &mut self,
+        carrier: &mut Carrier,
+        children: &mut Children,
+        tools: Option<usize>,
+        mut labelling: Labelling,
+    ) -> End {
         let writer = Writer::new(&self.id);
         let every = self.config.keepalive;
         let mut beat = interval_at(Instant::now() + every, every);
@@ -117,6 +125,7 @@ impl<'a> Session<'a> {
                         self.report.ledger().figures().resumed();
                         self.report.set(status);
                         self.report.carried(self.carriage);
+                        labelling.tell_again(carrier, &writer).await;
                         beat_sent = None;
                     }
                     Some(Happening::Text(text)) => {
@@ -146,13 +155,17 @@ impl<'a> Session<'a> {
                         }
                     }
                 },
+                () = labelling.changed(), if registered.is_some() => labelling.tell(carrier, &writer).await,
                 in_use = children.changed() => self.report.in_use(in_use),
                 _ = beat.tick() => {
                     beat_sent = Some(Instant::now());
                     carrier.send_text(writer.heartbeat()).await;
                 }
                 dialled = moving.dialled(self), if registered.is_some() => match dialled {
-                    Ok(link) => self.move_over(carrier, link).await,
+                    Ok(link) => {
+                        self.move_over(carrier, link).await;
+                        labelling.tell_again(carrier, &writer).await;
+                    }
                     Err(reason) => self.stay(reason),
                 },
                 () = &mut overdue, if registered.is_none() => return End::Refused(Refusal::Overdue),
