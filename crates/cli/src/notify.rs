@@ -1,6 +1,7 @@
 //! What a service runner hears of us: systemd's protocol, a word a datagram to the socket that `$NOTIFY_SOCKET` names.
 //! Without one nobody is told anything. No word waits, and none that is lost holds anything up.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use tokio::time::{MissedTickBehavior, interval};
 pub(crate) struct Notify {
     socket: Option<Socket>,
     watchdog: Option<Duration>,
+    /// Whether what we are there for has begun.
+    has_begun: Cell<bool>,
 }
 
 impl Notify {
@@ -26,12 +29,29 @@ impl Notify {
         // The watchdog may have been meant for whoever started us.
         let is_ours = variable("WATCHDOG_PID").is_none_or(|pid| pid == own_pid.to_string());
         let limit = variable("WATCHDOG_USEC").and_then(|text| text.parse().ok()).filter(|limit| is_ours && *limit > 0);
-        Self { socket, watchdog: limit.map(Duration::from_micros) }
+        Self { socket, watchdog: limit.map(Duration::from_micros), has_begun: Cell::new(false) }
     }
 
     /// What we are there for has begun.
     pub(crate) fn ready(&self) {
+        self.has_begun.set(true);
         self.tell("READY=1");
+    }
+
+    /// The configuration is being read again. The time lets the runner tell this reload from an earlier one, as
+    /// sd_notify(3) asks for.
+    pub(crate) fn reloading(&self) {
+        if let (true, Some(now)) = (self.has_begun.get(), monotonic()) {
+            self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.as_micros()));
+        }
+    }
+
+    /// It was read again.
+    pub(crate) fn reloaded(&self) {
+        // Before that, it would say that we have begun.
+        if self.has_begun.get() {
+            self.tell("READY=1");
+        }
     }
 
     /// The end has begun.
@@ -55,6 +75,17 @@ impl Notify {
             socket.send(word);
         }
     }
+}
+
+/// The time on the clock that the service runner looks at as well.
+#[cfg(unix)]
+fn monotonic() -> Option<Duration> {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).ok().map(Duration::from)
+}
+
+#[cfg(not(unix))]
+fn monotonic() -> Option<Duration> {
+    None
 }
 
 /// Completes when tunnels are up as far as they come by themselves: the only one is online; of several each was tried
@@ -155,6 +186,30 @@ mod tests {
             notify.stopping();
             assert_eq!(told(&runner), ["READY=1", "STOPPING=1"]);
         }
+    }
+
+    #[test]
+    fn a_reload_is_told_with_its_time_and_only_of_what_has_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let runner = UnixDatagram::bind(&path).unwrap();
+        let notify = with(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+        notify.reloading();
+        notify.reloaded();
+        assert!(told(&runner).is_empty(), "it has not begun");
+        notify.ready();
+        for _ in 0..2 {
+            notify.reloading();
+            notify.reloaded();
+        }
+        let told = told(&runner);
+        let time = |word: &str| {
+            let time = word.strip_prefix("RELOADING=1\nMONOTONIC_USEC=")?;
+            time.parse::<u64>().ok()
+        };
+        let [ready, first, again, second, last] = &told[..] else { panic!("{told:?}") };
+        assert_eq!([ready, again, last], ["READY=1"; 3]);
+        assert!(time(first).is_some_and(|first| first > 0) && time(first) <= time(second), "{told:?}");
     }
 
     #[test]

@@ -84,6 +84,16 @@ pub(crate) struct ProfileArgs {
         help_heading = "Connection", help = about(Key::RequestTimeout, "How long a call may stay unanswered"))]
     request_timeout: Option<Duration>,
 
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
+        help_heading = "Connection",
+        help = about(Key::ProbeInterval, "After how long without an answer the local server is asked for one"))]
+    probe_interval: Option<Duration>,
+
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds_or_none,
+        allow_negative_numbers = true, help_heading = "Connection",
+        help = about(Key::Drain, "How long calls in flight may take to their end once it is to stop; 0: cut off"))]
+    drain: Option<Duration>,
+
     #[arg(long, value_name = "HOW", value_parser = culvert_profiles::transport, help_heading = "Connection",
         help = about(Key::Transport, "What carries the link: ws, sse, or auto: sse where ws does not get through"))]
     transport: Option<Transport>,
@@ -127,6 +137,8 @@ impl ProfileArgs {
             max_retries: given(&self.max_retries, Key::MaxRetries),
             keepalive: given(&self.keepalive, Key::Keepalive),
             request_timeout: given(&self.request_timeout, Key::RequestTimeout),
+            probe_interval: given(&self.probe_interval, Key::ProbeInterval),
+            drain: given(&self.drain, Key::Drain),
             single_child: given(&self.single_child.then_some(true), Key::SingleChild),
             max_sessions: given(&self.max_sessions, Key::MaxSessions),
             warm_spare: given(&self.warm_spare.then_some(true), Key::WarmSpare),

@@ -221,7 +221,7 @@ fn in_runtime(told: &Told, terminal: &Terminal, plan: Plan) -> std::io::Result<R
             notify.ready();
             std::future::pending::<std::convert::Infallible>().await
         };
-        let audience = Audience { told, terminal, company, known: &known };
+        let audience = Audience { told, terminal, company, known: &known, notify: &notify };
         let mut is_over = false;
         let asked = async || {
             let wish = tokio::select! {

@@ -205,6 +205,8 @@ mod tests {
             ("max_sessions: 3", Change::Restart),
             ("transport: ws", Change::Restart),
             ("request_timeout: 7", Change::Restart),
+            ("probe_interval: 7", Change::Restart),
+            ("drain: 0", Change::Restart),
         ] {
             assert_eq!(steps(old, &format!("{old}{more}")).remove(0).1, change, "{more}");
         }

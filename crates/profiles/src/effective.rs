@@ -77,8 +77,8 @@ pub(crate) fn profile(
             start_timeout: value(&settings.start_timeout, limits::START_TIMEOUT_DEFAULT),
             labels: labels.clone(),
             host: host.clone(),
-            probe_interval: limits::PROBE_INTERVAL_DEFAULT,
-            drain: limits::DRAIN_DEFAULT,
+            probe_interval: value(&settings.probe_interval, limits::PROBE_INTERVAL_DEFAULT),
+            drain: value(&settings.drain, limits::DRAIN_DEFAULT),
         },
         secrets: Secrets { token, env: server.env.clone(), headers: server.headers.clone() },
     };

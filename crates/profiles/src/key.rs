@@ -44,6 +44,10 @@ pub enum Key {
     Keepalive,
     /// How long a call may stay unanswered.
     RequestTimeout,
+    /// How long the local server may go without an answer until it is asked for one.
+    ProbeInterval,
+    /// How long calls in flight may take to their end once the tunnel is to stop.
+    Drain,
     /// Whether all clients share one process of the local server.
     SingleChild,
     /// How many clients' sessions may be open at once.
@@ -108,7 +112,7 @@ const fn only_in_files(name: &'static str, shape: Shape) -> About {
 
 impl Key {
     /// Every key, in the order of the documentation.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::LocalStdio,
         Self::Args,
         Self::Env,
@@ -128,6 +132,8 @@ impl Key {
         Self::MaxRetries,
         Self::Keepalive,
         Self::RequestTimeout,
+        Self::ProbeInterval,
+        Self::Drain,
         Self::SingleChild,
         Self::MaxSessions,
         Self::WarmSpare,
@@ -181,6 +187,10 @@ impl Key {
             Self::RequestTimeout => {
                 About { default: Some("300"), unit: seconds, ..plain("request_timeout", "--request-timeout") }
             }
+            Self::ProbeInterval => {
+                About { default: Some("30"), unit: seconds, ..plain("probe_interval", "--probe-interval") }
+            }
+            Self::Drain => About { default: Some("5"), unit: seconds, ..plain("drain", "--drain") },
             Self::SingleChild => About { default: Some("false"), ..plain("single_child", "--single-child") },
             Self::MaxSessions => {
                 About { default: Some("8"), unit: Some("sessions"), ..plain("max_sessions", "--max-sessions") }

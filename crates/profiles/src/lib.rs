@@ -64,7 +64,7 @@ pub use secret::{
 pub use settings::{ChildEnvironment, SecretEnvironment, Settings};
 pub use store::{Content, OnBroken, Saved, Store, StoreError};
 pub use surroundings::Surroundings;
-pub use value::{BadValue, addresses, bytes, retries, seconds, sessions, transport};
+pub use value::{BadValue, addresses, bytes, retries, seconds, seconds_or_none, sessions, transport};
 pub use wanted::{Wanted, WantedFile};
 pub use warning::Warning;
 

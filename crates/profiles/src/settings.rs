@@ -42,6 +42,10 @@ pub struct Settings {
     pub max_retries: Option<Sourced<u32>>,
     pub keepalive: Option<Sourced<Duration>>,
     pub request_timeout: Option<Sourced<Duration>>,
+    /// How long the local server may go without an answer until it is asked for one.
+    pub probe_interval: Option<Sourced<Duration>>,
+    /// How long calls in flight may take to their end once the tunnel is to stop.
+    pub drain: Option<Sourced<Duration>>,
     pub single_child: Option<Sourced<bool>>,
     pub max_sessions: Option<Sourced<usize>>,
     pub warm_spare: Option<Sourced<bool>>,
@@ -106,6 +110,8 @@ impl Settings {
             max_retries: self.max_retries.or(lower.max_retries),
             keepalive: self.keepalive.or(lower.keepalive),
             request_timeout: self.request_timeout.or(lower.request_timeout),
+            probe_interval: self.probe_interval.or(lower.probe_interval),
+            drain: self.drain.or(lower.drain),
             single_child: self.single_child.or(lower.single_child),
             max_sessions: self.max_sessions.or(lower.max_sessions),
             warm_spare: self.warm_spare.or(lower.warm_spare),
@@ -157,6 +163,8 @@ impl Settings {
             Key::MaxRetries => of(&self.max_retries),
             Key::Keepalive => of(&self.keepalive),
             Key::RequestTimeout => of(&self.request_timeout),
+            Key::ProbeInterval => of(&self.probe_interval),
+            Key::Drain => of(&self.drain),
             Key::SingleChild => of(&self.single_child),
             Key::MaxSessions => of(&self.max_sessions),
             Key::WarmSpare => of(&self.warm_spare),
@@ -234,6 +242,12 @@ impl Settings {
             }
             (Key::RequestTimeout, Raw::Text(text)) => {
                 self.request_timeout = Some(Sourced::new(value::seconds(&text).map_err(bad)?, to()));
+            }
+            (Key::ProbeInterval, Raw::Text(text)) => {
+                self.probe_interval = Some(Sourced::new(value::seconds(&text).map_err(bad)?, to()));
+            }
+            (Key::Drain, Raw::Text(text)) => {
+                self.drain = Some(Sourced::new(value::seconds_or_none(&text).map_err(bad)?, to()));
             }
             (Key::SingleChild, Raw::Text(text)) => {
                 self.single_child = Some(Sourced::new(value::boolean(&text).map_err(bad)?, to()));

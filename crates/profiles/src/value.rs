@@ -108,6 +108,17 @@ pub fn seconds(text: &str) -> Result<Duration, BadValue> {
     }
 }
 
+/// A time in seconds, as [`seconds`], or 0 for none at all.
+///
+/// # Errors
+/// [`BadValue`].
+pub fn seconds_or_none(text: &str) -> Result<Duration, BadValue> {
+    match text.trim().parse::<f64>() {
+        Ok(0.0) => Ok(Duration::ZERO),
+        _ => seconds(text),
+    }
+}
+
 /// A number of tries; 0 stands for no limit.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use culvert_tunnel::{Status, TunnelConfig};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::events::{self, Events};
+use crate::notify::Notify;
 use crate::signals::Wish;
 use crate::stdout::Stdout;
 use crate::story::Story;
@@ -59,6 +60,8 @@ pub(super) struct Audience<'a> {
     pub(super) company: Company,
     /// What was told before anything started, by name.
     pub(super) known: &'a [(String, Warning)],
+    /// The service runner.
+    pub(super) notify: &'a Notify,
 }
 
 /// Follows `instance` until all its tunnels have stopped by themselves, or it is asked to end and `over` completes.
@@ -70,7 +73,7 @@ pub(super) async fn serve(
     stay: Stay,
     mut asked: impl AsyncFnMut() -> Wish,
 ) -> End {
-    let Audience { told, terminal, company, known } = audience;
+    let Audience { told, terminal, company, known, notify } = audience;
     if let Told::InEvents(stdout) = told {
         let notices = known.iter().map(|(name, warning)| events::notice(name, warning)).collect();
         stdout.tell(notices, terminal).await;
@@ -112,7 +115,11 @@ pub(super) async fn serve(
             }
             wish = asked() => match (wish, &ending) {
                 // What comes of it is in the log, as when a file changes by itself.
-                (Wish::Reload, None) => _ = instance.reload().await,
+                (Wish::Reload, None) => {
+                    notify.reloading();
+                    let _ = instance.reload().await;
+                    notify.reloaded();
+                }
                 (Wish::Reload, Some(_)) => {}
                 (Wish::End, None) => {
                     if matches!(told, Told::InWords) {

@@ -39,7 +39,8 @@ async fn run_to_end(setup: Setup, written: &Written, asked: impl AsyncFnMut() ->
     let company = company(&setup.loaded.profiles);
     let (instance, over) = Instance::start(setup);
     let terminal = written.terminal(Kind::Lines);
-    let audience = Audience { told: &Told::InWords, terminal: &terminal, company, known: &[] };
+    let notify = Notify::of_this_process();
+    let audience = Audience { told: &Told::InWords, terminal: &terminal, company, known: &[], notify: &notify };
     serve(audience, &instance, over, Stay::UntilAllStopped, asked).await
 }
 

@@ -111,6 +111,8 @@ fn the_defaults_hold_where_nothing_is_said() {
     assert_eq!(tunnel.max_message.to_string(), text(Key::MaxMessageSize));
     assert_eq!(tunnel.start_timeout.as_secs().to_string(), text(Key::StartTimeout));
     assert_eq!(tunnel.request_timeout.as_secs().to_string(), text(Key::RequestTimeout));
+    assert_eq!(tunnel.probe_interval.as_secs().to_string(), text(Key::ProbeInterval));
+    assert_eq!(tunnel.drain.as_secs().to_string(), text(Key::Drain));
     assert_eq!(Ok(tunnel.transport), crate::transport(text(Key::Transport)));
     assert_eq!(tunnel.children.single.to_string(), text(Key::SingleChild));
     assert_eq!(tunnel.children.max_sessions.to_string(), text(Key::MaxSessions));

@@ -30,6 +30,8 @@ local_headers: {X-Key: "env:KEY"}
 forward_auth: [Authorization]
 transport: ws
 request_timeout: 0.5
+probe_interval: 2
+drain: 0
 single_child: yes
 max_sessions: 32
 warm_spare: no
@@ -63,6 +65,7 @@ fn every_key_is_read() {
     assert_eq!(top.forward_auth.as_ref().unwrap().value, ["Authorization"]);
     assert_eq!(top.transport.as_ref().unwrap().value, culvert_tunnel::Transport::WebSocket);
     assert_eq!(seconds(&top.request_timeout), 0.5);
+    assert_eq!((seconds(&top.probe_interval), seconds(&top.drain)), (2.0, 0.0));
     assert_eq!(top.max_sessions.as_ref().unwrap().value, 32);
     assert!(top.single_child.as_ref().unwrap().value && !top.warm_spare.as_ref().unwrap().value);
     assert!(top.allow_plaintext.as_ref().unwrap().value);

@@ -122,8 +122,11 @@ async fn a_tunnel_is_ready_when_it_is_online_lives_reloads_and_stops() {
 
     // ExecReload.
     tunnel.signal(Signal::SIGHUP);
-    let before = runner.heard.look().len();
-    runner.hears("WATCHDOG=1", before + 2).await;
+    runner.hears("READY=1", 2).await;
+    let heard = runner.heard.look().clone();
+    let reloading = heard.iter().position(|word| word.starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    let ready = heard.iter().rposition(|word| word == "READY=1");
+    assert!(reloading.is_some() && reloading < ready, "{heard:?}");
     assert_eq!(gateway.catalog(&token).await.remove(0)["status"], json!("online"));
     assert!(!runner.has_heard("STOPPING=1"));
 
