@@ -100,17 +100,32 @@ impl Menu {
         self.shows(&format!("{name}: {what}"), |label| words(label).is_some_and(|words| is_it(&words))).await
     }
 
-    /// Clicks the entry whose words begin like this, wherever in the menu it is.
+    /// Clicks the entry of its top level whose words begin like this.
     ///
     /// # Panics
     /// When there is none, more than one, or one that cannot be clicked.
     pub async fn click(&self, begins: &str) {
+        self.click_in(&self.read().await, begins).await;
+    }
+
+    /// The same in what opens beside the entry with these words.
+    pub async fn click_below(&self, parent: &str, begins: &str) {
         let menu = self.read().await;
-        let mut found = Vec::new();
-        collect(&menu, begins, &mut found);
-        let [entry] = found.as_slice() else { panic!("there should be one {begins:?} in {menu:#?}") };
+        let parent = menu.iter().find(|entry| entry.label == parent);
+        self.click_in(&parent.unwrap_or_else(|| panic!("no such entry in {menu:#?}")).below, begins).await;
+    }
+
+    async fn click_in(&self, entries: &[Entry], begins: &str) {
+        let found: Vec<&Entry> = entries.iter().filter(|entry| entry.label.starts_with(begins)).collect();
+        let [entry] = found.as_slice() else { panic!("there should be one {begins:?} in {entries:#?}") };
         assert!(entry.enabled, "{entry:?} cannot be clicked");
         self.event(entry.id, "clicked").await;
+    }
+
+    /// How many times it tells a change of words, checks or entries in this time.
+    pub async fn changes_during(&self, time: Duration) -> usize {
+        let changes = self.proxy.receive_all_signals().await.expect("a subscription");
+        changes.take_until(tokio::time::sleep(time)).count().await
     }
 
     /// Tells it that a panel has opened or closed it.
@@ -127,15 +142,6 @@ impl Menu {
     async fn event(&self, id: i32, what: &str) {
         let told: zbus::Result<()> = self.proxy.call("Event", &(id, what, Value::from(0), 0_u32)).await;
         told.unwrap_or_else(|error| panic!("{what}: {error}"));
-    }
-}
-
-fn collect<'a>(menu: &'a [Entry], begins: &str, found: &mut Vec<&'a Entry>) {
-    for entry in menu {
-        if entry.label.starts_with(begins) {
-            found.push(entry);
-        }
-        collect(&entry.below, begins, found);
     }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use zbus::Connection;
@@ -12,6 +13,7 @@ use zbus::Connection;
 use crate::built;
 use crate::culvert::CulvertCommand;
 use crate::processes;
+use crate::watched::PATIENCE;
 
 mod daemon;
 mod keyring;
@@ -126,6 +128,30 @@ impl Desktop {
         if let Some(keyring) = self.keyring.take() {
             drop(keyring);
             Keyring::gone(&self.connection).await;
+        }
+    }
+
+    /// How many windows with this title are to be seen.
+    pub async fn windows(&self, title: &str) -> usize {
+        let pattern = format!("^{title}$");
+        self.user("xdotool").args(["search", "--onlyvisible", "--name", &pattern]).finish().await.out.len()
+    }
+
+    /// Waits until there is one.
+    pub async fn window(&self, title: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.windows(title).await == 0 {
+            assert!(Instant::now() < deadline, "no window {title:?} opens");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until there is none.
+    pub async fn no_window(&self, title: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.windows(title).await > 0 {
+            assert!(Instant::now() < deadline, "the window {title:?} stays");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

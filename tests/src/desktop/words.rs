@@ -160,6 +160,11 @@ impl Spoken {
         self.inner.iter().find_map(|inner| inner.find(role, name))
     }
 
+    /// Whether its name, or one in it, has this text in it.
+    pub fn says(&self, text: &str) -> bool {
+        self.name.contains(text) || self.inner.iter().any(|inner| inner.says(text))
+    }
+
     /// Whether it has this state.
     pub fn is(&self, state: &str) -> bool {
         self.states.contains(&state)
