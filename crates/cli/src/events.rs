@@ -60,6 +60,9 @@ enum Body<'a> {
     Listening {
         listen: SocketAddr,
         url: &'a str,
+        /// Where the figures are.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        metrics: Option<SocketAddr>,
     },
     Failed {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,8 +94,8 @@ fn line(event: &'static str, body: Body<'_>) -> String {
 }
 
 /// The first event of a gateway: where it listens, and its address for others.
-pub(crate) fn listening(listen: SocketAddr, url: &str) -> String {
-    line("listening", Body::Listening { listen, url })
+pub(crate) fn listening(listen: SocketAddr, url: &str, metrics: Option<SocketAddr>) -> String {
+    line("listening", Body::Listening { listen, url, metrics })
 }
 
 /// Something about the configuration, which is no one gateway's business.
@@ -314,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_gateway_tells_where_it_listens() {
-        let value = parsed(&[listening("127.0.0.1:80".parse().unwrap(), "http://gw")]);
+        let value = parsed(&[listening("127.0.0.1:80".parse().unwrap(), "http://gw", None)]);
         assert_eq!(value, [json!({"event": "listening", "listen": "127.0.0.1:80", "url": "http://gw"})]);
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use culvert_gateway::config::{Auth, GatewayLimits, Plaintext, TlsFiles};
+use culvert_gateway::config::{Auth, GatewayLimits, MetricsConfig, Plaintext, TlsFiles};
 use culvert_gateway::{Gateway, GatewayConfig, GatewayError};
 use culvert_profiles::{BadValue, Key, LogLevel};
 use culvert_protocol::address::BadAddress;
@@ -54,6 +54,14 @@ pub(crate) struct GatewayArgs {
         help_heading = "Limits")]
     grace: Option<Duration>,
 
+    /// Answer /metrics, /healthz and /readyz there, such as 127.0.0.1:9465 [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", value_parser = listen, help_heading = "Health")]
+    metrics_listen: Option<SocketAddr>,
+
+    /// Answer /metrics only to who shows the bearer in this file
+    #[arg(long, value_name = "FILE", requires = "metrics_listen", help_heading = "Health")]
+    metrics_token_file: Option<PathBuf>,
+
     /// Ask nobody for a token; on loopback only
     #[arg(long, help_heading = "Protection")]
     no_auth: bool,
@@ -90,6 +98,9 @@ impl GatewayArgs {
             tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
             plaintext: if self.allow_plaintext { Plaintext::Allowed } else { Plaintext::Loopback },
             public_url: self.public_url.clone(),
+            metrics: self
+                .metrics_listen
+                .map(|listen| MetricsConfig { listen, token_file: self.metrics_token_file.clone() }),
             ..GatewayConfig::new(self.state.folder()?)
         })
     }
@@ -189,9 +200,12 @@ fn announce(gateway: &Gateway, args: &GatewayArgs, terminal: &Terminal) {
     let url = gateway.url().to_string();
     if args.output.json {
         // Whoever started us learns the port from this line; without a reader nobody waits for it.
-        let _ = stdout::print(&[events::listening(gateway.local_address(), &url)]);
+        let _ = stdout::print(&[events::listening(gateway.local_address(), &url, gateway.metrics_address())]);
     } else {
         terminal.say(Mood::Info, &format!("listening on {url}"));
+    }
+    if let Some(address) = gateway.metrics_address().filter(|_| !args.output.json) {
+        terminal.say(Mood::Info, &format!("figures at http://{address}/metrics"));
     }
     if let Some(file) = gateway.made_secret() {
         let text =
@@ -234,6 +248,7 @@ mod tests {
         assert_eq!((plain.limits.max_message, plain.limits.grace), (limits.max_message, limits.grace));
         assert_eq!(limits.grace.as_secs(), 120, "as the help says");
         assert_eq!(limits.max_message.to_string(), Key::MaxMessageSize.about().default.unwrap());
+        assert!(plain.metrics.is_none());
         assert!(matches!(plain.auth, Auth::Bearers(_)) && plain.tls.is_none() && plain.public_url.is_none());
         let all = config(&[
             "--listen=localhost:0",
@@ -244,7 +259,11 @@ mod tests {
             "--public-url=https://gw.example.com/culvert",
             "--max-message-size=1048576",
             "--grace=0.5",
+            "--metrics-listen=localhost:9465",
+            "--metrics-token-file=m",
         ]);
+        let metrics = all.metrics.unwrap();
+        assert_eq!((metrics.listen.to_string(), metrics.token_file), ("127.0.0.1:9465".into(), Some("m".into())));
         assert_eq!((all.limits.max_message, all.limits.grace), (1 << 20, Duration::from_millis(500)));
         assert_eq!(all.listen.to_string(), "127.0.0.1:0");
         assert!(matches!(all.auth, Auth::Open));
@@ -262,6 +281,7 @@ mod tests {
             &["--tls-cert", "c.pem"],
             &["--public-url", "gw"],
             &["--listen", "4444"],
+            &["--metrics-token-file", "m"],
         ] {
             assert_eq!(args(line).unwrap_err().exit_code(), 2, "{line:?}");
         }

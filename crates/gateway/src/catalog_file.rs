@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -42,11 +43,12 @@ pub(crate) fn load(path: &Path) -> Result<Catalog, GatewayError> {
 pub(crate) struct Changes {
     made: watch::Sender<u64>,
     written: watch::Sender<u64>,
+    failed: AtomicBool,
 }
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { made: watch::Sender::new(0), written: watch::Sender::new(0) }
+        Self { made: watch::Sender::new(0), written: watch::Sender::new(0), failed: AtomicBool::new(false) }
     }
 }
 
@@ -54,6 +56,11 @@ impl Changes {
     /// The catalog has changed.
     pub(crate) fn note(&self) {
         self.made.send_modify(|count| *count += 1);
+    }
+
+    /// Whether the last try to write worked.
+    pub(crate) fn are_written(&self) -> bool {
+        !self.failed.load(Ordering::Relaxed)
     }
 
     /// Waits until all changes of this moment were written, or could not be; two seconds at most.
@@ -87,6 +94,7 @@ impl Changes {
     async fn write(&self, count: u64, path: PathBuf, text: Vec<u8>) {
         let file = path.clone();
         let written = tokio::task::spawn_blocking(move || state_dir::replace(&file, &text)).await;
+        self.failed.store(!matches!(written, Ok(Ok(()))), Ordering::Relaxed);
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(file = %path.display(), %error, "the catalog cannot be written"),
@@ -100,7 +108,7 @@ impl Changes {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     #[test]
     fn a_corrupt_file_is_kept_aside_and_an_unreadable_one_is_an_error() {
@@ -148,5 +156,6 @@ mod tests {
         changes.note();
         changes.write_rest("/nonexistent/catalog.json".into(), Vec::new).await;
         changes.written().await;
+        assert!(!changes.are_written());
     }
 }

@@ -24,6 +24,8 @@ pub struct GatewayConfig {
     pub plaintext: Plaintext,
     /// The address that others know the gateway by, with a path prefix if a proxy adds one.
     pub public_url: Option<GatewayAddress>,
+    /// Where machines may ask for its figures; none means nowhere.
+    pub metrics: Option<MetricsConfig>,
     /// What bounds it.
     pub limits: GatewayLimits,
 }
@@ -60,6 +62,15 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+}
+
+/// Where machines may ask for the gateway's figures, in plain HTTP.
+#[derive(Debug, Clone)]
+pub struct MetricsConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// A file whose first line is the bearer that `/metrics` asks for; none means that it asks for none.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Whether plaintext may leave this machine.
@@ -117,6 +128,7 @@ impl GatewayConfig {
             tls: None,
             plaintext: Plaintext::Loopback,
             public_url: None,
+            metrics: None,
             limits: GatewayLimits::default(),
         }
     }

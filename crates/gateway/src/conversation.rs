@@ -83,6 +83,14 @@ impl ToServer {
         }
     }
 
+    /// Bytes that wait for the server, bookkeeping included.
+    pub(crate) fn used(&self) -> usize {
+        match self {
+            Self::Share(queue) => queue.used(),
+            Self::Channel(channel) => channel.gauge().used().unwrap_or_default(),
+        }
+    }
+
     /// Passes a message on if there is room now.
     ///
     /// # Errors

@@ -18,6 +18,9 @@ pub(crate) enum Denial {
     /// No bearer came along.
     #[error("this gateway asks for a token and none was sent")]
     NoToken,
+    /// The figures were asked for without their bearer.
+    #[error("the figures are for whoever shows their bearer")]
+    MetricsToken,
     /// The bearer is not taken.
     #[error("{0}")]
     Token(BadToken),
@@ -101,7 +104,7 @@ impl Denial {
     /// Its HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::NoToken | Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::MetricsToken | Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Right(_) | Self::Wider(_) | Self::Host(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
             Self::UnknownServer(_) | Self::UnknownSession(_) | Self::UnknownConnection(_) | Self::Path => {
                 StatusCode::NOT_FOUND
@@ -131,7 +134,7 @@ impl Denial {
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         Some(match self {
             // RFC 6750 §3: without a token there is no error to name.
-            Self::NoToken => (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Self::NoToken | Self::MetricsToken => (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Self::Token(why) => (WWW_AUTHENTICATE, challenge("invalid_token", &why.to_string())),
             Self::Right(_) | Self::Wider(_) => (WWW_AUTHENTICATE, challenge("insufficient_scope", &self.to_string())),
             Self::Method(allowed) => (ALLOW, HeaderValue::from_static(allowed)),
@@ -164,7 +167,7 @@ impl From<BadToken> for Denial {
 impl Explain for Denial {
     fn code(&self) -> &'static str {
         match self {
-            Self::NoToken => "auth.missing",
+            Self::NoToken | Self::MetricsToken => "auth.missing",
             Self::Token(why) => why.code(),
             Self::Right(_) => "auth.forbidden",
             Self::Wider(_) => "auth.wider",
@@ -191,6 +194,7 @@ impl Explain for Denial {
     fn action(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::NoToken => "Send the header `Authorization: Bearer <token>`; `culvert token create` makes one.",
+            Self::MetricsToken => "Send the token of --metrics-token-file as `Authorization: Bearer <token>`.",
             Self::Token(why) => return why.action(),
             Self::Right(Right::Tunnel) => "Use a token made with `--can tunnel`.",
             Self::Right(Right::Call) => "Use a token made with `--can call`.",

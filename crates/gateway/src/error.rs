@@ -18,6 +18,22 @@ pub enum GatewayError {
         /// What the system said.
         detail: String,
     },
+    /// The address for the figures cannot be listened on.
+    #[error("the gateway's figures cannot be told at {address}: {detail}")]
+    MetricsListen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        detail: String,
+    },
+    /// The file with the bearer for the figures is unusable.
+    #[error("no token for the figures in {path}: {detail}", path = path.display())]
+    MetricsToken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// Bearers and messages would cross the network readable by all.
     #[error("the gateway would listen on {address}, beyond this machine, without TLS")]
     Plaintext {
@@ -76,6 +92,8 @@ impl Explain for GatewayError {
     fn code(&self) -> &'static str {
         match self {
             Self::Listen { .. } => "gateway.listen",
+            Self::MetricsListen { .. } => "metrics.listen",
+            Self::MetricsToken { .. } => "metrics.token",
             Self::Plaintext { .. } => "gateway.plaintext",
             Self::Open { .. } => "gateway.open",
             Self::Tls { .. } => "gateway.tls",
@@ -88,6 +106,8 @@ impl Explain for GatewayError {
     fn action(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Listen { .. } => "Choose another --listen address, or end what uses it; port 0 takes a free one.",
+            Self::MetricsListen { .. } => "Choose another --metrics-listen address; port 0 takes a free one.",
+            Self::MetricsToken { .. } => "Put a bearer of your choice into it, in one line.",
             Self::Plaintext { .. } => {
                 "Give --tls-cert and --tls-key, or, if TLS ends at a proxy in front of it, --allow-plaintext."
             }

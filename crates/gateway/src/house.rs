@@ -1,10 +1,14 @@
 //! What all requests of one gateway share.
 
+use std::sync::Arc;
+
 use culvert_protocol::GatewayAddress;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::GatewayLimits;
+use crate::counts::Counts;
 use crate::event_link::EventLinks;
 use crate::front::Front;
 use crate::hosts::Hosts;
@@ -15,6 +19,10 @@ use crate::trust::Trust;
 /// The inside of a gateway.
 #[derive(Debug)]
 pub(crate) struct House {
+    /// What it counts.
+    pub counts: Counts,
+    /// Connections that may still come.
+    pub places: Arc<Semaphore>,
     /// Whom it believes.
     pub trust: Trust,
     /// What it is called.

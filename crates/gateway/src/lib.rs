@@ -5,11 +5,13 @@
 
 pub mod backend;
 mod body;
+mod by_code;
 mod catalog;
 mod catalog_file;
 mod clock;
 pub mod config;
 pub mod conversation;
+mod counts;
 mod denial;
 pub mod era;
 pub mod error;
@@ -19,9 +21,11 @@ pub mod front;
 mod hosts;
 mod house;
 mod hs256;
+mod metrics;
 mod path;
 mod progress;
 mod random;
+mod ready;
 mod registry;
 pub mod reply;
 mod resumable;

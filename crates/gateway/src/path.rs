@@ -5,6 +5,8 @@
 pub(crate) enum Route {
     /// `/healthz`, and `/health` as on ContextForge.
     Health,
+    /// `/readyz`, and `/ready` as on ContextForge.
+    Ready,
     /// `/reverse-proxy/ws`: tunnels come in.
     Link,
     /// `/reverse-proxy/sse`: tunnels come in where WebSocket does not.
@@ -44,6 +46,7 @@ pub(crate) fn route(path: &str, prefix: &str) -> Option<Route> {
     let named = |name: &str| name.to_owned();
     Some(match segments[..] {
         ["healthz" | "health"] => Route::Health,
+        ["readyz" | "ready"] => Route::Ready,
         ["reverse-proxy", ref rest @ ..] | ["v1", "reverse-proxy", ref rest @ ..] => match *rest {
             ["ws"] => Route::Link,
             ["sse"] => Route::EventLink,
@@ -104,6 +107,8 @@ mod tests {
         for (path, route) in [
             ("/healthz", Route::Health),
             ("/health", Route::Health),
+            ("/readyz", Route::Ready),
+            ("/ready", Route::Ready),
             ("/reverse-proxy/ws", Route::Link),
             ("/v1/reverse-proxy/ws", Route::Link),
             ("/reverse-proxy/sse", Route::EventLink),

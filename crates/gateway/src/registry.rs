@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use culvert_protocol::{GatewayAddress, Labels, ServerName};
@@ -16,9 +16,10 @@ use crate::backend::Backend;
 use crate::catalog::{Catalog, Entry, ServerId};
 use crate::catalog_file::Changes;
 use crate::clock::UnixTime;
+use crate::counts::place;
 use crate::denial::Denial;
 use crate::rights::{Bearer, Subject};
-use crate::session::{Ending, Session, SessionId, Visitor};
+use crate::session::{Ending, Session, SessionId, Traffic, Visitor, Volume};
 use crate::trust::Trust;
 
 /// The longest wait that a client of an offline server is told.
@@ -30,6 +31,40 @@ pub(crate) struct Registry {
     rooms: RwLock<Rooms>,
     changes: Changes,
     servers_per_owner: usize,
+    /// What passed over all links, as far as it was told.
+    passed: Mutex<Passed>,
+}
+
+/// What passed over all links that were registered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Passed {
+    pub(crate) from_server: Volume,
+    pub(crate) to_server: Volume,
+}
+
+impl Passed {
+    /// What was not told before of one link.
+    fn add(&mut self, traffic: &Traffic) {
+        let (from_server, to_server) = traffic.news();
+        self.from_server += from_server;
+        self.to_server += to_server;
+    }
+}
+
+/// A look at all that is registered.
+#[derive(Debug, Default)]
+pub(crate) struct RegistryFigures {
+    /// Tunnels that have a connection, by what carries them.
+    pub(crate) connected: [usize; 2],
+    /// Tunnels that wait for one, by what carried them.
+    pub(crate) waiting: [usize; 2],
+    /// Servers that a tunnel brings.
+    pub(crate) online: usize,
+    /// Servers that are known and that none brings.
+    pub(crate) offline: usize,
+    /// Bytes that were sent and that no client has acknowledged.
+    pub(crate) unacknowledged: u64,
+    pub(crate) passed: Passed,
 }
 
 #[derive(Debug, Default)]
@@ -97,7 +132,7 @@ impl Registry {
     /// Begins with what the catalog remembers; nothing is online.
     pub(crate) fn new(catalog: Catalog, servers_per_owner: usize) -> Self {
         let rooms = RwLock::new(Rooms { catalog, ..Rooms::default() });
-        Self { rooms, changes: Changes::default(), servers_per_owner }
+        Self { rooms, changes: Changes::default(), servers_per_owner, passed: Mutex::default() }
     }
 
     /// Takes a link in whose registration is complete. A link of the same owner and name is ended. Returns once the
@@ -134,6 +169,7 @@ impl Registry {
 
     /// A link is over. The server goes offline, unless another link has taken over.
     pub(crate) fn leave(&self, session: &Session, now: UnixTime) {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).add(&session.traffic);
         {
             let mut rooms = self.write();
             rooms.sessions.remove(&session.id);
@@ -171,6 +207,35 @@ impl Registry {
         if let Some(session) = self.read().sessions.get(id) {
             session.taken_over(visitor);
         }
+    }
+
+    /// A session's connection broke; it waits for another.
+    pub(crate) fn waits(&self, id: &SessionId) {
+        if let Some(session) = self.read().sessions.get(id) {
+            session.waits();
+        }
+    }
+
+    /// How much there is, and how much has passed.
+    pub(crate) fn figures(&self) -> RegistryFigures {
+        let mut figures = RegistryFigures::default();
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let rooms = self.read();
+        for session in rooms.sessions.values() {
+            let tunnels = if session.is_waiting() { &mut figures.waiting } else { &mut figures.connected };
+            tunnels[place(session.visitor().carriage)] += 1;
+            figures.unacknowledged += session.traffic.unacknowledged();
+            passed.add(&session.traffic);
+        }
+        figures.online = rooms.online.len();
+        figures.offline = rooms.catalog.iter().count().saturating_sub(figures.online);
+        figures.passed = *passed;
+        figures
+    }
+
+    /// Whether the catalog was written when it changed last.
+    pub(crate) fn is_written(&self) -> bool {
+        self.changes.are_written()
     }
 
     /// Ends every link.

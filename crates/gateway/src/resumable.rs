@@ -57,14 +57,25 @@ pub(crate) struct Moored<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotResumed {
     /// There is none, or the key is not its own: who asks is not told which.
-    #[error("unknown")]
+    #[error("{}", self.word())]
     Unknown,
     /// A later try of the same client came first.
-    #[error("stale")]
+    #[error("{}", self.word())]
     Stale,
     /// The bearer is another's, or may not have the server.
-    #[error("subject")]
+    #[error("{}", self.word())]
     Subject,
+}
+
+impl NotResumed {
+    /// Its word on the wire.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Stale => "stale",
+            Self::Subject => "subject",
+        }
+    }
 }
 
 impl Resumables {

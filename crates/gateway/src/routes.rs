@@ -15,14 +15,16 @@ use crate::server::Place;
 use crate::session::{Ending, Visitor};
 use crate::shared::CallError;
 use crate::watched_stream;
-use crate::{body, event_link, tokens, tunnel_link, websocket};
+use crate::{body, event_link, ready, tokens, tunnel_link, websocket};
 use culvert_link::Carriage;
 use culvert_protocol::claims::Right;
+use culvert_protocol::{Explain as _, text};
 use http::header::AUTHORIZATION;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::time::Instant;
 
 /// The largest body of `POST /tokens`, in bytes.
 const MAX_WISH: usize = 64 * 1024;
@@ -35,9 +37,10 @@ pub(crate) async fn answer(
     place: Arc<Place>,
 ) -> Result<Response<Body>, Infallible> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = Visit { house, peer, place }.serve(request).await.unwrap_or_else(|denial| {
+    let response = Visit { house: house.clone(), peer, place }.serve(request).await.unwrap_or_else(|denial| {
+        house.counts.denials.count(denial.code());
         // Neither query nor headers: both may hold a token that somebody put in the wrong place.
-        tracing::debug!(%peer, %method, path = culvert_protocol::text::clean(&path, 200), why = %denial, "denied");
+        tracing::debug!(%peer, %method, path = text::clean(&path, 200), why = %denial, "denied");
         denial.into_response()
     });
     Ok(response)
@@ -64,13 +67,16 @@ impl Visit {
     async fn serve(self, request: Request<Incoming>) -> Result<Response<Body>, Denial> {
         self.house.hosts.check(&request)?;
         let route = route(request.uri().path(), &self.house.prefix).ok_or(Denial::Path)?;
-        if route == Route::Health {
+        if matches!(route, Route::Health | Route::Ready) {
             takes(&request, &[Method::GET, Method::HEAD], "GET, HEAD")?;
-            return Ok(reply::json(StatusCode::OK, &json!({"status": "healthy"})));
+            return Ok(match route {
+                Route::Health => reply::json(StatusCode::OK, &json!({"status": "healthy"})),
+                _ => ready::answer(&self.house),
+            });
         }
         let bearer = self.house.trust.identify(request.headers(), UnixTime::now())?;
         match route {
-            Route::Health => Err(Denial::Path),
+            Route::Health | Route::Ready => Err(Denial::Path),
             Route::Link => {
                 takes(&request, &[Method::GET], "GET")?;
                 bearer.needs(Right::Tunnel)?;
@@ -168,7 +174,10 @@ impl Visit {
         let (head, body) = request.into_parts();
         let body = body::read(&head.headers, body, limits.max_message, limits.slow_client).await?;
         let text = std::str::from_utf8(&body).map_err(|_| Denial::Body("it is no UTF-8".to_owned()))?;
-        match session.shared().relay(text, limits.answer).await {
+        let began = Instant::now();
+        let relayed = session.shared().relay(text, limits.answer).await;
+        self.house.front.relayed(text, &relayed, began.elapsed());
+        match relayed {
             Ok(Some(answer)) => {
                 session.shared().called(1);
                 Ok(reply::json_text(StatusCode::OK, answer))

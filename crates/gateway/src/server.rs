@@ -21,11 +21,13 @@ use tokio_util::task::TaskTracker;
 use crate::catalog_file;
 use crate::clock::UnixTime;
 use crate::config::GatewayConfig;
+use crate::counts::Counts;
 use crate::error::GatewayError;
 use crate::event_link::EventLinks;
 use crate::front::{Front, Limits};
 use crate::hosts::Hosts;
 use crate::house::House;
+use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::resumable::Resumables;
 use crate::routes;
@@ -54,6 +56,7 @@ pub struct Gateway {
     house: Arc<House>,
     tls: Option<Tls>,
     state: StateDir,
+    metrics: Option<Metrics>,
     made_secret: Option<PathBuf>,
 }
 
@@ -80,9 +83,15 @@ impl Gateway {
         let failed = |error: std::io::Error| GatewayError::Listen { address: config.listen, detail: error.to_string() };
         let listener = listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let metrics = match &config.metrics {
+            Some(metrics) => Some(Metrics::bind(metrics).await?),
+            None => None,
+        };
         let base = base(&config, address)?;
         let prefix = url::Url::parse(&base.to_string()).map(|url| url.path().trim_end_matches('/').to_owned());
         let house = House {
+            counts: Counts::default(),
+            places: Arc::new(Semaphore::new(config.limits.connections)),
             resumable: Resumables::default(),
             event_links: EventLinks::default(),
             trust,
@@ -95,7 +104,7 @@ impl Gateway {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        Ok(Self { listener, address, house: Arc::new(house), tls, state, made_secret })
+        Ok(Self { listener, address, house: Arc::new(house), tls, state, metrics, made_secret })
     }
 
     /// Where it listens, with the port that it got.
@@ -108,13 +117,20 @@ impl Gateway {
         &self.house.base
     }
 
+    /// Where it tells its figures, with the port that it got.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(Metrics::address)
+    }
+
     /// The file of the signing secret that was made because there was none.
     pub fn made_secret(&self) -> Option<&Path> {
         self.made_secret.as_deref()
     }
 
     /// Serves until `stop` is cancelled, then ends every link and connection and writes the catalog.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
+        // To the end, so that what happens while it stops can be seen too.
+        let metrics = self.metrics.take().map(|metrics| tokio::spawn(metrics.serve(self.house.clone())));
         let catalog = self.state.file(CATALOG);
         tokio::select! {
             () = self.take_connections() => {}
@@ -132,14 +148,16 @@ impl Gateway {
             tracing::warn!(connections = house.tasks.len(), "stopped with connections still open");
         }
         house.registry.write_rest(catalog).await;
+        if let Some(metrics) = metrics {
+            metrics.abort();
+        }
         drop(state);
     }
 
     async fn take_connections(&self) {
-        let places = Arc::new(Semaphore::new(self.house.limits.connections));
         loop {
             // Beyond the limit, connections wait in the system's own queue.
-            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let Ok(place) = self.house.places.clone().acquire_owned().await else { return };
             match self.listener.accept().await {
                 Ok((stream, peer)) => self.take(stream, peer, place),
                 Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use culvert_link::Carriage;
@@ -141,25 +141,68 @@ pub(crate) struct Visitor {
 #[derive(Debug)]
 pub(crate) struct Traffic {
     last_seen: AtomicI64,
+    from_server: Flow,
+    to_server: Flow,
+    unacknowledged: AtomicU64,
+}
+
+/// What passed one way, and how much of it was told already.
+#[derive(Debug, Default)]
+struct Flow {
     messages: AtomicU64,
     bytes: AtomicU64,
+    told: [AtomicU64; 2],
+}
+
+/// Messages of a link, and their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Volume {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Flow {
+    fn count(&self, bytes: usize) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn news(&self) -> Volume {
+        let fresh = |now: &AtomicU64, told: &AtomicU64| {
+            let now = now.load(Ordering::Relaxed);
+            now - told.swap(now, Ordering::Relaxed)
+        };
+        Volume { messages: fresh(&self.messages, &self.told[0]), bytes: fresh(&self.bytes, &self.told[1]) }
+    }
+}
+
+impl std::ops::AddAssign for Volume {
+    fn add_assign(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.bytes += more.bytes;
+    }
 }
 
 impl Traffic {
     /// None yet.
     pub(crate) fn new(now: UnixTime) -> Self {
-        Self { last_seen: AtomicI64::new(now.0), messages: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+        Self {
+            last_seen: AtomicI64::new(now.0),
+            from_server: Flow::default(),
+            to_server: Flow::default(),
+            unacknowledged: AtomicU64::new(0),
+        }
     }
 
     /// A frame of so many bytes came in.
     pub(crate) fn heard(&self, bytes: usize, now: UnixTime) {
         self.last_seen.store(now.0, Ordering::Relaxed);
-        self.count(bytes);
+        self.from_server.count(bytes);
     }
 
     /// A frame of so many bytes goes out.
     pub(crate) fn said(&self, bytes: usize) {
-        self.count(bytes);
+        self.to_server.count(bytes);
     }
 
     /// When the last frame came in.
@@ -169,12 +212,20 @@ impl Traffic {
 
     /// Frames and bytes, both ways together.
     pub(crate) fn totals(&self) -> (u64, u64) {
-        (self.messages.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+        let both = |of: fn(&Flow) -> &AtomicU64| {
+            of(&self.from_server).load(Ordering::Relaxed) + of(&self.to_server).load(Ordering::Relaxed)
+        };
+        (both(|flow| &flow.messages), both(|flow| &flow.bytes))
     }
 
-    fn count(&self, bytes: usize) {
-        self.messages.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// What passed since this was asked last, from the server and to it. One may ask at a time.
+    pub(crate) fn news(&self) -> (Volume, Volume) {
+        (self.from_server.news(), self.to_server.news())
+    }
+
+    /// Bytes that were sent and that the peer has not acknowledged, where the dialect has that.
+    pub(crate) fn unacknowledged(&self) -> u64 {
+        self.unacknowledged.load(Ordering::Relaxed)
     }
 }
 
@@ -184,7 +235,11 @@ impl Tap for Traffic {
     }
 
     fn said(&self, bytes: usize) {
-        self.count(bytes);
+        self.said(bytes);
+    }
+
+    fn holds(&self, bytes: u64) {
+        self.unacknowledged.store(bytes, Ordering::Relaxed);
     }
 }
 
@@ -214,6 +269,8 @@ pub(crate) struct Session {
     labels: RwLock<Labels>,
     /// Who is at the other end; changes when the session goes on over a new connection.
     visitor: RwLock<Visitor>,
+    /// Whether its connection broke and none has taken its place yet.
+    is_waiting: AtomicBool,
     /// Since when it is registered.
     pub since: UnixTime,
     /// What passed over it.
@@ -255,8 +312,8 @@ impl Session {
     ) -> Self {
         let Introduction { name, client, labels } = introduction;
         let (visitor, leash) = (RwLock::new(visitor), Leash::default());
-        let labels = RwLock::new(labels);
-        Self { id, server, name, client, labels, visitor, since, traffic, leash, ways }
+        let (labels, is_waiting) = (RwLock::new(labels), AtomicBool::new(false));
+        Self { id, server, name, client, labels, visitor, is_waiting, since, traffic, leash, ways }
     }
 
     /// The owner's labels now.
@@ -277,6 +334,17 @@ impl Session {
     /// The session goes on over a connection of this visitor's.
     pub(crate) fn taken_over(&self, visitor: Visitor) {
         *self.visitor.write().unwrap_or_else(PoisonError::into_inner) = visitor;
+        self.is_waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// Its connection broke; the session waits for another.
+    pub(crate) fn waits(&self) {
+        self.is_waiting.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it waits for another connection.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
     }
 
     /// The child that the gateway itself talks to.
@@ -317,6 +385,19 @@ mod tests {
         leash.end(Ending::Deleted);
         leash.end(Ending::Displaced);
         assert_eq!(leash.ordered().await, Ending::Deleted);
+    }
+
+    #[test]
+    fn what_passed_is_told_once() {
+        let traffic = Traffic::new(UnixTime(1));
+        traffic.heard(10, UnixTime(2));
+        traffic.said(3);
+        traffic.said(4);
+        let volume = |messages, bytes| Volume { messages, bytes };
+        assert_eq!(traffic.news(), (volume(1, 10), volume(2, 7)));
+        traffic.said(1);
+        assert_eq!(traffic.news(), (volume(0, 0), volume(1, 1)));
+        assert_eq!(traffic.totals(), (4, 18));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_protocol::message::Id;
+use culvert_protocol::tally::Method;
 use tokio::time::Instant;
 
 use super::stream::{Stream, StreamId};
@@ -40,6 +41,8 @@ struct Call {
     raw_id: Box<str>,
     token: Option<Id>,
     standing: Standing,
+    method: Method,
+    began: Instant,
 }
 
 /// A call to be entered.
@@ -49,6 +52,24 @@ pub(super) struct NewCall {
     /// The id as its client spelled it, JSON.
     pub(super) raw_id: Box<str>,
     pub(super) token: Option<Id>,
+    pub(super) method: Method,
+}
+
+/// A call that is over for its caller, as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Past {
+    pub(super) method: Method,
+    pub(super) took: Duration,
+}
+
+/// The server's answer to a call.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// Where it goes.
+    pub(super) stream: Arc<Stream>,
+    pub(super) past: Past,
+    /// Whether the caller had given the call up.
+    pub(super) was_cancelled: bool,
 }
 
 /// Why calls are not entered.
@@ -64,9 +85,9 @@ pub(super) enum Refused {
 #[derive(Debug)]
 pub(super) enum Due {
     /// The server has not answered in time: tell it, and answer the caller.
-    TimedOut { raw_id: Box<str>, stream: Arc<Stream> },
+    TimedOut { raw_id: Box<str>, stream: Arc<Stream>, past: Past },
     /// A cancelled call was not answered, as is right: end the caller's wait.
-    Cancelled { raw_id: Box<str>, stream: Arc<Stream> },
+    Cancelled { raw_id: Box<str>, stream: Arc<Stream>, past: Past },
     /// A POST was held long enough.
     Held(Arc<Stream>),
 }
@@ -139,12 +160,12 @@ impl Calls {
     }
 
     fn enter(&mut self, call: NewCall, stream: &Arc<Stream>, patience: Patience, now: Instant) {
-        let NewCall { id, raw_id, token } = call;
+        let NewCall { id, raw_id, token, method } = call;
         if let Some(token) = &token {
             self.tokens.insert(token.clone(), id.clone());
         }
         let standing = Standing::Waiting { until: now + patience.call };
-        self.calls.insert(id, Call { stream: stream.clone(), raw_id, token, standing });
+        self.calls.insert(id, Call { stream: stream.clone(), raw_id, token, standing, method, began: now });
     }
 
     /// Takes a call out again: the server was never asked.
@@ -173,9 +194,15 @@ impl Calls {
     }
 
     /// The server answers: where that goes. `None` when nobody waits (any more).
-    pub(super) fn answered(&mut self, id: &Id) -> Option<Arc<Stream>> {
+    pub(super) fn answered(&mut self, id: &Id, now: Instant) -> Option<Answered> {
         let call = self.remove(id)?;
-        (!matches!(call.standing, Standing::TimedOut { .. })).then_some(call.stream)
+        let past = call.past(now);
+        let was_cancelled = match call.standing {
+            Standing::Waiting { .. } => false,
+            Standing::Cancelled { .. } => true,
+            Standing::TimedOut { .. } => return None,
+        };
+        Some(Answered { stream: call.stream, past, was_cancelled })
     }
 
     /// The stream of the call that has this progress token; its time begins anew.
@@ -261,11 +288,13 @@ impl Calls {
             match call.standing {
                 Standing::Waiting { until } if until <= now => {
                     call.standing = Standing::TimedOut { until: now + CANCEL_LINGER };
-                    due.push(Due::TimedOut { raw_id: call.raw_id.clone(), stream: call.stream.clone() });
+                    let (raw_id, stream) = (call.raw_id.clone(), call.stream.clone());
+                    due.push(Due::TimedOut { raw_id, stream, past: call.past(now) });
                 }
                 Standing::Cancelled { until } if until <= now => {
                     ended.push(id.clone());
-                    due.push(Due::Cancelled { raw_id: call.raw_id.clone(), stream: call.stream.clone() });
+                    let (raw_id, stream) = (call.raw_id.clone(), call.stream.clone());
+                    due.push(Due::Cancelled { raw_id, stream, past: call.past(now) });
                 }
                 Standing::TimedOut { until } if until <= now => ended.push(id.clone()),
                 Standing::Waiting { .. } | Standing::Cancelled { .. } | Standing::TimedOut { .. } => {}
@@ -277,15 +306,29 @@ impl Calls {
         due
     }
 
+    /// How many calls are in flight, and how many bytes of answers wait for their clients.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.calls.len(), self.posts.values().map(|post| post.stream.waiting()).sum())
+    }
+
     /// Takes out all calls that still wait, because nobody will answer them.
-    pub(super) fn drain(&mut self) -> Vec<(Box<str>, Arc<Stream>)> {
+    pub(super) fn drain(&mut self, now: Instant) -> Vec<(Box<str>, Answered)> {
         self.tokens.clear();
         self.posts.clear();
         self.calls
             .drain()
             .filter(|(_, call)| !matches!(call.standing, Standing::TimedOut { .. }))
-            .map(|(_, call)| (call.raw_id, call.stream))
+            .map(|(_, call)| {
+                let was_cancelled = matches!(call.standing, Standing::Cancelled { .. });
+                (call.raw_id.clone(), Answered { past: call.past(now), was_cancelled, stream: call.stream })
+            })
             .collect()
+    }
+}
+
+impl Call {
+    fn past(&self, now: Instant) -> Past {
+        Past { method: self.method, took: now.saturating_duration_since(self.began) }
     }
 }
 
@@ -296,7 +339,12 @@ mod tests {
     const PATIENCE: Patience = Patience { call: Duration::from_secs(300), hold: Duration::from_secs(30) };
 
     fn call(id: i64, token: Option<i64>) -> NewCall {
-        NewCall { id: Id::Integer(id), raw_id: id.to_string().into(), token: token.map(Id::Integer) }
+        NewCall {
+            id: Id::Integer(id),
+            raw_id: id.to_string().into(),
+            token: token.map(Id::Integer),
+            method: Method::OTHER,
+        }
     }
 
     fn begin(calls: &mut Calls, id: i64, token: Option<i64>) -> Result<Arc<Stream>, Refused> {
@@ -312,8 +360,8 @@ mod tests {
             calls.begin(vec![call(2, None), call(2, None)], PATIENCE, Instant::now()).unwrap_err(),
             Refused::Duplicate
         );
-        assert_eq!(calls.answered(&Id::Integer(1)).unwrap().id, stream.id);
-        assert!(calls.answered(&Id::Integer(1)).is_none());
+        assert_eq!(calls.answered(&Id::Integer(1), Instant::now()).unwrap().stream.id, stream.id);
+        assert!(calls.answered(&Id::Integer(1), Instant::now()).is_none());
         assert!(begin(&mut calls, 1, None).is_ok());
     }
 
@@ -329,7 +377,7 @@ mod tests {
         assert!(matches!(&calls.due(later + PATIENCE.call)[..], [Due::TimedOut { raw_id, .. }] if **raw_id == *"1"));
         assert!(calls.progressed(&Id::Integer(9), PATIENCE, later).is_none());
         assert_eq!(begin(&mut calls, 1, None).unwrap_err(), Refused::Duplicate, "a late answer could be mistaken");
-        assert!(calls.answered(&Id::Integer(1)).is_none());
+        assert!(calls.answered(&Id::Integer(1), Instant::now()).is_none());
         assert!(begin(&mut calls, 1, None).is_ok());
     }
 
@@ -340,7 +388,7 @@ mod tests {
         begin(&mut calls, 2, None).unwrap();
         let until = calls.cancel(&Id::Integer(1), Instant::now()).unwrap();
         calls.cancel(&Id::Integer(2), Instant::now()).unwrap();
-        assert!(calls.answered(&Id::Integer(1)).is_some());
+        assert!(calls.answered(&Id::Integer(1), Instant::now()).is_some());
         assert!(matches!(&calls.due(until)[..], [Due::Cancelled { raw_id, .. }] if **raw_id == *"2"));
         assert!(calls.cancel(&Id::Integer(2), Instant::now()).is_none());
     }

@@ -11,6 +11,7 @@
 
 mod body;
 mod calls;
+mod counts;
 mod headers;
 mod listen;
 mod modern;
@@ -26,17 +27,22 @@ mod tests;
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use culvert_protocol::limits::MAX_MESSAGE_DEFAULT;
+use culvert_protocol::message::Message;
 use culvert_protocol::rpc_error::RpcError;
-use http::{Method, Request, Response};
+use culvert_protocol::tally::Method;
+use http::{Request, Response};
 use hyper::body::Body as HttpBody;
 
 use crate::backend::{Backend, Caller};
 use crate::reply::Body;
+use crate::shared::CallError;
+pub use counts::{CallCounts, MethodCounts};
+use counts::{Counts, Outcome};
 use modern::Children;
 use refusal::Refusal;
 use sessions::Sessions;
@@ -83,22 +89,12 @@ pub struct FrontCounts {
     pub late: u64,
     /// Messages dropped because a session's stream was not read and too much waited.
     pub dropped: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    late: AtomicU64,
-    dropped: AtomicU64,
-}
-
-impl Counts {
-    fn late(&self) {
-        self.late.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn dropped(&self, count: usize) {
-        self.dropped.fetch_add(count as u64, Ordering::Relaxed);
-    }
+    /// Calls that are not over.
+    pub in_flight: usize,
+    /// Bytes that wait for servers, in all sessions together.
+    pub queued_to_servers: usize,
+    /// Bytes that wait for clients to read them, in all sessions together.
+    pub queued_to_clients: usize,
 }
 
 /// See the head of this file.
@@ -121,7 +117,7 @@ impl Front {
         B: HttpBody<Data = Bytes>,
         B::Error: Display,
     {
-        self.try_handle(request, backend, caller).await.unwrap_or_else(Refusal::response)
+        self.try_handle(request, backend, caller).await.unwrap_or_else(|refusal| self.refused(refusal))
     }
 
     async fn try_handle<B>(
@@ -135,24 +131,24 @@ impl Front {
         B::Error: Display,
     {
         let (head, body) = request.into_parts();
-        if ![Method::POST, Method::GET, Method::DELETE].contains(&head.method) {
+        if ![http::Method::POST, http::Method::GET, http::Method::DELETE].contains(&head.method) {
             return Err(Refusal::method());
         }
         // Before the session is looked for: the session is gone with its tunnel, but a 404 would say that the server is.
         if let Backend::Offline { retry_after } = backend {
             let refusal = Refusal::offline(*retry_after);
             return Err(match head.method {
-                Method::POST => body::refused(body, self.sessions.limits.max_body, refusal).await,
+                http::Method::POST => body::refused(body, self.sessions.limits.max_body, refusal).await,
                 _ => refusal,
             });
         }
         // The modern revisions know neither, and no session that would need them.
-        if head.method != Method::POST && modern::is_meant(&head.headers) {
+        if head.method != http::Method::POST && modern::is_meant(&head.headers) {
             return Err(Refusal::only("POST"));
         }
         match head.method {
-            Method::GET => listen::get(self, &head, backend, &caller),
-            Method::DELETE => listen::delete(self, &head, backend, &caller),
+            http::Method::GET => listen::get(self, &head, backend, &caller),
+            http::Method::DELETE => listen::delete(self, &head, backend, &caller),
             _ => post::post(self, head, body, backend, caller).await,
         }
     }
@@ -166,11 +162,50 @@ impl Front {
     /// The counters.
     pub fn counts(&self) -> FrontCounts {
         let counts = &self.sessions.counts;
-        FrontCounts {
-            sessions: self.sessions.len(),
+        let mut seen = FrontCounts {
             principals: self.children.len(),
             late: counts.late.load(Ordering::Relaxed) + self.children.late(),
             dropped: counts.dropped.load(Ordering::Relaxed),
+            in_flight: self.children.in_use(),
+            ..FrontCounts::default()
+        };
+        for session in self.sessions.all() {
+            let load = session.load();
+            seen.sessions += 1;
+            seen.in_flight += load.in_flight;
+            seen.queued_to_servers += load.to_server;
+            seen.queued_to_clients += load.to_client;
         }
+        seen
+    }
+
+    /// What bounds it.
+    pub(crate) fn limits(&self) -> Limits {
+        self.sessions.limits
+    }
+
+    /// The calls and refusals so far.
+    pub fn calls(&self) -> CallCounts {
+        self.sessions.counts.calls()
+    }
+
+    /// A message was passed on beside all sessions, with this outcome.
+    pub(crate) fn relayed(&self, text: &str, outcome: &Result<Option<Bytes>, CallError>, took: Duration) {
+        let Ok(message) = Message::parse(text) else { return };
+        let outcome = match outcome {
+            Ok(Some(answer)) => {
+                let answer = std::str::from_utf8(answer).ok().and_then(|text| Message::parse(text).ok());
+                if answer.is_some_and(|answer| answer.error().is_some()) { Outcome::Error } else { Outcome::Result }
+            }
+            Err(CallError::Refused(_)) => Outcome::Error,
+            Err(CallError::Timeout(_) | CallError::Ended(_)) => Outcome::Unanswered,
+            Ok(None) | Err(CallError::Malformed(_)) => return,
+        };
+        self.sessions.counts.ended(Method::of(&message.method()), outcome, took);
+    }
+
+    fn refused(&self, refusal: Refusal) -> Response<Body> {
+        self.sessions.counts.refusals.count(refusal.code());
+        refusal.response()
     }
 }

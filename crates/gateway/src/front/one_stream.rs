@@ -41,7 +41,7 @@ impl Front {
         caller: Caller,
     ) -> Response<Body> {
         let (head, _) = request.into_parts();
-        open(self, &head, messages, backend, caller).await.unwrap_or_else(Refusal::response)
+        open(self, &head, messages, backend, caller).await.unwrap_or_else(|refusal| self.refused(refusal))
     }
 
     /// Answers a request to the path that [`handle_sse`](Self::handle_sse) gave out.
@@ -51,7 +51,7 @@ impl Front {
         B::Error: Display,
     {
         let (head, body) = request.into_parts();
-        take(self, &head, body, backend, &caller).await.unwrap_or_else(Refusal::response)
+        take(self, &head, body, backend, &caller).await.unwrap_or_else(|refusal| self.refused(refusal))
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use culvert_protocol::message::{self, Malformed, Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
 use culvert_protocol::splice::single_line;
+use culvert_protocol::tally::Method;
 use culvert_protocol::text;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -215,6 +216,7 @@ pub(super) fn new_call(request: &Message<'_>) -> Result<NewCall, Refusal> {
         id: id.clone(),
         raw_id: request.raw_id().unwrap_or("null").into(),
         token: token.and_then(|token| message::Id::of(token).ok()),
+        method: Method::of(&request.method()),
     })
 }
 

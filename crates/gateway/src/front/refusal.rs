@@ -180,6 +180,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, why).after(retry_after)
     }
 
+    /// Its code.
+    pub(super) fn code(&self) -> &'static str {
+        self.error.code()
+    }
+
     /// The whole response.
     pub(super) fn response(self) -> Response<Body> {
         let body = self.error.answer(self.raw_id.as_deref().unwrap_or("null"));

@@ -13,10 +13,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Limits;
 use super::calls::{Calls, NewCall, Patience, Refused};
+use super::counts::Counts;
 use super::sessions::{SessionId, Sessions};
 use super::stream::{Listening, Stream, StreamId};
-use super::{Counts, Limits};
 use crate::backend::{Caller, Identity};
 use crate::conversation::{Conversation, ToServer};
 
@@ -56,6 +57,17 @@ struct State {
     /// When the pump's timer rings.
     rings: Instant,
     ended: Option<RpcError>,
+}
+
+/// What is on its way in a session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    /// Calls that are not over.
+    pub(super) in_flight: usize,
+    /// Bytes that wait for the server.
+    pub(super) to_server: usize,
+    /// Bytes that wait for the client to read them.
+    pub(super) to_client: usize,
 }
 
 /// Why a message did not reach the server.
@@ -210,6 +222,12 @@ impl Session {
             other => self.state().calls.resumable(other)?,
         };
         Some(Listener { listening: stream.listen(Some(after)), session: self.clone() })
+    }
+
+    /// What is on its way.
+    pub(super) fn load(&self) -> Load {
+        let (in_flight, posts) = self.state().calls.load();
+        Load { in_flight, to_server: self.to_server.used(), to_client: posts + self.general.waiting() }
     }
 
     /// Completes when the session is over and all its calls are answered.

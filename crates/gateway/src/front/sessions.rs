@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use culvert_protocol::rpc_error::RpcError;
 
+use super::Limits;
+use super::counts::Counts;
 use super::session::{Form, Session};
-use super::{Counts, Limits};
 use crate::backend::{Backend, Caller, OpenError};
 
 /// An `Mcp-Session-Id`: 128 random bits, as 32 hexadecimal digits. Knowing one is not enough to use the session: it
@@ -107,6 +108,11 @@ impl Sessions {
     /// Sessions that are open.
     pub(super) fn len(&self) -> usize {
         self.by_id().len()
+    }
+
+    /// The sessions that are open.
+    pub(super) fn all(&self) -> Vec<Arc<Session>> {
+        self.by_id().values().cloned().collect()
     }
 
     /// Ends all sessions.

@@ -222,6 +222,11 @@ impl Stream {
         self.inner().finished
     }
 
+    /// Bytes that were not handed out yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.inner().waiting
+    }
+
     /// Bytes that it holds.
     pub(super) fn size(&self) -> usize {
         let inner = self.inner();

@@ -17,6 +17,7 @@ use super::end::{CLOSE_WAIT, Over};
 use super::frames::Heartbeats;
 use super::register::Registration;
 use crate::clock::UnixTime;
+use crate::counts::add;
 use crate::random;
 use crate::resumable::{Moored, Takeover};
 use crate::session::{Session, Traffic};
@@ -100,6 +101,7 @@ impl Link<'_> {
                             return Over::Link(end);
                         }
                         tracing::info!(session = %self.id, why = %end, "a link broke; its session waits for it");
+                        self.house.registry.waits(&self.id);
                         broken = Some((end, Instant::now() + self.house.limits.grace));
                     }
                     Some(Happening::Text(text)) => {
@@ -135,6 +137,7 @@ impl Link<'_> {
         let _ = takeover.sender.send(resumed).await;
         carrier.attach(takeover.sender, takeover.receiver, takeover.received).await;
         self.house.registry.take_over(&self.id, takeover.visitor);
+        add(&self.house.counts.resumes);
     }
 
     /// Opens the gateway's own channel anew whenever it ends, because the child behind it did.

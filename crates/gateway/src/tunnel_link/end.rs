@@ -89,6 +89,18 @@ impl Over {
         }
     }
 
+    /// Under which word it is counted.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Link(LinkEnd::Closed { .. }) => "link.closed",
+            Self::Link(LinkEnd::Lost(_)) => "link.lost",
+            Self::Link(LinkEnd::Silent(_)) => "link.silent",
+            Self::Link(LinkEnd::Protocol(_)) => "link.protocol",
+            Self::Unregistered => "register.ended",
+            _ => self.code(),
+        }
+    }
+
     /// What is said before the close.
     pub(super) fn words(&self, writer: &Writer) -> Option<String> {
         match self {

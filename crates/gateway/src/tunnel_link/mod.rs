@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use crate::clock::UnixTime;
 use crate::conversation::conversation;
+use crate::counts::{Registering, add};
 use crate::house::House;
 use crate::random;
 use crate::resumable::Takeover;
@@ -53,15 +54,19 @@ pub(crate) async fn carry(house: Arc<House>, sender: FrameSender, mut receiver: 
     };
     let writer = Writer::new(&id.0);
     let carrier = Carrier { sender: sender.clone(), writer: writer.clone(), limit: house.limits.max_message };
-    let link = Link { house: &house, id, visitor: &visitor, carrier };
+    let registering = house.counts.registering(visitor.carriage);
+    let link = Link { house: &house, id, visitor: &visitor, carrier, registering };
     let over = match link.first_words(&mut receiver).await {
         Ok(First::Resume(takeovers, received)) => {
             // A session that has just ended is answered by the end of this connection.
+            drop(link);
             let _ = takeovers.send(Takeover { sender, receiver, received, visitor }).await;
             return;
         }
         Ok(First::Register(registration)) if registration.offer.has_channels() => {
-            return link.serve_channels(registration, sender, receiver).await.log(&visitor);
+            let over = link.serve_channels(registration, sender, receiver).await;
+            over.log(&visitor);
+            return house.counts.ends.count(over.label());
         }
         // The base dialect is for clients that others have written, and those know no such link.
         Ok(First::Register(_)) if visitor.carriage == Carriage::Sse => {
@@ -71,6 +76,7 @@ pub(crate) async fn carry(house: Arc<House>, sender: FrameSender, mut receiver: 
         Err(over) => over,
     };
     over.log(&visitor);
+    house.counts.ends.count(over.label());
     last_words(over, &writer, &sender, &mut receiver).await;
 }
 
@@ -88,6 +94,8 @@ struct Link<'l> {
     id: SessionId,
     visitor: &'l Visitor,
     carrier: Carrier,
+    /// Until it is registered, or gone on with.
+    registering: Registering<'l>,
 }
 
 impl Link<'_> {
@@ -113,6 +121,7 @@ impl Link<'_> {
                     Ok(takeovers) => return Ok(First::Resume(takeovers, received)),
                     Err(why) => {
                         tracing::info!(peer = %self.visitor.peer, %why, "a session is not resumed");
+                        self.house.counts.refused_resumes.count(why.word());
                         let refused = Control::ResumeRefused { reason: why.to_string() }.to_json();
                         self.carrier.sender.send(refused).await.map_err(|_| Over::Gone)?;
                     }
@@ -210,6 +219,8 @@ impl Link<'_> {
         let session = Arc::new(session);
         let registered = Registered { house: self.house, session };
         self.house.registry.admit(registered.session.clone(), entry).await;
+        self.registering.ends();
+        add(&self.house.counts.registrations);
         tracing::info!(
             name = %registered.session.name, owner = %self.visitor.bearer.subject(), server = %registered.session.server,
             session = %self.id, peer = %self.visitor.peer, over = %self.visitor.carriage, tools, "server registered"

@@ -21,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct TestGateway {
     pub(crate) address: SocketAddr,
     pub(crate) url: GatewayAddress,
+    pub(crate) metrics: Option<SocketAddr>,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
     folder: tempfile::TempDir,
@@ -47,9 +48,10 @@ impl TestGateway {
         change(&mut config);
         let gateway = Gateway::bind(config).await.unwrap();
         let (address, url) = (gateway.local_address(), gateway.url().clone());
+        let metrics = gateway.metrics_address();
         let stop = CancellationToken::new();
         let running = Some(tokio::spawn(gateway.run(stop.clone())));
-        Self { address, url, stop, running, folder }
+        Self { address, url, metrics, stop, running, folder }
     }
 
     /// Stops it in order; its state folder can be used again.

@@ -10,6 +10,7 @@ mod http;
 mod ledger;
 mod links;
 mod mcp_client;
+mod metrics;
 mod narrow_proxy;
 mod sessions;
 mod tokens;

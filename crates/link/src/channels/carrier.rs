@@ -34,6 +34,8 @@ pub trait Tap: Send + Sync + 'static {
     fn heard(&self, bytes: usize);
     /// So many bytes go out, in one message.
     fn said(&self, bytes: usize);
+    /// So many bytes were sent and are not acknowledged now.
+    fn holds(&self, _bytes: u64) {}
 }
 
 /// What both ends agreed on, and who wants to know of it.
@@ -284,6 +286,7 @@ impl Task {
         // A nearly idle connection has room. One that broke meanwhile has not, and then the outbox has it.
         if let Some(tap) = &self.terms.tap {
             tap.said(message.len());
+            tap.holds(self.outbox.held());
         }
         sender.try_send(Frame::Binary(message))
     }
@@ -377,6 +380,9 @@ impl Task {
             Some(Control::Ack { received }) => {
                 if let Err(violation) = self.outbox.acknowledge(received) {
                     self.lose(Ended::Violation(violation.to_string()));
+                }
+                if let Some(tap) = &self.terms.tap {
+                    tap.holds(self.outbox.held());
                 }
             }
             _ => {

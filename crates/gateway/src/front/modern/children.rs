@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use culvert_protocol::rpc_error::RpcError;
 use tokio::time::{Instant, sleep_until};
 
+use super::super::Limits;
+use super::super::counts::Counts;
 use super::super::sessions::NotBegun;
-use super::super::{Counts, Limits};
 use super::params::Repeated;
 use crate::backend::{Backend, Caller, Identity, OpenError};
 use crate::era::{Era, Eras};
@@ -72,6 +73,11 @@ impl Children {
     /// Principals that have a child, or had one a short while ago.
     pub(in crate::front) fn len(&self) -> usize {
         self.places().len()
+    }
+
+    /// Calls that are not over: each holds its place.
+    pub(in crate::front) fn in_use(&self) -> usize {
+        self.places().values().map(|place| Arc::strong_count(place) - 1).sum()
     }
 
     /// Late answers of the children that are there; those of others are counted already.
@@ -236,6 +242,11 @@ impl Drop for Place {
 }
 
 impl Lease {
+    /// Where calls are counted.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.place.counts
+    }
+
     /// What is to be repeated in headers.
     pub(super) fn repeated(&self) -> &Repeated {
         &self.place.repeated

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use culvert_protocol::message::{self, Message, Shape};
 use culvert_protocol::rpc_error::{METHOD_NOT_FOUND, RpcError};
 use culvert_protocol::splice::single_line;
+use culvert_protocol::tally::Method;
 use futures_util::stream::unfold;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
@@ -15,6 +16,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::super::counts::Outcome;
 use super::super::refusal::Refusal;
 use super::super::{Limits, sse};
 use super::children::Lease;
@@ -35,7 +37,11 @@ pub(super) struct Exchange {
     request_timeout: Duration,
     hold: Duration,
     keep_alive: Duration,
-    _lease: Lease,
+    method: Method,
+    began: Instant,
+    /// Whether it was counted what became of it.
+    is_counted: bool,
+    lease: Lease,
 }
 
 /// What comes back for a request.
@@ -69,7 +75,10 @@ impl Exchange {
             request_timeout: limits.request_timeout,
             hold: limits.hold,
             keep_alive: limits.keep_alive,
-            _lease: lease,
+            method: Method::of(&request.method()),
+            began: Instant::now(),
+            is_counted: false,
+            lease,
         })
     }
 
@@ -102,7 +111,10 @@ impl Exchange {
                     }
                 },
             };
-            let Some(line) = line else { return self.answered_here(&self.conversation.from_server.why_ended()) };
+            let Some(line) = line else {
+                let why = self.conversation.from_server.why_ended();
+                return self.answered_here(&why);
+            };
             // The child's multiplexer passes on nothing else.
             let Some(message) = std::str::from_utf8(&line).ok().and_then(|text| Message::parse(text).ok()) else {
                 continue;
@@ -110,9 +122,14 @@ impl Exchange {
             match message.shape() {
                 Shape::Response(_) => {
                     let status = status(&message);
+                    let outcome = if message.error().is_some() { Outcome::Error } else { Outcome::Result };
+                    self.count(outcome);
                     return Said::Answer(line, status);
                 }
-                Shape::Notification if message.method() == "notifications/cancelled" => return Said::TornDown,
+                Shape::Notification if message.method() == "notifications/cancelled" => {
+                    self.count(Outcome::Result);
+                    return Said::TornDown;
+                }
                 Shape::Notification | Shape::Request(_) => {
                     if let Some(deadline) = self.deadline.as_mut().filter(|_| message.method() == PROGRESS) {
                         *deadline = Instant::now() + self.request_timeout;
@@ -123,7 +140,14 @@ impl Exchange {
         }
     }
 
-    fn answered_here(&self, why: &RpcError) -> Said {
+    fn count(&mut self, outcome: Outcome) {
+        if !std::mem::replace(&mut self.is_counted, true) {
+            self.lease.counts().ended(self.method, outcome, self.began.elapsed());
+        }
+    }
+
+    fn answered_here(&mut self, why: &RpcError) -> Said {
+        self.count(Outcome::Unanswered);
         Said::Answer(why.answer(&self.raw_id).into(), StatusCode::OK)
     }
 
@@ -162,6 +186,13 @@ impl Exchange {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert(sse::X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         response
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // A client that goes away has cancelled.
+        self.count(Outcome::Cancelled);
     }
 }
 

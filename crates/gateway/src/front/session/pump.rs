@@ -8,7 +8,8 @@ use culvert_protocol::message::{self, Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::super::calls::Due;
+use super::super::calls::{Answered, Due};
+use super::super::counts::Outcome;
 use super::super::sessions::Sessions;
 use super::super::stream::{Kind, Pushed, Stream, StreamId};
 use super::{Session, State};
@@ -45,9 +46,11 @@ impl Session {
         let calls = {
             let mut state = self.state();
             state.ended.get_or_insert_with(|| why.clone());
-            state.calls.drain()
+            state.calls.drain(Instant::now())
         };
-        for (raw_id, stream) in calls {
+        for (raw_id, Answered { stream, past, was_cancelled }) in calls {
+            let outcome = if was_cancelled { Outcome::Cancelled } else { Outcome::Unanswered };
+            self.counts.ended(past.method, outcome, past.took);
             stream.push(why.answer(&raw_id).into(), Kind::Answer);
         }
         self.general.finish();
@@ -57,7 +60,8 @@ impl Session {
 
     /// One message of the server.
     async fn heard(&self, line: Bytes) {
-        let Some((stream, kind)) = self.place(&line) else { return };
+        let now = Instant::now();
+        let Some((stream, kind)) = self.place(&line, now) else { return };
         let answers = kind == Kind::Answer;
         match stream.push(line, kind) {
             Pushed::Taken => {}
@@ -78,7 +82,6 @@ impl Session {
             Pushed::Unread => self.counts.late(),
         }
         if answers && stream.is_finished() {
-            let now = Instant::now();
             let mut state = self.state();
             state.used = now;
             state.calls.finished(&stream, now);
@@ -111,7 +114,7 @@ impl Session {
     /// call is about to the GET stream if somebody listens there, the rest to the only POST in flight, else to the GET
     /// stream, where it waits if nobody listens. A request of the server rather goes to any POST in flight than wait for
     /// a GET that may never come: somebody waits for its answer.
-    fn place(&self, line: &Bytes) -> Option<(Arc<Stream>, Kind)> {
+    fn place(&self, line: &Bytes, now: Instant) -> Option<(Arc<Stream>, Kind)> {
         let message = std::str::from_utf8(line).ok().and_then(|text| Message::parse(text).ok());
         let Some(message) = message else {
             tracing::debug!(bytes = line.len(), "what the server sent is no JSON-RPC message; skipped");
@@ -121,10 +124,16 @@ impl Session {
         let mut state = self.state();
         let kind = match message.shape() {
             Shape::Response(id) => {
-                let Some(stream) = state.calls.answered(id) else {
+                let Some(Answered { stream, past, was_cancelled }) = state.calls.answered(id, now) else {
                     self.counts.late();
                     return None;
                 };
+                let outcome = match message.error() {
+                    _ if was_cancelled => Outcome::Cancelled,
+                    Some(_) => Outcome::Error,
+                    None => Outcome::Result,
+                };
+                self.counts.ended(past.method, outcome, past.took);
                 if stream.id == StreamId::INITIALIZE {
                     state.initialized(&message);
                 }
@@ -134,8 +143,8 @@ impl Session {
             Shape::Notification => Kind::Told,
         };
         if kind == Kind::Told && message.method() == PROGRESS {
-            let owner = progress::carried(&message)
-                .and_then(|(_, token)| state.calls.progressed(&token, self.patience(), Instant::now()));
+            let owner =
+                progress::carried(&message).and_then(|(_, token)| state.calls.progressed(&token, self.patience(), now));
             if let Some(stream) = owner {
                 return Some((stream, kind));
             }
@@ -158,7 +167,8 @@ impl Session {
         for due in state.calls.due(now) {
             match due {
                 Due::Held(stream) => stream.stop_holding(),
-                Due::TimedOut { raw_id, stream } => {
+                Due::TimedOut { raw_id, stream, past } => {
+                    self.counts.ended(past.method, Outcome::Unanswered, past.took);
                     let limit = self.limits.request_timeout.as_secs();
                     let why =
                         RpcError::tunnel("call.timeout", format!("the local server did not answer within {limit} s"));
@@ -170,7 +180,8 @@ impl Session {
                     }
                     self.answer_here(&mut state, &stream, &why, &raw_id, now);
                 }
-                Due::Cancelled { raw_id, stream } => {
+                Due::Cancelled { raw_id, stream, past } => {
+                    self.counts.ended(past.method, Outcome::Cancelled, past.took);
                     let why = RpcError::tunnel("call.cancelled", "the call was cancelled");
                     self.answer_here(&mut state, &stream, &why, &raw_id, now);
                 }
