@@ -4,6 +4,7 @@
 mod answer;
 mod base;
 mod channels;
+mod desktop;
 mod figures;
 mod machine;
 mod peers;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 use crate::base::BaseArgs;
 use crate::channels::ChannelsArgs;
+use crate::desktop::DesktopArgs;
 use crate::machine::Machine;
 
 #[derive(Parser)]
@@ -37,6 +39,8 @@ enum Suite {
     Base(BaseArgs),
     /// Bridges from HTTP to a stdio server, whole: calls, latency, CPU, memory
     Channels(ChannelsArgs),
+    /// The app: start to tray item, memory, CPU when idle
+    Desktop(DesktopArgs),
 }
 
 #[derive(Args)]
@@ -85,6 +89,11 @@ async fn run(Cli { suite, output }: &Cli) -> Result<(), Box<dyn Error>> {
             let measured = channels::run(args, &between, &echo).await;
             let report = channels::Report { machine, options: args, measured };
             output.put("channels", &report.markdown(), &report)
+        }
+        Suite::Desktop(args) => {
+            let measured = desktop::run(args, &programs, &echo).await;
+            let report = desktop::Report { machine, options: args, measured };
+            output.put("desktop", &report.markdown(), &report)
         }
     }
 }

@@ -85,6 +85,17 @@ pub(crate) fn usage(roots: &[u32], echo: &Path) -> Usage {
     sum
 }
 
+/// The memory of one process in bytes, with what it shares counted by parts (PSS).
+pub(crate) fn proportional(pid: i32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    kibibytes(&rollup, "Pss:") * 1024
+}
+
+/// Whether this process runs this program.
+pub(crate) fn runs_program(pid: i32, program: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)
+}
+
 fn kibibytes(status: &str, key: &str) -> u64 {
     let value = status.lines().find_map(|line| line.strip_prefix(key));
     value.and_then(|value| value.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)

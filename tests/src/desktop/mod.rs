@@ -20,6 +20,7 @@ mod keyring;
 mod menu;
 mod panel;
 mod tray;
+mod user;
 mod web_driver;
 mod words;
 
@@ -28,6 +29,7 @@ pub use keyring::Keyring;
 pub use menu::{Entry, Menu};
 pub use panel::{Ground, Panel};
 pub use tray::{Item, Tray};
+pub use user::{Running, User, online_with_figure};
 pub use web_driver::{Element, WebDriver, keys};
 pub use words::{Spoken, WordsOnScreen};
 
@@ -153,6 +155,15 @@ impl Desktop {
             assert!(Instant::now() < deadline, "the window {title:?} stays");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Closes the window with this title as its user does, with the window manager's key.
+    pub async fn close_window(&self, title: &str) {
+        let pattern = format!("^{title}$");
+        let search = ["search", "--onlyvisible", "--name", &pattern, "windowactivate", "--sync", "key", "alt+F4"];
+        let closed = self.user("xdotool").args(search).finish().await;
+        assert_eq!(closed.code, Some(0), "{closed:?}");
+        self.no_window(title).await;
     }
 
     /// Lets the bus start this service when somebody asks for it.

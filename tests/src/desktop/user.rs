@@ -1,0 +1,103 @@
+//! A user with a desktop, a gateway to share through, and profiles.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{Desktop, Item, Menu, Tray};
+use crate::culvert::{Culvert, Finished};
+use crate::fixture::Fixture;
+use crate::mcp::McpSession;
+use crate::own_gateway::{OwnGateway, SECRET};
+
+/// The user, and all that is the user's.
+#[derive(Debug)]
+pub struct User {
+    /// Where the user sits.
+    pub desktop: Desktop,
+    /// The gateway.
+    pub gateway: OwnGateway,
+    /// A token that may do anything at the gateway.
+    pub token: String,
+}
+
+/// The app as it runs in the tray.
+#[derive(Debug)]
+pub struct Running {
+    /// Its process.
+    pub app: Culvert,
+    /// Its item.
+    pub item: Item,
+    /// The item's menu.
+    pub menu: Menu,
+}
+
+impl User {
+    /// With an empty home.
+    pub async fn new() -> Self {
+        let (desktop, gateway) = tokio::join!(Desktop::start(), OwnGateway::start());
+        Self { desktop, gateway, token: OwnGateway::token("me@example.com", SECRET).await }
+    }
+
+    /// Runs `culvert` with these arguments; it must do as it is told.
+    pub async fn does(&self, arguments: &[&str]) -> Finished {
+        let finished = self.desktop.culvert().args(arguments).finish().await;
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:#?}");
+        finished
+    }
+
+    /// Saves a profile of this server, with its token in a file.
+    pub async fn saves(&self, name: &str, fixture: &Fixture) {
+        self.saves_command(name, &fixture.command()).await;
+    }
+
+    /// The same with a command.
+    pub async fn saves_command(&self, name: &str, command: &str) {
+        let token = self.desktop.home().join("token");
+        std::fs::write(&token, &self.token).expect("a file");
+        let (token, gateway) = (format!("file:{}", token.display()), &self.gateway.url);
+        let add = ["profiles", "add", name, "--local-stdio", command, "--gateway", gateway, "--token", &token];
+        self.does(&add).await;
+    }
+
+    /// Starts the app as a login does, and finds its item in this tray.
+    pub async fn starts(&self, tray: &Tray) -> Running {
+        let before = tray.registered();
+        let app = self.desktop.app().arg("--hidden").start();
+        let item = tray.item_number(before + 1).await;
+        let menu = item.menu().await;
+        Running { app, item, menu }
+    }
+
+    /// Begins a session with one of the servers, through the gateway.
+    pub async fn session(&self, server: &str) -> McpSession {
+        McpSession::begin(&self.gateway, server, &self.token).await
+    }
+
+    /// Calls a tool of one of the servers, through the gateway.
+    pub async fn calls(&self, server: &str) {
+        let answer = self.session(server).await.call(1, "echo", json!({"text": "hello"})).await;
+        assert_eq!(answer["result"]["content"][0]["text"], "hello", "{answer}");
+    }
+
+    /// The state of a profile as `culvert status` tells it.
+    pub async fn told_state(&self, name: &str) -> String {
+        let told = self.desktop.culvert().args(["status", "--json"]).finish().await;
+        let report: Value = serde_json::from_str(&told.out.join("\n")).unwrap_or_else(|_| panic!("{told:#?}"));
+        let profiles = report["profiles"].as_array().cloned().unwrap_or_default();
+        let found = profiles.iter().find(|profile| profile["name"] == name);
+        found.map(|profile| profile["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+
+    /// The file that starts the app at login.
+    pub fn autostart(&self) -> Option<PathBuf> {
+        let folder = std::fs::read_dir(self.desktop.home().join(".config/autostart")).ok()?;
+        folder.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "desktop"))
+    }
+}
+
+/// Whether these are the words of a profile that is online and whose round trip was measured.
+pub fn online_with_figure(words: &str) -> bool {
+    let figure = words.strip_prefix("online, ").and_then(|rest| rest.split_once(" ms")).map(|(figure, _)| figure);
+    figure.is_some_and(|figure| figure.parse::<u32>().is_ok())
+}
