@@ -62,6 +62,8 @@ impl ContextForge {
             .env("CACHE_TYPE", "memory")
             .env("PLUGINS_ENABLED", "false")
             .env("MCPGATEWAY_REVERSE_PROXY_ENABLED", "true")
+            // All is on this machine, and without it nothing here can be registered there.
+            .env("SSRF_ALLOW_LOCALHOST", "true")
             .start();
         let deadline = Instant::now() + START;
         while Request::new("GET", self.address, "/health").try_send().await.is_none_or(|health| health.status != 200) {

@@ -1,5 +1,7 @@
 //! `culvert gateway`: the gateway to host oneself, from its flags to its end.
 
+mod publish_flags;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +23,8 @@ use crate::signals::{Signals, Wish};
 use crate::state::{NoHome, StateArgs};
 use crate::stdout::{self, Stdout};
 use crate::terminal::{Mood, Terminal};
+
+use publish_flags::PublishArgs;
 
 /// Host a gateway: take tunnels in and serve them to MCP clients.
 #[derive(Debug, Args)]
@@ -67,6 +71,9 @@ pub(crate) struct GatewayArgs {
     no_auth: bool,
 
     #[command(flatten)]
+    publish: PublishArgs,
+
+    #[command(flatten)]
     state: StateArgs,
 
     #[command(flatten)]
@@ -98,6 +105,7 @@ impl GatewayArgs {
             tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
             plaintext: if self.allow_plaintext { Plaintext::Allowed } else { Plaintext::Loopback },
             public_url: self.public_url.clone(),
+            publish: self.publish.config(),
             metrics: self
                 .metrics_listen
                 .map(|listen| MetricsConfig { listen, token_file: self.metrics_token_file.clone() }),

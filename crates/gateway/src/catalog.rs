@@ -29,6 +29,14 @@ impl ServerId {
     }
 }
 
+impl ServerId {
+    /// An id as somebody wrote it, if it looks like one.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let looks = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        looks.then(|| Self(text.to_owned()))
+    }
+}
+
 impl fmt::Display for ServerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

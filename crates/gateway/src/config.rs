@@ -8,6 +8,7 @@ use std::time::Duration;
 use culvert_protocol::{GatewayAddress, Secret, limits};
 
 use crate::error::GatewayError;
+use crate::publish::PublishConfig;
 
 /// Everything a gateway is started with.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct GatewayConfig {
     pub public_url: Option<GatewayAddress>,
     /// Where machines may ask for its figures; none means nowhere.
     pub metrics: Option<MetricsConfig>,
+    /// Where its servers are published, if anywhere.
+    pub publish: Option<PublishConfig>,
     /// What bounds it.
     pub limits: GatewayLimits,
 }
@@ -129,6 +132,7 @@ impl GatewayConfig {
             plaintext: Plaintext::Loopback,
             public_url: None,
             metrics: None,
+            publish: None,
             limits: GatewayLimits::default(),
         }
     }
@@ -144,9 +148,12 @@ impl GatewayConfig {
     /// Refuses what would be unsafe.
     ///
     /// # Errors
-    /// [`GatewayError::Open`] and [`GatewayError::Plaintext`], beyond loopback.
+    /// [`GatewayError::Open`] and [`GatewayError::Plaintext`], beyond loopback; and what publishing cannot work with.
     pub fn check(&self) -> Result<(), GatewayError> {
         let address = self.listen;
+        if let Some(publish) = &self.publish {
+            publish.check(address, self.public_url.as_ref(), self.plaintext)?;
+        }
         if address.ip().to_canonical().is_loopback() {
             return Ok(());
         }

@@ -76,6 +76,28 @@ pub enum GatewayError {
         /// What is wrong with it.
         detail: String,
     },
+    /// ContextForge, on another machine, could not follow the address that the gateway listens on.
+    #[error("ContextForge at {contextforge} cannot find this gateway: it listens on {address} and has no --public-url")]
+    PublishAddress {
+        /// The ContextForge.
+        contextforge: String,
+        /// Where the gateway listens.
+        address: SocketAddr,
+    },
+    /// The token for ContextForge would cross the network readable by all.
+    #[error("the publishing token would go to {contextforge} without TLS")]
+    PublishPlaintext {
+        /// The ContextForge.
+        contextforge: String,
+    },
+    /// There is no token for ContextForge.
+    #[error("no publishing token in {path}: {detail}", path = path.display())]
+    PublishToken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A signing secret of no characters signs for everybody.
     #[error("the signing secret is empty")]
     SecretEmpty,
@@ -99,6 +121,9 @@ impl Explain for GatewayError {
             Self::Tls { .. } => "gateway.tls",
             Self::State { .. } => "gateway.state",
             Self::StateInUse { .. } => "gateway.state_in_use",
+            Self::PublishAddress { .. } => "publish.address",
+            Self::PublishPlaintext { .. } => "publish.plaintext",
+            Self::PublishToken { .. } => "publish.token",
             Self::SecretFile { .. } | Self::SecretEmpty => "gateway.secret",
         }
     }
@@ -116,6 +141,13 @@ impl Explain for GatewayError {
             Self::State { .. } => "Check the folder's owner, permissions and free space, or name another --state-dir.",
             Self::StateInUse { .. } => "End the other one, or give this one a --state-dir of its own.",
             Self::SecretFile { .. } => "Put the secret on the first line of that file, readable for this user.",
+            Self::PublishAddress { .. } => {
+                "Give --public-url the address under which ContextForge reaches this gateway."
+            }
+            Self::PublishPlaintext { .. } => {
+                "Give an https address, or --allow-plaintext if that network is yours alone."
+            }
+            Self::PublishToken { .. } => "Put a ContextForge token on the first line of that file.",
             Self::SecretEmpty => "Set JWT_SECRET_KEY to at least 32 random characters.",
         })
     }

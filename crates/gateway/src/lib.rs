@@ -24,6 +24,7 @@ mod hs256;
 mod metrics;
 mod path;
 mod progress;
+pub mod publish;
 mod random;
 mod ready;
 mod registry;

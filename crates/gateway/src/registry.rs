@@ -18,6 +18,7 @@ use crate::catalog_file::Changes;
 use crate::clock::UnixTime;
 use crate::counts::place;
 use crate::denial::Denial;
+use crate::publish::Offered;
 use crate::rights::{Bearer, Subject};
 use crate::session::{Ending, Session, SessionId, Traffic, Visitor, Volume};
 use crate::trust::Trust;
@@ -303,6 +304,19 @@ impl Registry {
         rooms.catalog.forget(&id);
         self.changes.note();
         Ok(id)
+    }
+
+    /// All servers, as they are to be offered elsewhere.
+    pub(crate) fn offered(&self) -> Vec<Offered> {
+        let rooms = self.read();
+        let offered = |(id, entry): (&ServerId, &Entry)| Offered {
+            id: id.clone(),
+            owner: entry.owner.clone(),
+            name: entry.name.clone(),
+            description: entry.description.clone(),
+            edition: rooms.online.get(id).map(|session| session.edition()),
+        };
+        rooms.catalog.iter().filter(|(_, entry)| !entry.is_trial).map(offered).collect()
     }
 
     /// Writes the catalog whenever it changes, for ever.

@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,7 @@ use crate::front::{Front, Limits};
 use crate::hosts::Hosts;
 use crate::house::House;
 use crate::metrics::Metrics;
+use crate::publish::{PublishGlance, Publisher};
 use crate::registry::Registry;
 use crate::resumable::Resumables;
 use crate::routes;
@@ -58,6 +59,7 @@ pub struct Gateway {
     state: StateDir,
     metrics: Option<Metrics>,
     made_secret: Option<PathBuf>,
+    publisher: Option<Publisher>,
 }
 
 /// A TLS acceptor, which has no `Debug` of its own.
@@ -89,6 +91,8 @@ impl Gateway {
         };
         let base = base(&config, address)?;
         let prefix = url::Url::parse(&base.to_string()).map(|url| url.path().trim_end_matches('/').to_owned());
+        let publish = config.publish.map(|publish| Publisher::new(publish, &base, fastrand::Rng::new()));
+        let publisher = publish.transpose()?;
         let house = House {
             counts: Counts::default(),
             places: Arc::new(Semaphore::new(config.limits.connections)),
@@ -104,7 +108,7 @@ impl Gateway {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        Ok(Self { listener, address, house: Arc::new(house), tls, state, metrics, made_secret })
+        Ok(Self { listener, address, house: Arc::new(house), tls, state, metrics, made_secret, publisher })
     }
 
     /// Where it listens, with the port that it got.
@@ -127,16 +131,29 @@ impl Gateway {
         self.made_secret.as_deref()
     }
 
-    /// Serves until `stop` is cancelled, then ends every link and connection and writes the catalog.
+    /// How publishing stands, at any time; none where nothing is published.
+    pub fn publishing(&self) -> Option<watch::Receiver<PublishGlance>> {
+        self.publisher.as_ref().map(Publisher::watch)
+    }
+
+    /// Serves until `stop` is cancelled, then takes out what it has published, ends every link and connection and writes
+    /// the catalog.
     pub async fn run(mut self, stop: CancellationToken) {
         // To the end, so that what happens while it stops can be seen too.
         let metrics = self.metrics.take().map(|metrics| tokio::spawn(metrics.serve(self.house.clone())));
         let catalog = self.state.file(CATALOG);
+        let mut publisher = self.publisher.take();
         tokio::select! {
-            () = self.take_connections() => {}
-            () = self.house.registry.keep_writing(catalog.clone()) => {}
-            () = self.review() => {}
+            () = self.attend(&catalog) => {}
+            () = serve_publisher(publisher.as_mut(), &self.house) => {}
             () = stop.cancelled() => {}
+        }
+        if let Some(publisher) = &mut publisher {
+            // ContextForge looks at the servers while they are taken out there.
+            tokio::select! {
+                () = self.attend(&catalog) => {}
+                () = publisher.leave(&self.house) => {}
+            }
         }
         let Self { listener, house, state, .. } = self;
         drop(listener);
@@ -152,6 +169,15 @@ impl Gateway {
             metrics.abort();
         }
         drop(state);
+    }
+
+    /// All that a gateway does by itself, for ever.
+    async fn attend(&self, catalog: &Path) {
+        tokio::select! {
+            () = self.take_connections() => {}
+            () = self.house.registry.keep_writing(catalog.to_owned()) => {}
+            () = self.review() => {}
+        }
     }
 
     async fn take_connections(&self) {
@@ -193,6 +219,13 @@ impl Gateway {
             self.house.trust.refresh(now);
             self.house.registry.review(&self.house.trust, now);
         }
+    }
+}
+
+async fn serve_publisher(publisher: Option<&mut Publisher>, house: &House) {
+    match publisher {
+        Some(publisher) => publisher.serve(house).await,
+        None => std::future::pending().await,
     }
 }
 

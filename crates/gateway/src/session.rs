@@ -14,6 +14,7 @@ use crate::backend::{Backend, Channels};
 use crate::catalog::ServerId;
 use crate::clock::UnixTime;
 use crate::hs256::BadToken;
+use crate::publish::Edition;
 use crate::rights::Bearer;
 use crate::shared::Shared;
 
@@ -290,12 +291,16 @@ pub(crate) struct Ways {
     channels: Option<Channels>,
     /// Calls that went to shared children before the one there is now.
     earlier_calls: AtomicU64,
+    /// Changes of what the server offers, as its shared children before the one there is now announced them. Another
+    /// child may offer something else, and counts as one.
+    earlier_changes: AtomicU64,
 }
 
 impl Ways {
     /// The gateway's own conversation, and channels for clients where the link has them.
     pub(crate) fn new(shared: Arc<Shared>, opener: Option<Opener>) -> Self {
-        Self { shared: RwLock::new(shared), channels: opener.map(Channels::new), earlier_calls: AtomicU64::new(0) }
+        let (earlier_calls, earlier_changes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { shared: RwLock::new(shared), channels: opener.map(Channels::new), earlier_calls, earlier_changes }
     }
 }
 
@@ -355,7 +360,9 @@ impl Session {
     /// That child is another one now.
     pub(crate) fn share(&self, shared: Arc<Shared>) {
         let mut ours = self.ways.shared.write().unwrap_or_else(PoisonError::into_inner);
-        self.ways.earlier_calls.fetch_add(ours.counts().called, Ordering::Relaxed);
+        let before = ours.counts();
+        self.ways.earlier_calls.fetch_add(before.called, Ordering::Relaxed);
+        self.ways.earlier_changes.fetch_add(before.list_changes + 1, Ordering::Relaxed);
         *ours = shared;
     }
 
@@ -364,6 +371,13 @@ impl Session {
         let shared = self.ways.shared.read().unwrap_or_else(PoisonError::into_inner);
         let to_shared = self.ways.earlier_calls.load(Ordering::Relaxed) + shared.counts().called;
         to_shared + self.ways.channels.as_ref().map_or(0, Channels::calls)
+    }
+
+    /// What the server offers now, told apart from what it offered at other times.
+    pub(crate) fn edition(&self) -> Edition {
+        let shared = self.ways.shared.read().unwrap_or_else(PoisonError::into_inner);
+        let changes = self.ways.earlier_changes.load(Ordering::Relaxed) + shared.counts().list_changes;
+        Edition { session: self.id.clone(), changes }
     }
 
     /// How the front reaches the server.

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod contextforge;
+mod federation;
 mod matrix;
 mod own_gateway;
 mod pairs;

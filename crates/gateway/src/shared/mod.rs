@@ -86,6 +86,7 @@ struct Counts {
     stray: AtomicU64,
     answered_here: AtomicU64,
     cut: AtomicU64,
+    list_changes: AtomicU64,
 }
 
 /// A look at the counters of a shared child.
@@ -105,6 +106,8 @@ pub struct SharedCounts {
     pub answered_here: u64,
     /// Clients cut off because they took their messages too slowly.
     pub cut: u64,
+    /// How often the server announced that its tools, prompts or resources are others now.
+    pub list_changes: u64,
 }
 
 impl Shared {
@@ -216,6 +219,7 @@ impl Shared {
             stray: read(&counts.stray),
             answered_here: read(&counts.answered_here),
             cut: read(&counts.cut),
+            list_changes: read(&counts.list_changes),
         }
     }
 }

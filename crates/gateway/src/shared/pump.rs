@@ -57,7 +57,7 @@ impl Core {
                 method if self.era() == Some(Era::Modern) => self.told(&message, method),
                 // The child can only cancel what it asked, and that is answered already.
                 "notifications/cancelled" => {}
-                _ => self.announced(line),
+                method => self.announced(method, line),
             },
         }
     }
@@ -155,8 +155,11 @@ impl Core {
         }
     }
 
-    /// What concerns everybody.
-    fn announced(&self, line: &Bytes) {
+    /// What concerns everybody, `method` being what it is about.
+    fn announced(&self, method: &str, line: &Bytes) {
+        if method.starts_with("notifications/") && method.ends_with("/list_changed") {
+            self.count(|counts| &counts.list_changes);
+        }
         let table = self.table();
         for (client, to) in table.listeners() {
             if let Err(queue::Refused::Full(_)) = to.try_send(line.clone()) {

@@ -1,0 +1,115 @@
+//! The flags by which `culvert gateway` publishes its servers in a ContextForge.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use culvert_gateway::publish::PublishConfig;
+use culvert_gateway::publish::config::Visibility;
+use culvert_protocol::GatewayAddress;
+use culvert_protocol::address::BadAddress;
+
+/// Where and how to publish, if at all.
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// Register every tunnelled server in the ContextForge at this address
+    #[arg(long, value_name = "URL", value_parser = contextforge, requires = "publish_token_file",
+        help_heading = "Publishing")]
+    publish_to: Option<GatewayAddress>,
+
+    /// Read the token for ContextForge's admin API from this file, and again when it changes
+    #[arg(long, value_name = "FILE", requires = "publish_to", help_heading = "Publishing")]
+    publish_token_file: Option<PathBuf>,
+
+    /// Who sees there what is published: all, the token's team, or its user [default: public]
+    #[arg(long, value_enum, value_name = "WHO", requires = "publish_to", help_heading = "Publishing")]
+    publish_visibility: Option<Who>,
+
+    /// How long a server may be gone until its entry there is disabled [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
+        requires = "publish_to", help_heading = "Publishing")]
+    publish_patience: Option<Duration>,
+
+    /// How long a bearer that ContextForge is handed is good; it gets a new one in time [default: 86400]
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
+        requires = "publish_to", help_heading = "Publishing")]
+    publish_bearer_life: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Who {
+    Public,
+    Team,
+    Private,
+}
+
+fn contextforge(text: &str) -> Result<GatewayAddress, BadAddress> {
+    GatewayAddress::parse(text)
+}
+
+impl PublishArgs {
+    /// What the flags come to.
+    pub(crate) fn config(&self) -> Option<PublishConfig> {
+        let (to, file) = (self.publish_to.clone()?, self.publish_token_file.clone()?);
+        let mut config = PublishConfig::new(to, file);
+        config.visibility = match self.publish_visibility {
+            Some(Who::Private) => Visibility::Private,
+            Some(Who::Team) => Visibility::Team,
+            Some(Who::Public) | None => Visibility::Public,
+        };
+        config.patience = self.publish_patience.unwrap_or(config.patience);
+        config.bearer_life = self.publish_bearer_life.unwrap_or(config.bearer_life);
+        Some(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        publish: PublishArgs,
+    }
+
+    fn parsed(line: &[&str]) -> Result<Option<PublishConfig>, clap::Error> {
+        Line::try_parse_from(std::iter::once(&"culvert").chain(line)).map(|line| line.publish.config())
+    }
+
+    #[test]
+    fn flags_become_the_configuration_with_the_defaults_that_the_help_says() {
+        assert!(parsed(&[]).unwrap().is_none());
+        let plain = parsed(&["--publish-to=http://localhost:4444", "--publish-token-file=t"]).unwrap().unwrap();
+        assert_eq!((plain.patience.as_secs(), plain.bearer_life.as_secs()), (60, 86400));
+        assert_eq!((plain.visibility, plain.token_file), (Visibility::Public, "t".into()));
+        let all = parsed(&[
+            "--publish-to=https://cf.example.com/pre",
+            "--publish-token-file=t",
+            "--publish-visibility=private",
+            "--publish-patience=0.5",
+            "--publish-bearer-life=3600",
+        ]);
+        let all = all.unwrap().unwrap();
+        assert_eq!(
+            (all.contextforge.to_string().as_str(), all.visibility),
+            ("https://cf.example.com/pre", Visibility::Private)
+        );
+        assert_eq!((all.patience.as_millis(), all.bearer_life.as_secs()), (500, 3600));
+    }
+
+    #[test]
+    fn half_of_it_is_refused() {
+        for line in [
+            &["--publish-to=http://localhost:1"][..],
+            &["--publish-token-file=t"],
+            &["--publish-patience=1"],
+            &["--publish-to=localhost", "--publish-token-file=t"],
+            &["--publish-to=http://localhost:1", "--publish-token-file=t", "--publish-visibility=nobody"],
+        ] {
+            assert!(parsed(line).is_err(), "{line:?}");
+        }
+    }
+}
