@@ -74,5 +74,6 @@ if [ "$part" != demo ]; then
     helm_library
     program nginx usr/sbin/nginx nginx nginx-light
     program caddy usr/bin/caddy caddy
+    program promtool usr/bin/promtool prometheus
 fi
 write_env

@@ -3,6 +3,7 @@
 mod chart;
 mod containers;
 mod files;
+mod monitoring;
 mod page;
 mod proxies;
 mod rolling;
