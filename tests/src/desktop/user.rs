@@ -89,6 +89,30 @@ impl User {
         found.map(|profile| profile["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
     }
 
+    /// The secrets of Culvert's in the keychain.
+    pub async fn kept_secrets(&self) -> Vec<String> {
+        let search = ["search", "--all", "--unlock", "service", "culvert"];
+        let found = self.desktop.user("secret-tool").args(search).finish().await;
+        found.out.iter().filter_map(|line| line.strip_prefix("secret = ").map(str::to_owned)).collect()
+    }
+
+    /// The files in the user's home, but for the keychain's own, that hold this text.
+    pub fn files_with(&self, text: &str) -> Vec<PathBuf> {
+        let (mut folders, mut found) = (vec![self.desktop.home()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.components().any(|part| part.as_os_str() == "keyrings") {
+                    let whole = std::fs::read(&path).unwrap_or_default();
+                    let holds = whole.windows(text.len()).any(|window| window == text.as_bytes());
+                    found.extend(holds.then_some(path));
+                }
+            }
+        }
+        found
+    }
+
     /// The file that starts the app at login.
     pub fn autostart(&self) -> Option<PathBuf> {
         let folder = std::fs::read_dir(self.desktop.home().join(".config/autostart")).ok()?;

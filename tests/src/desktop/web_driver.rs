@@ -6,16 +6,20 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::Desktop;
 use crate::built;
 use crate::culvert::Culvert;
-use crate::http::Request;
+use crate::http::{Request, Response};
 use crate::watched::PATIENCE;
 
 /// The member that stands for an element, fixed by the WebDriver standard.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// How many stops a page may have for the Tab key.
+const MOST_STOPS: usize = 80;
 
 /// A session with the app in it. The driver and the app end when it is dropped.
 #[derive(Debug)]
@@ -44,12 +48,14 @@ pub mod keys {
     pub const SPACE: &str = " ";
     /// Arrow up.
     pub const UP: &str = "\u{e013}";
+    /// Arrow to the right.
+    pub const RIGHT: &str = "\u{e014}";
     /// Arrow down.
     pub const DOWN: &str = "\u{e015}";
     /// Control, held until the end of the keys that are sent with it.
     pub const CONTROL: &str = "\u{e009}";
-    /// Backspace.
-    pub const BACKSPACE: &str = "\u{e003}";
+    /// Delete.
+    pub const DELETE: &str = "\u{e017}";
 }
 
 impl WebDriver {
@@ -73,31 +79,7 @@ impl WebDriver {
 
     /// The first element that matches this CSS selector, once there is one.
     pub async fn css(&self, selector: &str) -> Element<'_> {
-        self.located("css selector", selector).await
-    }
-
-    /// The button with this accessible name, once there is one that can be clicked.
-    pub async fn button(&self, name: &str) -> Element<'_> {
-        let name = quoted(name);
-        let by_text = format!("normalize-space()={name} or @aria-label={name}");
-        let roles = "self::button or @role='button' or @role='tab' or @role='menuitem' or @role='switch' or self::a";
-        self.xpath(&format!("//*[({roles}) and ({by_text}) and not(@disabled)]")).await
-    }
-
-    /// The field with this label, once it is there.
-    pub async fn field(&self, label: &str) -> Element<'_> {
-        let label = quoted(label);
-        let fields = "self::input or self::textarea or self::select";
-        self.xpath(&format!(
-            "//*[({fields}) and (@aria-label={label} or @id=//label[normalize-space()={label}]/@for \
-             or ancestor::label[starts-with(normalize-space(), {label})])]"
-        ))
-        .await
-    }
-
-    /// The element that this XPath finds first, once there is one.
-    pub async fn xpath(&self, path: &str) -> Element<'_> {
-        self.located("xpath", path).await
+        self.located(selector).await
     }
 
     /// Waits until the page shows this text.
@@ -144,11 +126,60 @@ impl WebDriver {
         self.in_session("POST", "/actions", &json!({"actions": [keyboard]})).await;
     }
 
-    /// What the focus is on: its tag, and its accessible name as far as it stands in the page.
+    /// Types this in place of what the focused field holds.
+    pub async fn write(&self, text: &str) {
+        self.press(&format!("{}a", keys::CONTROL)).await;
+        self.press(keys::DELETE).await;
+        self.press(text).await;
+    }
+
+    /// Presses Tab until the focus is on what begins like this: `button "Save`.
+    pub async fn tab_to(&self, wanted: &str) {
+        self.press_to(keys::TAB, wanted).await;
+    }
+
+    /// Presses this key until the focus is on what begins like this.
+    pub async fn press_to(&self, key: &str, wanted: &str) {
+        let mut met = Vec::new();
+        for _ in 0..MOST_STOPS {
+            self.press(key).await;
+            met.push(self.focus().await);
+            if met.last().is_some_and(|now| now.starts_with(wanted)) {
+                return;
+            }
+        }
+        panic!("the keys do not lead to {wanted}; they met: {met:#?}\nthe page shows:\n{}", self.text().await);
+    }
+
+    /// Waits until the focus is on what begins like this.
+    pub async fn focus_on(&self, wanted: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = self.focus().await;
+            if now.starts_with(wanted) {
+                return;
+            }
+            if Instant::now() > deadline {
+                panic!("the focus is on {now}, not on {wanted}; the page shows:\n{}", self.text().await);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What the focus is on, as a screen reader has it: `button "Save"`.
     pub async fn focus(&self) -> String {
-        let script = "const e = document.activeElement; const label = e.labels && e.labels[0];
-            return e.tagName.toLowerCase() + ' ' + (e.getAttribute('aria-label') || (label && label.innerText) || e.innerText || '').trim()";
-        self.script(script, &[]).await.as_str().unwrap_or_default().to_owned()
+        loop {
+            let focused = self.in_session("GET", "/element/active", &Value::Null).await;
+            let Some(id) = focused[ELEMENT].as_str() else { return "nothing".into() };
+            let path = |what: &str| format!("/session/{}/element/{id}/{what}", self.session);
+            let role = self.send("GET", &path("computedrole"), &Value::Null).await;
+            let name = self.send("GET", &path("computedlabel"), &Value::Null).await;
+            // The page may have put something else into its place in between.
+            if let (200, 200) = (role.status, name.status) {
+                let text = |answer: &Response| answer.json()["value"].as_str().unwrap_or_default().to_owned();
+                return format!("{} {:?}", text(&role), text(&name));
+            }
+        }
     }
 
     /// Writes a picture of the page.
@@ -156,6 +187,18 @@ impl WebDriver {
         let picture = self.in_session("GET", "/screenshot", &Value::Null).await;
         let picture = STANDARD.decode(picture.as_str().unwrap_or_default()).expect("a picture in base64");
         std::fs::write(path, picture).expect("a file");
+    }
+
+    /// Ends the app as a logout does, and the driver. No process may be left.
+    pub async fn quit(self) {
+        self.driver.signal_each("culvert-desktop", Signal::SIGTERM);
+        let deadline = Instant::now() + PATIENCE;
+        while self.driver.processes().len() > 1 {
+            assert!(Instant::now() < deadline, "the app does not end: {:#?}", self.driver.processes());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.driver.signal(Signal::SIGTERM);
+        self.driver.end().await;
     }
 
     /// The driver's process, and with it the app's.
@@ -171,16 +214,16 @@ impl WebDriver {
         }
     }
 
-    async fn located(&self, strategy: &str, value: &str) -> Element<'_> {
+    async fn located(&self, selector: &str) -> Element<'_> {
         let deadline = Instant::now() + PATIENCE;
-        let wanted = json!({"using": strategy, "value": value});
+        let wanted = json!({"using": "css selector", "value": selector});
         loop {
             let found = self.in_session("POST", "/elements", &wanted).await;
             if let Some(id) = found[0][ELEMENT].as_str() {
                 return Element { web: self, id: id.to_owned() };
             }
             if Instant::now() > deadline {
-                panic!("waited in vain for {value}; the page shows:\n{}", self.text().await);
+                panic!("waited in vain for {selector}; the page shows:\n{}", self.text().await);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -191,13 +234,18 @@ impl WebDriver {
     }
 
     async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        let request = Request::new(method, self.address, path);
-        let request = if body.is_null() { request } else { request.json(body) };
-        let Ok(answer) = tokio::time::timeout(PATIENCE, request.send()).await else {
-            panic!("no answer to {method} {path} {body}: {}", self.driver.words())
-        };
+        let answer = self.send(method, path, body).await;
         assert_eq!(answer.status, 200, "{method} {path} {body}: {answer:?}\n{}", self.driver.words());
         answer.json()["value"].clone()
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Value) -> Response {
+        let request = Request::new(method, self.address, path);
+        let request = if body.is_null() { request } else { request.json(body) };
+        match tokio::time::timeout(PATIENCE, request.send()).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("no answer to {method} {path} {body}: {}", self.driver.words()),
+        }
     }
 }
 
@@ -236,12 +284,6 @@ impl Element<'_> {
     async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         self.web.in_session(method, &format!("/element/{}{path}", self.id), body).await
     }
-}
-
-/// A text as XPath writes one; the texts here hold no double quotes.
-fn quoted(text: &str) -> String {
-    assert!(!text.contains('"'), "{text} cannot be quoted");
-    format!("\"{text}\"")
 }
 
 /// A port that was free a moment ago: the driver takes no port 0.
