@@ -229,7 +229,10 @@ mod tests {
         assert_eq!(value(all.max_retries), Some(20));
         assert_eq!(value(all.transport), Some(Transport::WebSocket));
         assert_eq!(value(all.request_timeout), Some(Duration::from_secs(60)));
-        assert_eq!((value(all.probe_interval), value(all.drain)), (Some(Duration::from_secs(10)), Some(Duration::ZERO)));
+        assert_eq!(
+            (value(all.probe_interval), value(all.drain)),
+            (Some(Duration::from_secs(10)), Some(Duration::ZERO))
+        );
         assert_eq!(value(all.max_sessions), Some(32));
         assert_eq!(value(all.log_level), Some(LogLevel::Warning));
         assert_eq!(value(all.token).unwrap().expose(), "your-bearer-token");

@@ -55,9 +55,10 @@ impl From<&Cause> for Exit {
             | Cause::RegisterTimeout { .. }
             | Cause::Displaced { .. }
             | Cause::Removed { .. } => Self::Registration,
-            Cause::CommandNotFound { .. } | Cause::CommandInvalid { .. } | Cause::CommandRefused { .. } => {
-                Self::Command
-            }
+            Cause::CommandNotFound { .. }
+            | Cause::CommandInvalid { .. }
+            | Cause::CommandRefused { .. }
+            | Cause::CommandChanged => Self::Command,
             Cause::ServerExited { .. }
             | Cause::ServerFailedToStart { .. }
             | Cause::ServerSilent { .. }

@@ -26,6 +26,8 @@ mod talk;
 mod terminal;
 mod token;
 mod token_flags;
+#[cfg(test)]
+mod troubleshooting_tests;
 mod writer;
 
 use std::io::Write as _;

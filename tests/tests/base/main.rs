@@ -22,4 +22,5 @@ mod reference;
 mod refusals;
 mod servers;
 mod sizes;
+mod status;
 mod tokens;

@@ -89,6 +89,60 @@ async fn a_file_that_changes_touches_only_the_servers_that_changed_in_it() {
     culvert.stop().await;
 }
 
+/// The labels of the session of a server, as the gateway lists them.
+async fn labels(gateway: &OwnGateway, token: &str, name: &str) -> Value {
+    let answer = gateway.request("GET", "/reverse-proxy/sessions", token).send().await.json();
+    let sessions = answer["sessions"].as_array().cloned().unwrap_or_default();
+    let session = sessions.into_iter().find(|one| one["server_info"]["name"] == name);
+    session.map(|session| session["labels"].clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn labels_change_on_the_live_link_and_a_call_under_way_gets_its_answer() {
+    let (gateway, token) = (OwnGateway::start().await, OwnGateway::token("me@example.com", SECRET).await);
+    let fixture = Fixture::default();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("servers.yaml");
+    let with = |labels: Value| {
+        let entry = json!({"name": "git", "command": fixture.command(), "labels": labels});
+        fs::write(&config, json!({"servers": [entry]}).to_string()).unwrap();
+    };
+    with(json!({"site": "north"}));
+    let culvert = run(&config, &gateway, &token).start();
+    online(&culvert, "git").await;
+    assert_eq!(labels(&gateway, &token, "git").await, json!({"site": "north"}));
+    let before = sessions(&gateway, &token).await;
+    let session = McpSession::begin(&gateway, "git", &token).await;
+    let called = session.call(1, "slow", json!({"ms": 3000}));
+    let relabelled = async {
+        fixture
+            .until("the call to arrive", |record| {
+                record.iter().any(|event| event.to_string().contains("tools/call")).then_some(())
+            })
+            .await;
+        let new = json!({"site": "south", "team": "tools"});
+        with(new.clone());
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while labels(&gateway, &token, "git").await != new {
+            assert!(std::time::Instant::now() < deadline, "the labels should be told:\n{}", culvert.words());
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let (answer, ()) = tokio::join!(called, relabelled);
+    assert!(answer["result"].is_object(), "{answer}");
+    assert_eq!(sessions(&gateway, &token).await, before, "the tunnel was not touched");
+
+    // All of them may go.
+    with(json!({}));
+    culvert.says_number("the configuration was read again", 2).await;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while labels(&gateway, &token, "git").await != json!({}) {
+        assert!(std::time::Instant::now() < deadline, "none is left:\n{}", culvert.words());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    culvert.stop().await;
+}
+
 #[tokio::test]
 async fn one_failing_server_never_touches_another_and_shows_in_health_and_in_the_exit_code() {
     let (gateway, token) = (OwnGateway::start().await, OwnGateway::token("me@example.com", SECRET).await);
