@@ -9,7 +9,7 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 
 # Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
 .NOTPARALLEL:
-.PHONY: help setup setup-all build demo fmt lint deny test test-all ui ui-test ui-pictures app desktop bench clean-cache
+.PHONY: help setup setup-all build demo fmt lint deny test test-all package-cli test-package ui ui-test ui-pictures app desktop bench clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -50,10 +50,17 @@ test: setup build ## run the tests (what CI runs)
 	cargo nextest run
 	cargo test --doc --quiet
 
-test-all: test setup-all ## the tests, those that take long, and a release build
-	cargo build --release -p culvert-cli
+test-all: test setup-all test-package ## the tests, those that take long, and a release build
 	cargo nextest run --run-ignored only --no-tests pass
 	cargo nextest run -p culvert-bench
+
+package-cli: ## make the command line's Debian package and tarball (in the cache, packages/)
+	cargo build --release --locked -p culvert-cli
+	@rm -rf "$(CACHE)/packages"
+	@sh deploy/package/build.sh "$(CARGO_TARGET_DIR)/release/culvert" "$(CACHE)/packages"
+
+test-package: package-cli ## install, run, remove and purge them in a bare Debian (as root)
+	@sh tests/package/installed.sh "$(CACHE)"/packages/culvert_*.deb "$(CACHE)"/packages/culvert-*.tar.gz
 
 ui: ## build the window's front end
 	@sh tests/setup/setup.sh ui
