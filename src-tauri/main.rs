@@ -1,6 +1,16 @@
 //! `culvert-desktop`.
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
-fn main() -> tauri::Result<()> {
-    culvert_desktop::run(tauri::generate_context!())
+use std::process::ExitCode;
+
+use culvert_desktop::{Options, run};
+
+fn main() -> ExitCode {
+    match run(tauri::generate_context!(), Options::of_this_process()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
