@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use culvert_protocol::GatewayAddress;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -12,6 +12,7 @@ use crate::counts::Counts;
 use crate::event_link::EventLinks;
 use crate::front::Front;
 use crate::hosts::Hosts;
+use crate::publish::Publishing;
 use crate::registry::Registry;
 use crate::resumable::Resumables;
 use crate::trust::Trust;
@@ -21,6 +22,8 @@ use crate::trust::Trust;
 pub(crate) struct House {
     /// What it counts.
     pub counts: Counts,
+    /// How publishing stands; none where nothing is published.
+    pub publishing: Option<watch::Receiver<Publishing>>,
     /// Connections that may still come.
     pub places: Arc<Semaphore>,
     /// Whom it believes.

@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ use crate::front::{Front, Limits};
 use crate::hosts::Hosts;
 use crate::house::House;
 use crate::metrics::Metrics;
-use crate::publish::{PublishGlance, Publisher};
+use crate::publish::Publisher;
 use crate::registry::Registry;
 use crate::resumable::Resumables;
 use crate::routes;
@@ -95,6 +95,7 @@ impl Gateway {
         let publisher = publish.transpose()?;
         let house = House {
             counts: Counts::default(),
+            publishing: publisher.as_ref().map(Publisher::watch),
             places: Arc::new(Semaphore::new(config.limits.connections)),
             resumable: Resumables::default(),
             event_links: EventLinks::default(),
@@ -129,11 +130,6 @@ impl Gateway {
     /// The file of the signing secret that was made because there was none.
     pub fn made_secret(&self) -> Option<&Path> {
         self.made_secret.as_deref()
-    }
-
-    /// How publishing stands, at any time; none where nothing is published.
-    pub fn publishing(&self) -> Option<watch::Receiver<PublishGlance>> {
-        self.publisher.as_ref().map(Publisher::watch)
     }
 
     /// Serves until `stop` is cancelled, then takes out what it has published, ends every link and connection and writes

@@ -42,7 +42,10 @@ impl Federation {
     }
 
     fn write_token(&self, token: &str) {
-        std::fs::write(self.token_file(), token).unwrap();
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut file = std::fs::OpenOptions::new();
+        let mut file = file.write(true).create(true).truncate(true).mode(0o600).open(self.token_file()).unwrap();
+        std::io::Write::write_all(&mut file, token.as_bytes()).unwrap();
     }
 
     async fn gateway(&self, more: &[&str]) -> OwnGateway {
@@ -166,7 +169,7 @@ async fn contextforge_lists_a_tunnelled_server_and_calls_it_as_long_as_it_is_the
 #[tokio::test]
 #[ignore = "waits for bearers to end and restarts ContextForge: make test-all"]
 async fn contextforge_restarts_bearers_end_and_what_people_did_there_stays() {
-    const LIFE: u64 = 45;
+    const LIFE: u64 = 30;
     let mut federation = Federation::start().await;
     federation.write_token(&token_signed_with("quite-another-secret-0123456789abcdef").await);
     let gateway = federation.gateway(&["--publish-bearer-life", &LIFE.to_string()]).await;
@@ -178,7 +181,7 @@ async fn contextforge_restarts_bearers_end_and_what_people_did_there_stays() {
 
     // The bearer that it was made with ends; ContextForge has another one by then.
     let made_at = Instant::now();
-    gateway.culvert.says_number("has a new bearer", 2).await;
+    gateway.culvert.says("has a new bearer").await;
     tokio::time::sleep((made_at + Duration::from_secs(LIFE + 2)).saturating_duration_since(Instant::now())).await;
     federation.client_calls().await;
 
@@ -200,9 +203,9 @@ async fn contextforge_restarts_bearers_end_and_what_people_did_there_stays() {
     let enabled: Vec<_> = federation.tools(&back).await.into_iter().map(|(name, enabled, _)| (name, enabled)).collect();
     assert!(enabled.contains(&(off.clone(), false)), "{enabled:?}");
     assert_eq!(enabled.iter().filter(|(_, enabled)| *enabled).count(), 1, "{enabled:?}");
+    federation.ask("POST", &format!("/v1/tools/{off_id}/state?activate=true")).await;
     let bundle = federation.ask("GET", &format!("/v1/servers/{bundle}")).await;
     assert_eq!(bundle["associatedTools"].as_array().map(Vec::len), Some(2), "{bundle}");
-    federation.ask("POST", &format!("/v1/tools/{off_id}/state?activate=true")).await;
 
     // It restarts, and the gateway waits for it.
     federation.forge.down().await;

@@ -100,6 +100,29 @@ mod tests {
         assert_eq!((all.patience.as_millis(), all.bearer_life.as_secs()), (500, 3600));
     }
 
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/federation.md"));
+
+    #[test]
+    fn the_page_has_every_flag_with_its_default_and_its_examples_are_understood() {
+        use clap::{CommandFactory as _, Parser as _};
+        for flag in Line::command().get_arguments().filter_map(|argument| argument.get_long()) {
+            let listed = PAGE.lines().any(|line| line.starts_with(&format!("| `--{flag} ")));
+            assert!(!flag.starts_with("publish") || listed, "--{flag} is not on the page");
+        }
+        let config = PublishConfig::new(contextforge("http://localhost:1").unwrap(), "t");
+        for (flag, default) in [("patience", config.patience), ("bearer-life", config.bearer_life)] {
+            let row = PAGE.lines().find(|line| line.contains(&format!("`--publish-{flag} "))).unwrap();
+            assert!(row.ends_with(&format!("| {} |", default.as_secs())), "{row}");
+        }
+        let text = PAGE.replace("\\\n", " ");
+        let examples: Vec<_> = text.lines().filter(|line| line.starts_with("culvert gateway")).collect();
+        assert_eq!(examples.len(), 2);
+        for example in examples {
+            let read = crate::args::Cli::try_parse_from(example.split_whitespace());
+            assert!(read.is_ok(), "{example}: {}", read.unwrap_err());
+        }
+    }
+
     #[test]
     fn half_of_it_is_refused() {
         for line in [

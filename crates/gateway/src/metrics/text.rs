@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::counts::place;
 use crate::front::{CallCounts, FrontCounts, MethodCounts};
 use crate::house::House;
+use crate::publish::{Publishing, Standing};
 use crate::registry::RegistryFigures;
 
 /// The text; `None` should it not let itself be written.
@@ -105,7 +106,8 @@ impl Collector for Look {
         self.links(&mut all)?;
         self.sessions(&mut all)?;
         self.calls(&mut all)?;
-        self.refusals(&mut all)
+        self.refusals(&mut all)?;
+        self.publishing(&mut all)
     }
 }
 
@@ -200,6 +202,16 @@ impl Look {
             *refusals.entry(code).or_default() += count;
         }
         all.by_code("refusals", "Requests that were turned away, by code.", "code", &refusals)
+    }
+
+    fn publishing(&self, all: &mut Writer<'_>) -> fmt::Result {
+        let Some(publishing) = self.house.publishing.as_ref().map(|watch| *watch.borrow()) else { return Ok(()) };
+        let is_well = f64::from(u8::from(publishing.standing == Standing::Well));
+        all.gauge("publishing_ok", "Whether ContextForge answers, and takes the token.", is_well)?;
+        let Publishing { enabled, disabled, troubled, .. } = publishing;
+        let states = [("enabled", enabled), ("disabled", disabled), ("troubled", troubled)];
+        let states = states.map(|(state, count)| ([("state", state)], count as f64));
+        all.gauges("published", "Servers published in ContextForge.", states)
     }
 }
 

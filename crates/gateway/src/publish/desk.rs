@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::answer::{Failure, Outcome};
 use super::ask::{Api, Step};
 use super::entry::Entry;
+use super::glance::{Publishing, Standing};
 use super::place::{Deed, Edition, Held, Mode, Moment, Naming, Place, Presence, Terms, Words};
 use super::trouble;
 use crate::catalog::ServerId;
@@ -43,33 +44,6 @@ pub(crate) struct Offered {
     pub(crate) edition: Option<Edition>,
 }
 
-/// How publishing stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PublishGlance {
-    /// Where ContextForge is.
-    pub standing: PublishStanding,
-    /// Entries of this gateway's that are in use there.
-    pub enabled: usize,
-    /// Entries of this gateway's that are disabled there.
-    pub disabled: usize,
-    /// Servers whose last step failed.
-    pub troubled: usize,
-}
-
-/// How ContextForge takes what it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PublishStanding {
-    /// Nothing came back yet.
-    #[default]
-    Beginning,
-    /// It answers.
-    Well,
-    /// It does not answer, or wants to be left alone.
-    Away,
-    /// It does not take the token.
-    Refused,
-}
-
 /// The list while it is read.
 #[derive(Debug)]
 struct Listing {
@@ -93,7 +67,7 @@ pub(super) struct Desk {
     listing: Listing,
     offers: HashMap<ServerId, Offered>,
     places: BTreeMap<ServerId, Place>,
-    standing: PublishStanding,
+    standing: Standing,
     left_alone_until: Instant,
     backoff: Backoff,
     random: fastrand::Rng,
@@ -121,7 +95,7 @@ impl Desk {
             listing,
             offers: HashMap::new(),
             places: BTreeMap::new(),
-            standing: PublishStanding::Beginning,
+            standing: Standing::Beginning,
             left_alone_until: now,
             backoff,
             random,
@@ -152,7 +126,7 @@ impl Desk {
     /// The token is another one: what was refused may be granted now.
     pub(super) fn new_token(&mut self, names: Vec<String>, now: Instant) {
         self.names = names;
-        self.standing = PublishStanding::Beginning;
+        self.standing = Standing::Beginning;
         self.left_alone_until = now;
         self.backoff.reset();
         self.begin_list(now);
@@ -197,12 +171,12 @@ impl Desk {
     }
 
     /// A look from outside.
-    pub(super) fn glance(&self) -> PublishGlance {
+    pub(super) fn glance(&self) -> Publishing {
         let entries = |wanted| {
             let state = |place: &&Place| place.entry.as_ref().is_some_and(|entry| entry.enabled == wanted);
             self.places.values().filter(state).count()
         };
-        PublishGlance {
+        Publishing {
             standing: self.standing,
             enabled: entries(true),
             disabled: entries(false),
@@ -211,7 +185,7 @@ impl Desk {
     }
 
     fn is_well(&self) -> bool {
-        self.standing == PublishStanding::Well
+        self.standing == Standing::Well
     }
 
     /// Takes note of what came of a step. `held` is the bearer that went along.
@@ -374,10 +348,10 @@ impl Desk {
 
     /// It answers.
     fn is_back(&mut self) {
-        if matches!(self.standing, PublishStanding::Away | PublishStanding::Refused) {
+        if matches!(self.standing, Standing::Away | Standing::Refused) {
             tracing::info!(contextforge = self.contextforge, "ContextForge answers again");
         }
-        self.standing = PublishStanding::Well;
+        self.standing = Standing::Well;
         self.backoff.reset();
     }
 
@@ -387,21 +361,14 @@ impl Desk {
             Failure::Busy { retry_after, .. } => retry_after.unwrap_or_default(),
             _ => Duration::ZERO,
         };
-        self.leave_alone(PublishStanding::Away, failure, self.backoff.ceiling(), asked, now);
+        self.leave_alone(Standing::Away, failure, self.backoff.ceiling(), asked, now);
     }
 
     fn refused(&mut self, failure: &Failure, now: Instant) {
-        self.leave_alone(PublishStanding::Refused, failure, REFUSED_WAIT, REFUSED_WAIT, now);
+        self.leave_alone(Standing::Refused, failure, REFUSED_WAIT, REFUSED_WAIT, now);
     }
 
-    fn leave_alone(
-        &mut self,
-        standing: PublishStanding,
-        failure: &Failure,
-        longest: Duration,
-        least: Duration,
-        now: Instant,
-    ) {
+    fn leave_alone(&mut self, standing: Standing, failure: &Failure, longest: Duration, least: Duration, now: Instant) {
         let told = trouble::of_all(failure, &self.contextforge);
         if self.standing != standing {
             tracing::warn!(

@@ -194,10 +194,7 @@ fn a_server_is_made_kept_disabled_and_brought_back() {
     assert_eq!(scene.offer(vec![offered("git", Some(("s3", 0)))]), ["enable", "switch off", "renew"]);
     assert_eq!(scene.forge.off, ["t1"], "what a human switched off is off");
     assert_eq!(scene.forge.entries[0]["tags"], json!([{"id": "culvert", "label": "culvert"}]));
-    assert_eq!(
-        scene.desk.glance(),
-        PublishGlance { standing: PublishStanding::Well, enabled: 1, disabled: 0, troubled: 0 }
-    );
+    assert_eq!(scene.desk.glance(), Publishing { standing: Standing::Well, enabled: 1, disabled: 0, troubled: 0 });
 }
 
 #[test]
@@ -281,7 +278,7 @@ fn a_contextforge_that_is_down_is_left_alone_and_then_listed_first() {
     scene.desk.sync(here(), terms(), scene.now().at);
     let down = || Failure::Unreachable("refused".into());
     assert_eq!(scene.fail(down()), "list");
-    assert_eq!(scene.desk.glance().standing, PublishStanding::Away);
+    assert_eq!(scene.desk.glance().standing, Standing::Away);
     for _ in 0..5 {
         scene.passed += AWAY_CAP;
         assert_eq!(scene.fail(down()), "list");
@@ -307,7 +304,7 @@ fn a_refused_token_waits_for_another_one() {
     let mut scene = Scene::new();
     scene.desk.sync(here(), terms(), scene.now().at);
     scene.fail(Failure::Token("Invalid".into()));
-    assert_eq!(scene.desk.glance().standing, PublishStanding::Refused);
+    assert_eq!(scene.desk.glance().standing, Standing::Refused);
     scene.passed += Duration::from_secs(300);
     assert!(scene.desk.next(scene.now()).is_none());
     scene.desk.new_token(vec!["admin@example.com".into()], scene.now().at);
@@ -349,9 +346,9 @@ fn a_refused_description_is_replaced_by_ours() {
 fn an_older_contextforge_has_its_api_at_the_root() {
     let mut scene = Scene::new();
     scene.fail(Failure::Missing);
-    assert_eq!((scene.desk.api(), scene.desk.glance().standing), (Api::Plain, PublishStanding::Beginning));
+    assert_eq!((scene.desk.api(), scene.desk.glance().standing), (Api::Plain, Standing::Beginning));
     scene.fail(Failure::Missing);
-    assert_eq!(scene.desk.glance().standing, PublishStanding::Away);
+    assert_eq!(scene.desk.glance().standing, Standing::Away);
 }
 
 #[test]

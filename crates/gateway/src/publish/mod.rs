@@ -10,6 +10,7 @@ mod ask;
 pub mod config;
 mod desk;
 mod entry;
+mod glance;
 mod http;
 mod place;
 mod token_file;
@@ -29,9 +30,8 @@ use crate::house::House;
 use crate::tokens;
 
 pub use config::PublishConfig;
-pub use desk::{PublishGlance, PublishStanding};
-
 pub(crate) use desk::Offered;
+pub(crate) use glance::{Publishing, Standing};
 pub(crate) use place::Edition;
 
 use answer::{Failure, Outcome};
@@ -63,7 +63,7 @@ pub(crate) struct Publisher {
     desk: Desk,
     /// Not before this moment is ContextForge asked again.
     pace: Instant,
-    glance: Arc<watch::Sender<PublishGlance>>,
+    glance: Arc<watch::Sender<Publishing>>,
 }
 
 impl Publisher {
@@ -88,7 +88,7 @@ impl Publisher {
     }
 
     /// How it stands, at any time.
-    pub(crate) fn watch(&self) -> watch::Receiver<PublishGlance> {
+    pub(crate) fn watch(&self) -> watch::Receiver<Publishing> {
         self.glance.subscribe()
     }
 
