@@ -14,6 +14,7 @@ use crate::moment;
 use crate::profile_args::ProfileArgs;
 use crate::profiles::ProfilesArgs;
 use crate::saved::{DownArgs, UpArgs};
+use crate::sessions::SessionsArgs;
 use crate::status::StatusArgs;
 use crate::terminal::Format;
 use crate::token::TokenArgs;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Doctor(Box<DoctorArgs>),
     /// List, show, add, import, export or remove saved profiles
     Profiles(Box<ProfilesArgs>),
+    /// List a gateway's sessions, or end one
+    Sessions(Box<SessionsArgs>),
     /// Make, inspect or revoke tokens for culvert gateway
     Token(TokenArgs),
     /// Print a completion script for a shell

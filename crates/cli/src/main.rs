@@ -17,6 +17,7 @@ mod run;
 #[cfg(test)]
 mod sample;
 mod saved;
+mod sessions;
 mod signals;
 mod state;
 mod status;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     let token = match &command {
         Command::Run(args) => args.profile.token.literal(),
         Command::Doctor(args) => args.profile.token.literal(),
+        Command::Sessions(args) => args.literal(),
         _ => None,
     };
     if let Some(token) = token {
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
                 Command::Down(args) => saved::down(&args, &terminal),
                 Command::Status(args) => status::run(&args, &terminal),
                 Command::Doctor(args) => doctor::run(*args, &terminal),
+                Command::Sessions(args) => sessions::run(*args, &terminal),
                 Command::Profiles(args) => profiles::run(*args, &terminal),
                 Command::Completions(args) => manual::completions(&args, &terminal),
                 Command::Man(args) => manual::man(&args, &terminal),

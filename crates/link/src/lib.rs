@@ -11,6 +11,7 @@ pub mod dial;
 mod handed;
 pub mod queue;
 pub mod refusal;
+pub mod rest;
 pub mod sse;
 pub mod steps;
 pub mod tls;

@@ -10,6 +10,7 @@ mod deploy;
 mod existing_clients;
 mod saved;
 mod serving;
+mod sessions;
 mod several;
 mod starting;
 mod tokens;

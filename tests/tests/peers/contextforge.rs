@@ -65,8 +65,18 @@ async fn the_released_contextforge_lists_carries_deletes_and_restarts() {
     let first = session(&gateway, None).await;
     use_session(&gateway, &tap, &first, 1).await;
 
-    let deleted = gateway.request("DELETE", &format!("/reverse-proxy/sessions/{first}")).send().await;
-    assert_eq!(deleted.status, 200, "{deleted:?}");
+    let ask = |arguments: &[&str]| {
+        let url = format!("http://{}", gateway.address());
+        let command = CulvertCommand::bare().arg("sessions").args(arguments).args(["--gateway", &url]);
+        command.env("REVERSE_PROXY_TOKEN", gateway.token()).finish()
+    };
+    let listed = ask(&["list"]).await;
+    assert_eq!(listed.code, Some(0), "{listed:#?}");
+    let (head, row) = (&listed.out[0], &listed.out[1]);
+    assert!(head.starts_with("SERVER") && head.contains("LAST SEEN") && !head.contains("CALLS"), "{listed:#?}");
+    assert!(row.contains(NAME) && row.contains(&first), "{listed:#?}");
+    let ended = ask(&["disconnect", NAME]).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
     let second = session(&gateway, Some(&first)).await;
     use_session(&gateway, &tap, &second, 2).await;
 
