@@ -11,6 +11,7 @@ mod peers;
 mod process;
 mod procfs;
 mod report;
+mod tunnels;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::base::BaseArgs;
 use crate::channels::ChannelsArgs;
 use crate::desktop::DesktopArgs;
 use crate::machine::Machine;
+use crate::tunnels::TunnelsArgs;
 
 #[derive(Parser)]
 #[command(about, max_term_width = 100)]
@@ -41,6 +43,8 @@ enum Suite {
     Channels(ChannelsArgs),
     /// The app: start to tray item, memory, CPU when idle
     Desktop(DesktopArgs),
+    /// Many tunnels in one process: what a further one costs in memory
+    Tunnels(TunnelsArgs),
 }
 
 #[derive(Args)]
@@ -94,6 +98,11 @@ async fn run(Cli { suite, output }: &Cli) -> Result<(), Box<dyn Error>> {
             let measured = desktop::run(args, &programs, &echo).await;
             let report = desktop::Report { machine, options: args, measured };
             output.put("desktop", &report.markdown(), &report)
+        }
+        Suite::Tunnels(args) => {
+            let runs = tunnels::run(args, &echo).await;
+            let report = tunnels::Report { machine, options: args, runs };
+            output.put("tunnels", &report.markdown(), &report)
         }
     }
 }

@@ -268,6 +268,14 @@ impl Culvert {
         processes::marked(&self.mark)
     }
 
+    /// Its own process.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn pid(&self) -> i32 {
+        self.child.id().and_then(|pid| i32::try_from(pid).ok()).expect("it still runs")
+    }
+
     /// The living processes of the fixture.
     pub fn servers(&self) -> Vec<Process> {
         let is_server =
@@ -277,8 +285,7 @@ impl Culvert {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok()).expect("it still runs");
-        kill(Pid::from_raw(pid), signal).expect("a signal can be sent");
+        kill(Pid::from_raw(self.pid()), signal).expect("a signal can be sent");
     }
 
     /// Sends a signal to each of its processes whose command line begins with these words, whatever folder the program

@@ -10,6 +10,7 @@ pub mod culvert;
 pub mod cutter;
 pub mod desktop;
 pub mod fixture;
+pub mod further;
 pub mod gateway;
 pub mod http;
 pub mod json_text;

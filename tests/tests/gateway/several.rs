@@ -5,6 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use culvert_tests::further::{MOST, held_by};
 use culvert_tests::http::{Request, Response};
 use culvert_tests::mcp::McpSession;
 use culvert_tests::own_gateway::{OwnGateway, SECRET};
@@ -186,6 +187,16 @@ async fn one_failing_server_never_touches_another_and_shows_in_health_and_in_the
     }
     assert_eq!(good.events("start").len(), 1);
     culvert.stop().await;
+}
+
+/// `bench/run tunnels` measures the same of a release build.
+#[tokio::test]
+async fn a_further_tunnel_costs_half_a_mebibyte_at_most() {
+    let fixture = Fixture::default();
+    let (one, many) = (held_by(1, &fixture.command()).await, held_by(21, &fixture.command()).await);
+    let (idle, used) = many.each_beyond(&one);
+    println!("{idle} bytes idle, {used} after calls");
+    assert!(idle <= MOST && used <= MOST, "{idle} bytes idle, {used} after calls: {one:?}, {many:?}");
 }
 
 /// What `path` answers to this bearer.
