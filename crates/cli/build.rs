@@ -6,9 +6,12 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-env-changed=CULVERT_COMMIT");
     println!("cargo:rerun-if-changed=build.rs");
-    // A file that is not there would have this run, and the program linked, at every build.
-    if Path::new("../../.git/HEAD").exists() {
-        println!("cargo:rerun-if-changed=../../.git/HEAD");
+    // Git writes a line into the second for each commit. A file that is not there would have this run, and the program
+    // linked, at every build.
+    for file in ["../../.git/HEAD", "../../.git/logs/HEAD"] {
+        if Path::new(file).exists() {
+            println!("cargo:rerun-if-changed={file}");
+        }
     }
     let git = || {
         let said = Command::new("git").args(["rev-parse", "--short=10", "HEAD"]).output().ok()?;
