@@ -51,7 +51,7 @@ async fn sessions_are_listed_with_all_that_the_gateway_tells_and_ended_by_name_o
     // The one by its name, the other by its id, from a file that has the gateway.
     let ended = ask(&["disconnect", "git", to[0], to[1]], &token).finish().await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    one.event("removed", |event| event["code"] == "register.removed").await;
+    one.event("removed", |event| event["cause"]["code"] == "register.removed").await;
     let config = folder.path().join("time.yaml");
     fs::write(&config, format!("command: none\ngateway: {}\ntoken: {token}\n", gateway.url)).unwrap();
     let id = of("time")["session_id"].as_str().unwrap().to_owned();
@@ -59,7 +59,7 @@ async fn sessions_are_listed_with_all_that_the_gateway_tells_and_ended_by_name_o
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     let said: Value = serde_json::from_str(ended.out.last().unwrap()).unwrap();
     assert_eq!((&said["status"], &said["session_id"]), (&json!("disconnected"), &json!(id)));
-    two.event("removed", |event| event["code"] == "register.removed").await;
+    two.event("removed", |event| event["cause"]["code"] == "register.removed").await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn what_cannot_be_done_is_said_with_its_code() {
         (&["--gateway", "http://127.0.0.1:1"], &me, 7, "gateway.refused"),
         (&["--gateway", "http://gw.example.com"], &me, 9, "gateway.plaintext"),
         (&["--token", "env:T"], &me, 3, "config.missing"),
-        (&[], "", 1, "saved.none"),
+        (&[], "", 3, "saved.none"),
         (&["disconnect"], &me, 2, "required"),
     ];
     for (arguments, token, exit, code) in cases {
