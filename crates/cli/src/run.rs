@@ -3,12 +3,14 @@
 mod serve;
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use culvert_instance::control::Control;
 use culvert_instance::{Empty, Instance, Lock, Setup, Source};
 use culvert_profiles::{ConfigError, Loaded, Profile, ProfileKey, SecretSources, Surroundings, Warning};
 use culvert_protocol::{Cause, Explain};
+use culvert_tunnel::Moderation;
 
 pub(crate) use self::serve::Stay;
 use self::serve::{Audience, End, Stopped, Told, serve};
@@ -179,7 +181,14 @@ fn in_runtime(told: &Told, terminal: &Terminal, plan: Plan) -> std::io::Result<R
     let Plan { source, loaded, wanted, health, how_long, stay, saved } = plan;
     let (_lock, control) = saved.unzip();
     // One thread: an idle tunnel stays small, and a message never changes threads.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let moderation = Mutex::new(Moderation::new());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(move || {
+            let rest = moderation.lock().unwrap_or_else(PoisonError::into_inner).rest();
+            rest.into_iter().for_each(std::thread::sleep);
+        })
+        .build()?;
     let end = runtime.block_on(async {
         let mut signals = Signals::new(terminal.kind())?;
         let health = match health.bind().await {

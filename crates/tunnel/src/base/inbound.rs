@@ -20,6 +20,7 @@ use crate::handshake;
 use crate::http::headers::Credentials;
 use crate::local::Letter;
 use crate::local_answer;
+use crate::moderation;
 use crate::pending::{CallKind, NotTaken};
 use crate::probe;
 use crate::registration::Refusal;
@@ -49,6 +50,7 @@ impl Session<'_> {
                 }
                 Err(end) => return End::Link(end, self.lock().registered.map(|since| since.elapsed())),
             };
+            moderation::count();
             let envelope = match Envelope::parse(&text) {
                 Ok(envelope) => envelope,
                 Err(error) => {

@@ -19,6 +19,7 @@ use crate::ledger::{Ticket, outcome_of};
 use crate::lines::Line;
 use crate::local::Local;
 use crate::local_answer;
+use crate::moderation;
 use crate::output::Output;
 use crate::pending::{Call, CallKind};
 use crate::probe;
@@ -27,7 +28,9 @@ impl Session<'_> {
     /// Reads the child until it ends.
     pub(super) async fn read_child(&self, child: &mut Local) -> End {
         loop {
-            match child.next().await {
+            let output = child.next().await;
+            moderation::count();
+            match output {
                 Output::Line(Line::Whole(line)) => match std::str::from_utf8(&line) {
                     Ok(line) => self.on_line(line, child).await,
                     Err(_) => not_a_message(&String::from_utf8_lossy(&line)),
