@@ -12,11 +12,17 @@ const STRETCH: Duration = Duration::from_millis(20);
 /// How long both ends may take to get used to rests, or to their end, before the pace is measured.
 const SETTLING: Duration = Duration::from_millis(3);
 
-/// How long a finding holds at first. One against rests holds twice as long each time, up to [`LONGEST_HOLD`].
-const HOLD: Duration = Duration::from_millis(500);
+/// How long rests go on at first when they cost no pace, and at most, as it doubles with each such finding.
+const REST_ON: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
-/// How long no rest is tried at most.
-const LONGEST_HOLD: Duration = Duration::from_secs(16);
+/// How often the pace is looked at while rests go on.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A pace that has come down to this share of what it was is a reason to measure anew.
+const FELL: f64 = 0.7;
+
+/// How long no rest is tried at first when they cost pace, and at most, as it doubles with each such finding.
+const HOLD_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(16));
 
 /// Below this, in messages per second (both directions), they are taken one by one: nobody waits for company.
 const BUSY: f64 = 30_000.0;
@@ -30,8 +36,11 @@ const REST: (Duration, Duration) = (Duration::from_micros(200), Duration::from_m
 /// The share of the pace without rests that must be left with them.
 const KEPT: f64 = 0.9;
 
-/// A rest that brings fewer messages than this is the last for now.
+/// A rest that brings fewer messages than this is a lean one.
 const WORTH: u64 = 4;
+
+/// After so many lean rests in a row the rush is over.
+const LEAN: u32 = 4;
 
 /// Messages that base tunnels of this process have moved, whichever direction. One count for all of them, because it is
 /// the thread they share that rests.
@@ -47,12 +56,20 @@ pub(crate) fn count() {
 pub struct Moderation {
     seen: u64,
     stage: Stage,
-    hold: Duration,
+    rest_on: Duration,
+    hold_off: Duration,
 }
 
 /// A moment, and how many messages had been moved by then.
 #[derive(Debug, Clone, Copy)]
 struct Mark(Instant, u64);
+
+impl Mark {
+    /// Messages per second from here to there.
+    fn pace_to(self, there: Self) -> f64 {
+        there.1.wrapping_sub(self.1) as f64 / (there.0 - self.0).as_secs_f64()
+    }
+}
 
 #[derive(Debug)]
 enum Stage {
@@ -62,8 +79,8 @@ enum Stage {
     Plain { from: Option<Mark>, begun: Instant },
     /// Rests, and a look at what they make of the pace.
     Trial { rest: Duration, plain: f64, from: Option<Mark>, begun: Instant },
-    /// Rests until then.
-    Resting { rest: Duration, until: Instant },
+    /// Rests until then, unless the pace falls or the rests get lean.
+    Resting { rest: Duration, until: Instant, plain: f64, from: Mark, lean: u32 },
 }
 
 impl Moderation {
@@ -73,7 +90,7 @@ impl Moderation {
     }
 
     fn since(now: Instant, seen: u64) -> Self {
-        Self { seen, stage: Stage::Plain { from: None, begun: now }, hold: HOLD }
+        Self { seen, stage: Stage::Plain { from: None, begun: now }, rest_on: REST_ON.0, hold_off: HOLD_OFF.0 }
     }
 
     /// How long the thread should stay away now, at most half a millisecond; `None`: not at all.
@@ -95,29 +112,35 @@ impl Moderation {
                 Some(pace) => {
                     let rest = Duration::from_secs_f64(BATCH / pace);
                     self.stage = if rest < REST.0 {
-                        Stage::Holding { until: now + HOLD }
+                        Stage::Holding { until: now + REST_ON.0 }
                     } else {
                         Stage::Trial { rest: rest.min(REST.1), plain: pace, from: None, begun: now }
                     };
                 }
             },
             Stage::Trial { rest, plain, from, begun } => {
-                let rest = *rest;
+                let (rest, plain) = (*rest, *plain);
                 match measured(from, *begun, here) {
                     None => return Some(rest),
-                    Some(pace) if pace >= *plain * KEPT => {
-                        self.hold = HOLD;
-                        self.stage = Stage::Resting { rest, until: now + HOLD };
+                    Some(pace) if pace >= plain * KEPT => {
+                        self.stage = Stage::Resting { rest, until: now + self.rest_on, plain, from: here, lean: 0 };
+                        (self.rest_on, self.hold_off) = ((2 * self.rest_on).min(REST_ON.1), HOLD_OFF.0);
                         return Some(rest);
                     }
                     Some(_) => {
-                        self.stage = Stage::Holding { until: now + self.hold };
-                        self.hold = (2 * self.hold).min(LONGEST_HOLD);
+                        self.stage = Stage::Holding { until: now + self.hold_off };
+                        (self.rest_on, self.hold_off) = (REST_ON.0, (2 * self.hold_off).min(HOLD_OFF.1));
                     }
                 }
             }
-            Stage::Resting { rest, until } if now < *until && fresh >= WORTH => return Some(*rest),
-            Stage::Resting { .. } => self.measure(now),
+            Stage::Resting { rest, until, plain, from, lean } => {
+                *lean = if fresh < WORTH { *lean + 1 } else { 0 };
+                let fell = now - from.0 >= LOOK && std::mem::replace(from, here).pace_to(here) < *plain * FELL;
+                if now < *until && *lean < LEAN && !fell {
+                    return Some(*rest);
+                }
+                self.measure(now);
+            }
         }
         None
     }
@@ -129,18 +152,11 @@ impl Moderation {
 
 /// Messages per second since `from`, which is set once things have settled; `None` until the stretch is over.
 fn measured(from: &mut Option<Mark>, begun: Instant, here: Mark) -> Option<f64> {
-    match from {
-        None => {
-            if here.0 - begun >= SETTLING {
-                *from = Some(here);
-            }
-            None
-        }
-        Some(from) => {
-            let elapsed = here.0 - from.0;
-            (elapsed >= STRETCH).then(|| here.1.wrapping_sub(from.1) as f64 / elapsed.as_secs_f64())
-        }
-    }
+    let Some(from) = *from else {
+        *from = (here.0 - begun >= SETTLING).then_some(here);
+        return None;
+    };
+    (here.0 - from.0 >= STRETCH).then(|| from.pace_to(here))
 }
 
 impl Default for Moderation {
@@ -201,13 +217,36 @@ mod tests {
     }
 
     #[test]
+    fn rests_end_when_the_pace_falls() {
+        let start = Instant::now();
+        let mut moderation = Moderation::since(start, 0);
+        moderation.stage = Stage::Resting {
+            rest: Duration::from_micros(400),
+            until: start + Duration::from_secs(4),
+            plain: 60_000.0,
+            from: Mark(start, 0),
+            lean: 0,
+        };
+        let rests = (1..4000_u64)
+            .take_while(|&at| moderation.decide(8 * at, start + Duration::from_micros(500 * at)).is_some());
+        assert_eq!(rests.count(), 199, "at the first look: 16 000 messages per second");
+    }
+
+    #[test]
     fn rests_end_with_the_rush() {
         let start = Instant::now();
         let mut moderation = Moderation::since(start, 0);
-        moderation.stage =
-            Stage::Resting { rest: Duration::from_micros(400), until: start + Duration::from_millis(400) };
-        let now = start + Duration::from_micros(500);
-        assert!(moderation.decide(30, now).is_some());
-        assert_eq!(moderation.decide(31, now + Duration::from_micros(500)), None, "one message is not worth a rest");
+        moderation.stage = Stage::Resting {
+            rest: Duration::from_micros(400),
+            until: start + Duration::from_millis(400),
+            plain: 0.0,
+            from: Mark(start, 0),
+            lean: 0,
+        };
+        let rests = (30..40).take_while(|&moved| {
+            let now = start + Duration::from_micros(500 * (moved - 29));
+            moderation.decide(moved, now).is_some()
+        });
+        assert_eq!(rests.count(), 4, "thirty messages, then one each time");
     }
 }
