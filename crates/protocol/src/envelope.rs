@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::channels::control::{Grant, Offer};
 use crate::introduction::{ClientInfo, Labels};
+use crate::message::{Carried, Plain};
 use crate::name::ServerName;
 
 /// What an envelope says it is.
@@ -52,7 +53,7 @@ pub struct Envelope<'a> {
     /// What an error or a refusal says.
     pub message: Option<Cow<'a, str>>,
     /// The JSON-RPC message that it carries.
-    pub payload: Option<&'a RawValue>,
+    pub payload: Option<Carried<'a>>,
     /// `register`: who wants to be reachable.
     pub server: Option<&'a RawValue>,
     /// Offers (`register`) and grants (`register_ack`) beyond the base dialect.
@@ -76,29 +77,34 @@ pub enum BadEnvelope {
     NoType,
 }
 
+/// The members, with the payload read as `P`.
 #[derive(Deserialize)]
-struct Wire<'a> {
+#[serde(bound = "P: Deserialize<'de>")]
+struct Wire<'a, P> {
     #[serde(rename = "type", borrow)]
-    kind: Option<Cow<'a, str>>,
-    #[serde(rename = "sessionId", borrow, default)]
-    session_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    status: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    message: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    payload: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    kind: Option<Text<'a>>,
+    #[serde(rename = "sessionId", borrow)]
+    session_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    #[serde(borrow)]
+    message: Option<Text<'a>>,
+    payload: Option<P>,
+    #[serde(borrow)]
     server: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     extensions: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     client: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     labels: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     authentication: Option<&'a RawValue>,
 }
+
+/// A JSON text, borrowed where it has no escapes: within an option, only a type of its own is.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Envelope<'a> {
     /// Reads one text frame.
@@ -106,8 +112,23 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// [`BadEnvelope`] when it is no JSON object with a `type`.
     pub fn parse(text: &'a str) -> Result<Self, BadEnvelope> {
-        let wire: Wire<'a> = serde_json::from_str(text).map_err(|error| BadEnvelope::Unreadable(error.to_string()))?;
-        let kind = match wire.kind.as_deref().ok_or(BadEnvelope::NoType)? {
+        // Nearly always the message can be read along with what it comes in.
+        if let Ok(mut wire) = serde_json::from_str::<Wire<'a, Plain<'a>>>(text) {
+            match wire.payload.take().map(|plain| Carried::within(text, plain)) {
+                None => return Self::of(wire, None),
+                Some(Some(payload)) => return Self::of(wire, Some(payload)),
+                Some(None) => {}
+            }
+        }
+        let mut wire: Wire<'a, &'a RawValue> =
+            serde_json::from_str(text).map_err(|error| BadEnvelope::Unreadable(error.to_string()))?;
+        let payload = wire.payload.take().map(Carried::from);
+        Self::of(wire, payload)
+    }
+
+    fn of<P>(wire: Wire<'a, P>, payload: Option<Carried<'a>>) -> Result<Self, BadEnvelope> {
+        let said = |text: Option<Text<'a>>| text.map(|Text(text)| text);
+        let kind = match &*said(wire.kind).ok_or(BadEnvelope::NoType)? {
             "register" => Kind::Register,
             "register_ack" => Kind::RegisterAck,
             "register_complete" => Kind::RegisterComplete,
@@ -122,10 +143,10 @@ impl<'a> Envelope<'a> {
         };
         Ok(Self {
             kind,
-            session_id: wire.session_id,
-            status: wire.status,
-            message: wire.message,
-            payload: wire.payload,
+            session_id: said(wire.session_id),
+            status: said(wire.status),
+            message: said(wire.message),
+            payload,
             server: wire.server,
             extensions: wire.extensions,
             client: wire.client,
@@ -283,7 +304,7 @@ mod tests {
         let envelope = Envelope::parse(&frame).unwrap();
         assert_eq!(envelope.kind, Kind::Response);
         assert_eq!(envelope.session_id.as_deref(), Some("s\"1"));
-        assert_eq!(envelope.payload.unwrap().get(), payload);
+        assert_eq!(envelope.payload.unwrap().text(), payload);
     }
 
     #[test]

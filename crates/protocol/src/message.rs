@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -37,9 +38,10 @@ impl Id {
             return Err(Malformed::Id);
         }
         match text.as_bytes().first() {
-            Some(b'"') => {
-                serde_json::from_str::<Cow<'_, str>>(text).map(|id| Self::Text(id.into())).map_err(|_| Malformed::Id)
-            }
+            Some(b'"') => match plain(raw) {
+                Some(id) => Ok(Self::Text(id.into())),
+                None => serde_json::from_str::<String>(text).map(|id| Self::Text(id.into())).map_err(|_| Malformed::Id),
+            },
             Some(b'-' | b'0'..=b'9') => Ok(text.parse().map_or_else(|_| Self::Number(text.into()), Self::Integer)),
             Some(b'n') => Ok(Self::Null),
             _ => Err(Malformed::Id),
@@ -148,7 +150,14 @@ impl<'a> Message<'a> {
             _ if serde_json::from_str::<IgnoredAny>(text).is_ok() => return Err(Malformed::NotAnObject),
             _ => return Err(Malformed::NotJson),
         }
-        let members: Members<'a> = serde_json::from_str(text).map_err(|_| Malformed::NotJson)?;
+        let members = match serde_json::from_str(text) {
+            Ok(Plain { members, .. }) => members,
+            Err(_) => serde_json::from_str(text).map_err(|_| Malformed::NotJson)?,
+        };
+        Self::from_members(text, members)
+    }
+
+    fn from_members(text: &'a str, members: Members<'a>) -> Result<Self, Malformed> {
         if let Some(name) = members.repeated {
             return Err(Malformed::Repeated(name));
         }
@@ -179,10 +188,11 @@ impl<'a> Message<'a> {
 
     /// The method of a request or notification, else an empty text.
     pub fn method(&self) -> Cow<'a, str> {
-        self.members
-            .method
-            .and_then(|method| serde_json::from_str(method.get()).ok())
-            .map_or(Cow::Borrowed(""), |Text(method)| method)
+        let Some(method) = self.members.method else { return Cow::Borrowed("") };
+        match plain(method) {
+            Some(method) => Cow::Borrowed(method),
+            None => serde_json::from_str(method.get()).map_or(Cow::Borrowed(""), |Text(method)| method),
+        }
     }
 
     /// `params`, raw.
@@ -318,10 +328,16 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// quotes, and so none that anybody looks for.
 fn name_of(key: &RawValue) -> Cow<'_, str> {
     let spelled = key.get();
-    match spelled.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(plain) if !plain.contains('\\') => Cow::Borrowed(plain),
-        _ => serde_json::from_str(spelled).map_or(Cow::Borrowed(spelled), Cow::Owned),
+    match plain(key) {
+        Some(plain) => Cow::Borrowed(plain),
+        None => serde_json::from_str(spelled).map_or(Cow::Borrowed(spelled), Cow::Owned),
     }
+}
+
+/// A text without escapes, unquoted.
+fn plain(raw: &RawValue) -> Option<&str> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    (!inner.contains('\\')).then_some(inner)
 }
 
 /// The top-level members that routing knows.
@@ -337,25 +353,18 @@ struct Members<'a> {
     repeated: Option<&'static str>,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor(std::marker::PhantomData))
-    }
-}
-
-struct MembersVisitor<'a>(std::marker::PhantomData<&'a ()>);
-
-impl<'de: 'a, 'a> Visitor<'de> for MembersVisitor<'a> {
-    type Value = Members<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON-RPC message")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members::default();
+impl<'a> Members<'a> {
+    /// Reads them all; `name` says what a key stands for. Each is told to `met` with its value.
+    fn read<A: MapAccess<'a>, K: Deserialize<'a> + Copy>(
+        mut map: A,
+        name: impl Fn(K) -> Cow<'a, str>,
+        mut met: impl FnMut(K, &'a RawValue),
+    ) -> Result<Self, A::Error> {
+        let mut members = Self::default();
         while let Some(key) = map.next_key()? {
-            let (slot, name) = match &*name_of(key) {
+            let value: &'a RawValue = map.next_value()?;
+            met(key, value);
+            let (slot, name) = match &*name(key) {
                 "jsonrpc" => (&mut members.jsonrpc, "jsonrpc"),
                 "id" => (&mut members.id, "id"),
                 "method" => (&mut members.method, "method"),
@@ -364,15 +373,109 @@ impl<'de: 'a, 'a> Visitor<'de> for MembersVisitor<'a> {
                 "error" => (&mut members.error, "error"),
                 _ => {
                     members.foreign = true;
-                    map.next_value::<IgnoredAny>()?;
                     continue;
                 }
             };
-            if slot.replace(map.next_value()?).is_some() {
+            if slot.replace(value).is_some() {
                 members.repeated = Some(name);
             }
         }
         Ok(members)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any<'a>(PhantomData<&'a ()>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Any<'a> {
+            type Value = Members<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON-RPC message")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Members::<'de>::read(map, name_of, |_, _| {})
+            }
+        }
+
+        deserializer.deserialize_map(Any(PhantomData))
+    }
+}
+
+/// The members of an object whose keys have no escapes, as nearly all have none: quicker to read, and it is known where
+/// in a larger text they lie. Any other value is an error.
+#[derive(Debug)]
+pub(crate) struct Plain<'a> {
+    members: Members<'a>,
+    first: &'a str,
+    last: &'a str,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Unescaped<'a>(PhantomData<&'a ()>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Unescaped<'a> {
+            type Value = Plain<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with plain keys")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let (mut first, mut last) = (None, "");
+                let members = Members::<'de>::read(map, Cow::Borrowed, |key: &'de str, value| {
+                    first.get_or_insert(key);
+                    last = value.get();
+                })?;
+                let first = first.ok_or_else(|| serde::de::Error::custom("an empty object"))?;
+                Ok(Plain { members, first, last })
+            }
+        }
+
+        deserializer.deserialize_map(Unescaped(PhantomData))
+    }
+}
+
+/// A JSON-RPC message, or what should be one, within a larger text.
+#[derive(Debug, Clone)]
+pub struct Carried<'a> {
+    text: &'a str,
+    members: Option<Members<'a>>,
+}
+
+impl<'a> Carried<'a> {
+    /// From what was read of `whole`. `None`: nothing of it lies there.
+    pub(crate) fn within(whole: &'a str, plain: Plain<'a>) -> Option<Self> {
+        let at = |part: &str| (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
+        let start = whole.get(..at(plain.first)?)?.rfind('{')?;
+        let last = at(plain.last)? + plain.last.len();
+        let end = last + whole.get(last..)?.find('}')? + 1;
+        Some(Self { text: whole.get(start..end)?, members: Some(plain.members) })
+    }
+
+    /// The text as it came.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The head of the message.
+    ///
+    /// # Errors
+    /// As [`Message::parse`].
+    pub fn message(&self) -> Result<Message<'a>, Malformed> {
+        match &self.members {
+            Some(members) => Message::from_members(self.text, members.clone()),
+            None => Message::parse(self.text),
+        }
+    }
+}
+
+impl<'a> From<&'a RawValue> for Carried<'a> {
+    fn from(raw: &'a RawValue) -> Self {
+        Self { text: raw.get(), members: None }
     }
 }
 

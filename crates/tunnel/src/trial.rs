@@ -208,7 +208,7 @@ impl FreshLink {
             if envelope.kind == wanted {
                 return Ok(());
             }
-            let payload = envelope.payload.and_then(|payload| Message::parse(payload.get()).ok());
+            let payload = envelope.payload.and_then(|payload| payload.message().ok());
             if let Some(answer) = payload.and_then(|message| answer(&message, met)) {
                 let _ = self.link.sender.send(Writer::new(&self.session_id).response(&answer)).await;
             }

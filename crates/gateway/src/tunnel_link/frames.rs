@@ -64,7 +64,7 @@ impl Carrier {
             // The label is not looked at: old clients call everything with an id a response.
             let Some(payload) = envelope.payload else { continue };
             let frame: Bytes = text.clone().into();
-            let payload = single_line(frame.slice_ref(payload.get().as_bytes()));
+            let payload = single_line(frame.slice_ref(payload.text().as_bytes()));
             if to_client.send(payload).await.is_err() {
                 return Over::Gone;
             }

@@ -90,7 +90,7 @@ fn written(json: &str) -> String {
     let writer = Writer::new(envelope.session_id.as_deref().unwrap());
     let message = envelope.message.as_deref().unwrap_or_default();
     let payload = || {
-        let payload = envelope.payload.unwrap().get();
+        let payload = envelope.payload.unwrap().text();
         assert_eq!(Message::parse(payload).unwrap().untidy(), None, "{payload}");
         payload
     };
@@ -151,7 +151,7 @@ fn what_others_write_is_read() {
             Kind::Error => assert!(envelope.message.is_some()),
             Kind::Request => assert!(envelope.authentication.is_some()),
             _ => {
-                let payload = Message::parse(envelope.payload.unwrap().get()).unwrap();
+                let payload = envelope.payload.unwrap().message().unwrap();
                 assert!(matches!(payload.shape(), Shape::Request(_)), "the label misleads");
             }
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use culvert_link::{Frame, FrameReceiver, queue::Refused};
 use culvert_protocol::envelope::{Envelope, Kind};
 use culvert_protocol::glance::text_of;
-use culvert_protocol::message::{Id, Malformed, Message, Shape, member};
+use culvert_protocol::message::{Carried, Id, Malformed, Message, Shape, member};
 use culvert_protocol::rpc_error::{INVALID_REQUEST, RpcError};
 use culvert_protocol::splice::{single_line, splice};
 use culvert_protocol::text;
@@ -72,10 +72,10 @@ impl Session<'_> {
                         debug!("an envelope without a payload: skipped");
                         continue;
                     };
-                    let fate = self.on_payload(payload.get());
+                    let fate = self.on_payload(&payload);
                     let credentials = envelope.authentication.and_then(|given| self.config.forward_auth.sift(given));
-                    let start = payload.get().as_ptr() as usize - text.as_ptr() as usize;
-                    let span = start..start + payload.get().len();
+                    let start = payload.text().as_ptr() as usize - text.as_ptr() as usize;
+                    let span = start..start + payload.text().len();
                     self.deliver(fate, credentials, || Bytes::from(text).slice(span)).await;
                 }
                 Kind::Register | Kind::RegisterAck | Kind::Labels | Kind::Unregister | Kind::Other(_) => {
@@ -109,10 +109,10 @@ impl Session<'_> {
     }
 
     /// Decides on a payload by what it is, whatever its envelope's label says.
-    fn on_payload(&self, payload: &str) -> Fate {
-        let message = match Message::parse(payload) {
+    fn on_payload(&self, payload: &Carried<'_>) -> Fate {
+        let message = match payload.message() {
             Ok(message) => message,
-            Err(Malformed::Batch) => return self.refuse_batch(payload),
+            Err(Malformed::Batch) => return self.refuse_batch(payload.text()),
             Err(error) => {
                 warn!(%error, "the gateway sent something that is no JSON-RPC message: skipped");
                 return Fate::Done;
@@ -144,7 +144,7 @@ impl Session<'_> {
                     Ok(None) => Fate::ToChild(Bytes::new(), Some(raw_id.into())),
                     Ok(Some(name)) => {
                         let span = message.id_span().unwrap_or_default();
-                        Fate::ToChild(splice(payload, &[(span, &name.to_json())]), Some(raw_id.into()))
+                        Fate::ToChild(splice(payload.text(), &[(span, &name.to_json())]), Some(raw_id.into()))
                     }
                     Err(NotTaken::InFlight) => {
                         let why = format!("a request with the id {raw_id} is still in flight");
