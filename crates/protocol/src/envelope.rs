@@ -296,6 +296,34 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Message;
+
+    #[test]
+    fn a_payload_is_the_same_whichever_way_it_is_read() {
+        for payload in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"}":"{"}}"#,
+            "{ \n \"id\" : \"x\" , \"result\" : {} \t }",
+            r#"{"\u0069d":1,"method":"a"}"#,
+            r#"{"\ud800":1,"id":7,"method":"a"}"#,
+            r#"{"id":1,"id":2,"method":"a"}"#,
+            r#"{"method":"\u0061"}"#,
+            r#"[{"id":1,"method":"a"}]"#,
+            r#""text""#,
+            "{}",
+            "7",
+        ] {
+            let frame = format!(r#"{{"type":"request","payload" : {payload} ,"sessionId":"s\u0031"}}"#);
+            let envelope = Envelope::parse(&frame).unwrap();
+            assert_eq!(envelope.session_id.as_deref(), Some("s1"));
+            let carried = envelope.payload.unwrap();
+            assert_eq!(carried.text(), payload);
+            let alone = Message::parse(payload);
+            assert_eq!(carried.message().map(|message| message.shape().clone()), alone.map(|it| it.shape().clone()));
+        }
+        let cut = r#"{"type":"request","payload":{"id":1,"method":"a"},"#;
+        assert!(matches!(Envelope::parse(cut), Err(BadEnvelope::Unreadable(_))));
+        assert!(Envelope::parse(r#"{"type":"request","payload":null}"#).unwrap().payload.is_none());
+    }
 
     #[test]
     fn a_payload_passes_untouched() {

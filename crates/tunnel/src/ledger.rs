@@ -75,15 +75,16 @@ impl Ledger {
         &self.pulse
     }
 
-    /// A call begins. `bytes` are its request's.
+    /// A call began. `bytes` are its request's.
     pub(crate) fn begin(
         self: &Arc<Self>,
         caller: &Arc<Caller>,
         name: &str,
         about: Option<&str>,
         bytes: usize,
+        began: Instant,
     ) -> Ticket {
-        let (method, began) = (Method::of(name), Instant::now());
+        let method = Method::of(name);
         self.figures.call_began();
         let place = (name != "ping").then(|| CallHead {
             caller: caller.clone(),
@@ -124,9 +125,9 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// The call is over; `bytes` are its answer's.
-    pub(crate) fn end(mut self, outcome: Outcome, bytes: usize) {
-        self.close(outcome, bytes);
+    /// The call was over then; `bytes` are its answer's.
+    pub(crate) fn end(mut self, outcome: Outcome, bytes: usize, then: Instant) {
+        self.close(outcome, bytes, then);
     }
 
     /// Whether it stays open for as long as its caller wants to hear more.
@@ -134,11 +135,11 @@ impl Ticket {
         self.is_endless
     }
 
-    fn close(&mut self, outcome: Outcome, bytes: usize) {
+    fn close(&mut self, outcome: Outcome, bytes: usize, then: Instant) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
-        let took = self.began.elapsed();
+        let took = then.saturating_duration_since(self.began);
         self.ledger.figures.call_ended(self.method, outcome, (!self.is_endless).then_some(took));
         if let Some(place) = self.place.take() {
             self.ledger.activity.end(place, took, outcome, bytes);
@@ -148,7 +149,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.close(Outcome::Ended, 0);
+        self.close(Outcome::Ended, 0, Instant::now());
     }
 }
 
@@ -160,9 +161,10 @@ mod tests {
     fn a_call_that_is_let_go_has_ended_and_one_that_is_over_is_counted_once() {
         let ledger = Arc::new(Ledger::new(8, 8));
         let caller = Arc::new(Caller::Gateway);
-        drop(ledger.begin(&caller, "tools/call", Some("echo"), 10));
-        ledger.begin(&caller, "my/method", None, 10).end(Outcome::Ok, 20);
-        ledger.begin(&caller, "ping", None, 10).end(Outcome::Ok, 20);
+        let now = Instant::now();
+        drop(ledger.begin(&caller, "tools/call", Some("echo"), 10, now));
+        ledger.begin(&caller, "my/method", None, 10, now).end(Outcome::Ok, 20, now);
+        ledger.begin(&caller, "ping", None, 10, now).end(Outcome::Ok, 20, now);
         let calls = ledger.activity().calls().read(0).items;
         let told: Vec<_> =
             calls.iter().map(|call| (&*call.head.method, call.head.about.as_deref(), call.outcome)).collect();

@@ -129,9 +129,9 @@ impl Local {
 
     /// An answer of its own has come in. One that is reached by URL has its pulse felt where its answers come in: what
     /// comes from there may be said in its place.
-    pub(crate) fn has_answered(&self, ledger: &Ledger) {
+    pub(crate) fn has_answered(&self, ledger: &Ledger, now: Instant) {
         if let Self::Process(_) = self {
-            ledger.pulse().beat(Instant::now());
+            ledger.pulse().beat(now);
         }
     }
 

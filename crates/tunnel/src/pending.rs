@@ -91,47 +91,41 @@ impl Pending {
         kind: CallKind,
         token: Option<Id>,
         until: Instant,
+        ticket: impl FnOnce() -> Ticket,
     ) -> Result<Option<Id>, NotTaken> {
         if self.calls.len() >= MAX_CALLS {
             return Err(NotTaken::TooMany);
         }
-        let call = Call {
+        let call = |renamed| Call {
             raw_id: raw_id.into(),
-            renamed: false,
+            renamed,
             kind,
-            ticket: None,
+            ticket: Some(ticket()),
             waiting: Waiting::Caller,
             until,
             token: token.clone(),
         };
-        match self.calls.entry(id.clone()) {
+        match self.calls.entry(id) {
             Entry::Vacant(free) => {
-                free.insert(call);
-                if let Some(token) = token {
-                    self.tokens.insert(token, id);
+                if let Some(token) = &token {
+                    self.tokens.insert(token.clone(), free.key().clone());
                 }
+                free.insert(call(false));
                 Ok(None)
             }
             Entry::Occupied(taken) if taken.get().is_awaited() => Err(NotTaken::InFlight),
             Entry::Occupied(_) => {
-                if self.calls.values().any(|other| other.renamed && other.raw_id == call.raw_id && other.is_awaited()) {
+                if self.calls.values().any(|other| other.renamed && *other.raw_id == *raw_id && other.is_awaited()) {
                     return Err(NotTaken::InFlight);
                 }
                 self.renamed += 1;
                 let name = Id::Text(format!("culvert-again-{}", self.renamed).into());
-                self.calls.insert(name.clone(), Call { renamed: true, ..call });
+                self.calls.insert(name.clone(), call(true));
                 if let Some(token) = token {
                     self.tokens.insert(token, name.clone());
                 }
                 Ok(Some(name))
             }
-        }
-    }
-
-    /// Keeps account of the call that the child knows by this id.
-    pub(crate) fn accompany(&mut self, id: &Id, ticket: Ticket) {
-        if let Some(call) = self.calls.get_mut(id) {
-            call.ticket = Some(ticket);
         }
     }
 
@@ -157,7 +151,7 @@ impl Pending {
             call.waiting = Waiting::Cancelled;
             call.until = now + CANCEL_LINGER;
             if let Some(ticket) = call.ticket.take() {
-                ticket.end(Outcome::Cancelled, 0);
+                ticket.end(Outcome::Cancelled, 0, now);
             }
         }
     }
@@ -229,7 +223,15 @@ impl Call {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::activity::Caller;
+    use crate::ledger::Ledger;
+
+    fn ticket(method: &str) -> Ticket {
+        Arc::new(Ledger::new(1, 1)).begin(&Arc::new(Caller::Gateway), method, None, 0, Instant::now())
+    }
 
     fn insert(pending: &mut Pending, id: i64) -> Result<Option<Id>, NotTaken> {
         insert_until(pending, id, None, Instant::now() + Duration::from_secs(300))
@@ -241,7 +243,9 @@ mod tests {
         token: Option<i64>,
         until: Instant,
     ) -> Result<Option<Id>, NotTaken> {
-        pending.insert(Id::Integer(id), &id.to_string(), CallKind::Plain, token.map(Id::Integer), until)
+        pending.insert(Id::Integer(id), &id.to_string(), CallKind::Plain, token.map(Id::Integer), until, || {
+            ticket("tools/call")
+        })
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(crate) async fn mind(served: &mut Option<Served>, report: &Report) {
             continue;
         };
         if let Shape::Response(id) = message.shape() {
-            child.has_answered(report.ledger());
+            child.has_answered(report.ledger(), Instant::now());
             pending.answered(id);
         }
         if let Some(answer) = local_answer::to_request(&message) {

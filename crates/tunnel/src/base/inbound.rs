@@ -18,6 +18,7 @@ use crate::end::End;
 use crate::figures::{Direction, Method};
 use crate::handshake;
 use crate::http::headers::Credentials;
+use crate::ledger::Ticket;
 use crate::local::Letter;
 use crate::local_answer;
 use crate::moderation;
@@ -135,11 +136,9 @@ impl Session<'_> {
                     _ => CallKind::Plain,
                 };
                 let token = progress_token(&message);
-                let until = Instant::now() + self.config.request_timeout;
-                let taken = self.lock().pending.insert(id.clone(), raw_id, kind, token, until);
-                if let Ok(name) = &taken {
-                    self.begin(name.as_ref().unwrap_or(id), &message);
-                }
+                let now = Instant::now();
+                let (until, ticket) = (now + self.config.request_timeout, || self.ticket(&message, &method, now));
+                let taken = self.lock().pending.insert(id.clone(), raw_id, kind, token, until, ticket);
                 match taken {
                     Ok(None) => Fate::ToChild(Bytes::new(), Some(raw_id.into())),
                     Ok(Some(name)) => {
@@ -165,14 +164,11 @@ impl Session<'_> {
         }
     }
 
-    /// Takes a call, by the id that the child knows, into the account.
-    fn begin(&self, id: &Id, message: &Message<'_>) {
-        let method = message.method();
-        let params = message.params().filter(|_| Method::about(&method).is_some());
-        let about = params.zip(Method::about(&method)).and_then(|(params, member)| text_of(params.get(), member));
-        let bytes = message.text().len();
-        let ticket = self.report.ledger().begin(&self.caller, &method, about.as_deref(), bytes);
-        self.lock().pending.accompany(id, ticket);
+    /// A place for a call in the account.
+    fn ticket(&self, message: &Message<'_>, method: &str, now: Instant) -> Ticket {
+        let about = Method::about(method).zip(message.params());
+        let about = about.and_then(|(member, params)| text_of(params.get(), member));
+        self.report.ledger().begin(&self.caller, method, about.as_deref(), message.text().len(), now)
     }
 
     /// Whether a gateway's `initialize` asks for what the child has agreed to, so that its answer serves again.

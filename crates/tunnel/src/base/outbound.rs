@@ -66,13 +66,14 @@ impl Session<'_> {
     async fn on_message(&self, message: &Message<'_>, child: &Local) {
         match message.shape() {
             Shape::Response(id) => {
-                child.has_answered(self.report.ledger());
+                let now = Instant::now();
+                child.has_answered(self.report.ledger(), now);
                 let call = self.lock().pending.answered(id);
                 match call {
                     Some(mut call) => {
                         let ticket = call.ticket.take();
                         self.answer(message, &call).await;
-                        self.settle(ticket, outcome_of(message), message.text().len());
+                        self.settle(ticket, outcome_of(message), message.text().len(), now);
                     }
                     None if probe::is_ours(id) => {}
                     None => {
@@ -127,9 +128,9 @@ impl Session<'_> {
     }
 
     /// A call has had its answer.
-    fn settle(&self, ticket: Option<Ticket>, outcome: Outcome, bytes: usize) {
+    fn settle(&self, ticket: Option<Ticket>, outcome: Outcome, bytes: usize, then: Instant) {
         if let Some(ticket) = ticket {
-            ticket.end(outcome, bytes);
+            ticket.end(outcome, bytes, then);
         }
         self.settled.notify_one();
     }
@@ -139,12 +140,13 @@ impl Session<'_> {
         let id = head.id.as_deref().and_then(Id::from_json);
         match id {
             Some(id) if !head.method => {
-                child.has_answered(self.report.ledger());
+                let now = Instant::now();
+                child.has_answered(self.report.ledger(), now);
                 let call = self.lock().pending.answered(&id);
                 if let Some(mut call) = call {
                     let ticket = call.ticket.take();
                     self.send_response(&too_large(length, limit).answer(&call.raw_id), &call).await;
-                    self.settle(ticket, Outcome::Error(TUNNEL_ERROR.into()), length);
+                    self.settle(ticket, Outcome::Error(TUNNEL_ERROR.into()), length, now);
                 }
             }
             Some(_) => {

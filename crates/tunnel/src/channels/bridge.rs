@@ -7,6 +7,7 @@ use culvert_protocol::message::{Malformed, Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
 use culvert_protocol::skim::{Skimmed, Skimmer};
 use culvert_protocol::text;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -132,7 +133,9 @@ pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line:
                 let Some(said) = look_at(&line, passage) else { continue };
                 let length = line.len();
                 match said {
-                    Said::Answer(..) | Said::Answers(_) | Said::ProbeAnswer => child.has_answered(passage.ledger()),
+                    Said::Answer(..) | Said::Answers(_) | Said::ProbeAnswer => {
+                        child.has_answered(passage.ledger(), Instant::now())
+                    }
                     Said::Other => {}
                 }
                 if said == Said::ProbeAnswer {
@@ -150,7 +153,7 @@ pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line:
             Output::Line(Line::Oversize { length, head }) => {
                 let said = passage.oversize(length, &head);
                 if said != Said::Other {
-                    child.has_answered(passage.ledger());
+                    child.has_answered(passage.ledger(), Instant::now());
                 }
                 too_large(sender, &input, length, max_line, head).await;
                 passage.answered(said, length);

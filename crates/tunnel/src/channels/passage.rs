@@ -8,6 +8,7 @@ use culvert_protocol::message::{Id, Malformed, Message, Shape, batch};
 use culvert_protocol::skim::Skimmed;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::activity::{Caller, Outcome};
 use crate::figures::{Direction, Method};
@@ -69,7 +70,8 @@ impl Passage {
                 let Some(id) = id_of(raw_id) else { return };
                 let mut calls = self.calls();
                 if calls.len() < MAX_CALLS {
-                    let ticket = self.ledger.begin(&self.caller, method, head.about.as_deref(), line.len());
+                    let ticket =
+                        self.ledger.begin(&self.caller, method, head.about.as_deref(), line.len(), Instant::now());
                     // The child will answer one of two calls with the same id: the later one is followed.
                     calls.insert(id, ticket);
                 }
@@ -78,7 +80,7 @@ impl Passage {
                 let Some(id) = cancelled(line) else { return };
                 let ticket = self.calls().remove(&id);
                 if let Some(ticket) = ticket {
-                    ticket.end(Outcome::Cancelled, 0);
+                    ticket.end(Outcome::Cancelled, 0, Instant::now());
                     self.moved.notify_one();
                 }
             }
@@ -134,7 +136,7 @@ impl Passage {
     fn end(&self, id: &Id, outcome: Outcome, bytes: usize) {
         let ticket = self.calls().remove(id);
         if let Some(ticket) = ticket {
-            ticket.end(outcome, bytes);
+            ticket.end(outcome, bytes, Instant::now());
             self.moved.notify_one();
         }
     }
