@@ -13,6 +13,7 @@
 mod client;
 mod initialized;
 mod own;
+pub(crate) mod pulse;
 mod pump;
 mod splicing;
 mod table;
@@ -87,6 +88,7 @@ struct Counts {
     answered_here: AtomicU64,
     cut: AtomicU64,
     list_changes: AtomicU64,
+    heard: AtomicU64,
 }
 
 /// A look at the counters of a shared child.
@@ -295,6 +297,11 @@ impl Core {
             self.table().forget_gateway_calls();
             self.stop.cancel();
         }
+    }
+
+    /// How many messages the child has sent so far.
+    fn heard(&self) -> u64 {
+        self.counts.heard.load(Ordering::Relaxed)
     }
 
     fn count(&self, which: impl FnOnce(&Counts) -> &AtomicU64) {

@@ -23,7 +23,7 @@ pub(super) async fn run(core: Arc<Core>, mut from_child: FromServer) {
             biased;
             () = core.stop.cancelled() => break,
             line = from_child.recv() => match line {
-                Some(line) => core.heard(&line),
+                Some(line) => core.take(&line),
                 None => break,
             },
             () = core.cancelled.notified() => {}
@@ -42,7 +42,8 @@ async fn until(due: Option<Instant>) {
 
 impl Core {
     /// One message of the child.
-    fn heard(&self, line: &Bytes) {
+    fn take(&self, line: &Bytes) {
+        self.count(|counts| &counts.heard);
         let message = std::str::from_utf8(line).ok().and_then(|text| Message::parse(text).ok());
         let Some(message) = message else {
             self.count(|counts| &counts.stray);
@@ -64,8 +65,8 @@ impl Core {
 
     /// An answer: to the one client whose call it ends.
     fn answered(&self, message: &Message<'_>, id: &Id) {
-        let Some((number, call)) = number(id).and_then(|number| self.table().end(number).map(|call| (number, call)))
-        else {
+        let ended = number(id).and_then(|number| self.table().answered(number).map(|call| (number, call)));
+        let Some((number, call)) = ended else {
             self.count(|counts| &counts.late);
             return;
         };

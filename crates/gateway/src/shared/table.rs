@@ -69,6 +69,10 @@ pub(super) enum Refusal {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     last: u64,
+    /// The last call that began.
+    begun: u64,
+    /// The latest call that was answered, whether or not anybody still waited.
+    settled: u64,
     calls: HashMap<u64, Call>,
     clients: HashMap<ClientId, Client>,
     lingering: VecDeque<(Instant, u64)>,
@@ -114,9 +118,27 @@ impl Table {
             }
             client.in_flight.insert(id.clone(), number);
         }
-        self.last = number;
+        (self.last, self.begun) = (number, number);
         self.calls.insert(number, Call { owner, id: id.into(), token: token.map(Into::into), cancelled: false });
         Ok(number)
+    }
+
+    /// The child has answered a call: it is over, if it was not before.
+    pub(super) fn answered(&mut self, number: u64) -> Option<Call> {
+        if number <= self.begun {
+            self.settled = self.settled.max(number);
+        }
+        self.end(number)
+    }
+
+    /// The number of the last call that began.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Whether the child has answered the last call that began: whatever came before, it does not keep the child busy.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled == self.begun && self.calls.is_empty()
     }
 
     /// A call is over.

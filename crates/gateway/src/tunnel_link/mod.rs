@@ -27,7 +27,7 @@ use crate::house::House;
 use crate::random;
 use crate::resumable::Takeover;
 use crate::session::{Session, SessionId, Traffic, Visitor, Ways};
-use crate::shared::Shared;
+use crate::shared::{Shared, pulse};
 use crate::{figures, session::Ending};
 use end::{Over, last_words};
 use frames::{Carrier, Heartbeats};
@@ -165,6 +165,8 @@ impl Link<'_> {
         tokio::select! {
             over = self.ordered(&session) => over,
             why = shared.closed() => Over::Closed(why),
+            // Its client may keep the link up all the same; once it is gone, the client can begin anew.
+            why = pulse::silence(shared) => Over::Closed(why),
         }
     }
 

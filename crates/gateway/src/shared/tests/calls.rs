@@ -107,6 +107,7 @@ async fn what_belongs_to_nobody_goes_to_everybody_and_requests_are_answered_here
     child.say_text(changed).await;
     assert_eq!(line(&mut one).await, changed);
     assert_eq!(line(&mut two).await, changed);
+    assert_eq!(shared.counts().list_changes, 1);
     child.say(json!({"jsonrpc": "2.0", "id": "p", "method": "ping"})).await;
     assert_eq!(child.next().await, json!({"jsonrpc": "2.0", "id": "p", "result": {}}));
     child.say(json!({"jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": {}})).await;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod ends;
+mod pulse;
 mod roundtrip;
 
 use std::sync::Arc;
