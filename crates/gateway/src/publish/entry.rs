@@ -5,7 +5,7 @@
 //! written into the entry: that it was this gateway, and no human, that disabled it, and which of its tools, prompts and
 //! resources humans had switched off before. ContextForge switches all of them on when an entry is enabled.
 
-use culvert_protocol::GatewayAddress;
+use culvert_protocol::{GatewayAddress, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::{Host, Url};
@@ -23,6 +23,9 @@ const OFF: &str = "culvert:off:";
 
 /// The longest id that is believed to be one. ContextForge's have 32 characters.
 const MAX_ID: usize = 64;
+
+/// The most characters of an entry's name that are kept: as many as ContextForge takes.
+const MAX_NAME: usize = 255;
 
 /// The id of an entry, or of a part of one, fit for a URL's path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,10 +173,12 @@ impl Entry {
     /// Reads one; `None` when it is none that could be worked with.
     pub(super) fn read(value: Value) -> Option<Self> {
         let written: Written = serde_json::from_value(value).ok()?;
-        let kinds = Kind::ALL.into_iter().filter(|kind| written.capabilities.contains_key(kind.plural())).collect();
+        // Tools are what ContextForge takes a server for, whether or not it says that it has some.
+        let has = |kind: &Kind| *kind == Kind::Tool || written.capabilities.contains_key(kind.plural());
+        let kinds = Kind::ALL.into_iter().filter(has).collect();
         Some(Self {
             id: Id::new(&written.id)?,
-            name: written.name,
+            name: text::clean(&written.name, MAX_NAME),
             enabled: written.enabled,
             url: written.url,
             tags: written.tags,

@@ -114,9 +114,12 @@ impl Publisher {
         self.desk.leave(Instant::now());
         while let Some(step) = self.desk.next(Moment::now()) {
             if timeout_at(limit, self.take(step, house)).await.is_err() {
-                let left = self.desk.glance().enabled;
-                return tracing::warn!(entries = left, "stopped with entries still enabled at ContextForge");
+                break;
             }
+        }
+        let left = self.desk.glance().enabled;
+        if left > 0 {
+            tracing::warn!(entries = left, "stopped with entries still enabled at ContextForge");
         }
     }
 
