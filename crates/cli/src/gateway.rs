@@ -1,5 +1,6 @@
 //! `culvert gateway`: the gateway to host oneself, from its flags to its end.
 
+mod limits;
 mod publish_flags;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use culvert_gateway::config::{Auth, GatewayLimits, MetricsConfig, Plaintext, TlsFiles};
+use culvert_gateway::config::{Auth, MetricsConfig, Plaintext, TlsFiles};
 use culvert_gateway::{Gateway, GatewayConfig, GatewayError};
 use culvert_profiles::{BadValue, Key, LogLevel};
 use culvert_protocol::address::BadAddress;
@@ -24,6 +25,7 @@ use crate::state::{NoHome, StateArgs};
 use crate::stdout::{self, Stdout};
 use crate::terminal::{Mood, Terminal};
 
+use limits::LimitArgs;
 use publish_flags::PublishArgs;
 
 /// Host a gateway: take tunnels in and serve them to MCP clients.
@@ -66,6 +68,9 @@ pub(crate) struct GatewayArgs {
     #[arg(long, value_name = "FILE", requires = "metrics_listen", help_heading = "Health")]
     metrics_token_file: Option<PathBuf>,
 
+    #[command(flatten)]
+    limits: LimitArgs,
+
     /// Ask nobody for a token; on loopback only
     #[arg(long, help_heading = "Protection")]
     no_auth: bool,
@@ -95,7 +100,7 @@ fn public_url(text: &str) -> Result<GatewayAddress, BadAddress> {
 impl GatewayArgs {
     fn config(&self) -> Result<GatewayConfig, NoHome> {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
-        let mut limits = GatewayLimits::default();
+        let mut limits = self.limits.limits();
         limits.max_message = self.max_message_size.unwrap_or(limits.max_message);
         limits.grace = self.grace.unwrap_or(limits.grace);
         Ok(GatewayConfig {
@@ -232,6 +237,8 @@ fn announce(gateway: &Gateway, args: &GatewayArgs, terminal: &Terminal) {
 mod tests {
     use clap::Parser as _;
 
+    use culvert_gateway::config::{GatewayLimits, SubjectLimits};
+
     use super::*;
     use crate::args::{Cli, Command};
 
@@ -256,6 +263,7 @@ mod tests {
         assert_eq!((plain.limits.max_message, plain.limits.grace), (limits.max_message, limits.grace));
         assert_eq!(limits.grace.as_secs(), 120, "as the help says");
         assert_eq!(limits.max_message.to_string(), Key::MaxMessageSize.about().default.unwrap());
+        assert_eq!(plain.limits, limits, "as the help says");
         assert!(plain.metrics.is_none());
         assert!(matches!(plain.auth, Auth::Bearers(_)) && plain.tls.is_none() && plain.public_url.is_none());
         let all = config(&[
@@ -267,11 +275,23 @@ mod tests {
             "--public-url=https://gw.example.com/culvert",
             "--max-message-size=1048576",
             "--grace=0.5",
+            "--max-connections=10",
+            "--max-sessions=9",
+            "--max-head-size=8192",
+            "--slow-client=2",
+            "--subject-requests=8",
+            "--subject-connections=7",
+            "--subject-tunnels=6",
+            "--subject-sessions=5",
             "--metrics-listen=localhost:9465",
             "--metrics-token-file=m",
         ]);
         let metrics = all.metrics.unwrap();
         assert_eq!((metrics.listen.to_string(), metrics.token_file), ("127.0.0.1:9465".into(), Some("m".into())));
+        let per_subject = SubjectLimits { requests: 8, connections: 7, tunnels: 6, sessions: 5 };
+        assert_eq!(all.limits.per_subject, per_subject);
+        let rest = (all.limits.connections, all.limits.sessions, all.limits.head, all.limits.slow_client.as_secs());
+        assert_eq!(rest, (10, 9, 8192, 2));
         assert_eq!((all.limits.max_message, all.limits.grace), (1 << 20, Duration::from_millis(500)));
         assert_eq!(all.listen.to_string(), "127.0.0.1:0");
         assert!(matches!(all.auth, Auth::Open));
@@ -290,6 +310,8 @@ mod tests {
             &["--public-url", "gw"],
             &["--listen", "4444"],
             &["--metrics-token-file", "m"],
+            &["--max-connections", "0"],
+            &["--max-head-size", "100"],
         ] {
             assert_eq!(args(line).unwrap_err().exit_code(), 2, "{line:?}");
         }

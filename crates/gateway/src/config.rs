@@ -86,15 +86,22 @@ pub enum Plaintext {
 }
 
 /// What bounds a gateway.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayLimits {
     /// Bytes of one frame on a link, and of one HTTP body.
     pub max_message: usize,
     /// Connections at once, links included.
     pub connections: usize,
+    /// MCP sessions at once; and as many subjects whose requests stand alone.
+    pub sessions: usize,
+    /// Bytes of a request's head, at least 8192.
+    pub head: usize,
+    /// What each subject may use.
+    pub per_subject: SubjectLimits,
     /// Servers in the catalog of one owner; the one that is gone longest makes room.
     pub servers_per_owner: usize,
-    /// How long a request's head, its body, or a TLS handshake may take to come in.
+    /// How long a request's head, its body, or a TLS handshake may take to come in, and how long an answer may wait
+    /// for its client to read on.
     pub slow_client: Duration,
     /// How long the answer to `POST …/request` may take.
     pub answer: Duration,
@@ -104,11 +111,33 @@ pub struct GatewayLimits {
     pub drain: Duration,
 }
 
+/// What one subject may use, so that none can take the gateway from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubjectLimits {
+    /// Requests in a second; as many at once. 0: any number.
+    pub requests: u32,
+    /// Connections at once, links included.
+    pub connections: usize,
+    /// Tunnels at once.
+    pub tunnels: usize,
+    /// MCP sessions at once, each a channel on its tunnel; and as many servers used with requests that stand alone.
+    pub sessions: usize,
+}
+
+impl Default for SubjectLimits {
+    fn default() -> Self {
+        Self { requests: 50_000, connections: 4096, tunnels: 1024, sessions: 1024 }
+    }
+}
+
 impl Default for GatewayLimits {
     fn default() -> Self {
         Self {
             max_message: limits::MAX_MESSAGE_DEFAULT,
             connections: 8192,
+            sessions: 4096,
+            head: 64 * 1024,
+            per_subject: SubjectLimits::default(),
             servers_per_owner: 1000,
             slow_client: Duration::from_secs(60),
             answer: Duration::from_secs(60),

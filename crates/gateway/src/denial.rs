@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use culvert_protocol::claims::Right;
 use culvert_protocol::{Explain, text};
-use http::header::{ALLOW, HeaderName, HeaderValue, UPGRADE, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use thiserror::Error;
 
@@ -82,6 +82,9 @@ pub(crate) enum Denial {
     /// The body is larger than the limit, in bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
+    /// The subject uses as much as it may.
+    #[error("{0}")]
+    Limit(Limit),
     /// The body did not come.
     #[error("the body did not come in time")]
     Slow,
@@ -91,6 +94,36 @@ pub(crate) enum Denial {
     /// Fault of our own or of the machine.
     #[error("the gateway failed: {0}")]
     Internal(String),
+}
+
+/// What a subject has too much of.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum Limit {
+    /// Requests in a short time.
+    #[error("this subject sends more than {per_second} requests in a second")]
+    Requests {
+        /// How many it may send.
+        per_second: u32,
+        /// When the next one is allowed.
+        wait: Duration,
+    },
+    /// Connections.
+    #[error("this subject has {0} connections open already")]
+    Connections(usize),
+    /// Tunnels.
+    #[error("this subject has {0} tunnels already")]
+    Tunnels(usize),
+}
+
+impl Limit {
+    /// When asking again makes sense: at once for a rate, after a while for what somebody must close first.
+    fn retry_after(&self) -> Duration {
+        match self {
+            Self::Requests { wait, .. } => *wait,
+            Self::Connections(_) => Duration::from_secs(5),
+            Self::Tunnels(_) => Duration::from_secs(30),
+        }
+    }
 }
 
 fn right_name(right: Right) -> &'static str {
@@ -114,6 +147,7 @@ impl Denial {
             Self::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotWebSocket => StatusCode::UPGRADE_REQUIRED,
+            Self::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Body(_) | Self::Numberless => StatusCode::BAD_REQUEST,
@@ -127,6 +161,9 @@ impl Denial {
         if let Some((name, value)) = self.header() {
             response.headers_mut().insert(name, value);
         }
+        if let Self::Limit(Limit::Connections(_)) = self {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 
@@ -138,6 +175,11 @@ impl Denial {
             Self::Token(why) => (WWW_AUTHENTICATE, challenge("invalid_token", &why.to_string())),
             Self::Right(_) | Self::Wider(_) => (WWW_AUTHENTICATE, challenge("insufficient_scope", &self.to_string())),
             Self::Method(allowed) => (ALLOW, HeaderValue::from_static(allowed)),
+            // Whole seconds, the last one begun counted.
+            Self::Limit(limit) => {
+                let seconds = u64::try_from(limit.retry_after().as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+                (RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+            }
             Self::NotWebSocket => (UPGRADE, HeaderValue::from_static("websocket")),
             _ => return None,
         })
@@ -185,6 +227,9 @@ impl Explain for Denial {
             Self::Method(_) => "request.method",
             Self::NotWebSocket => "request.upgrade",
             Self::TooLarge(_) => "request.too_large",
+            Self::Limit(Limit::Requests { .. }) => "limit.requests",
+            Self::Limit(Limit::Connections(_)) => "limit.connections",
+            Self::Limit(Limit::Tunnels(_)) => "limit.tunnels",
             Self::Slow => "request.slow",
             Self::Body(_) => "request.body",
             Self::Internal(_) => "internal",
@@ -212,6 +257,9 @@ impl Explain for Denial {
             Self::Method(_) => "Use one of those.",
             Self::NotWebSocket => "Point a tunnel client at it, such as `culvert run`.",
             Self::TooLarge(_) => "Send less.",
+            Self::Limit(Limit::Requests { .. }) => "Ask less often, or raise the gateway's --subject-requests.",
+            Self::Limit(Limit::Connections(_)) => "Close some, or raise the gateway's --subject-connections.",
+            Self::Limit(Limit::Tunnels(_)) => "Stop some, or raise the gateway's --subject-tunnels.",
             Self::Slow => "Send the whole body at once.",
             Self::Body(_) => "Check the body against the gateway's documentation.",
             Self::Internal(_) => "The gateway's log tells more.",

@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::Accounts;
 use crate::config::GatewayLimits;
 use crate::counts::Counts;
 use crate::event_link::EventLinks;
@@ -24,6 +25,8 @@ pub(crate) struct House {
     pub counts: Counts,
     /// How publishing stands; none where nothing is published.
     pub publishing: Option<watch::Receiver<Publishing>>,
+    /// What each subject uses.
+    pub accounts: Accounts,
     /// Connections that may still come.
     pub places: Arc<Semaphore>,
     /// Whom it believes.

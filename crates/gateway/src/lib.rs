@@ -3,6 +3,7 @@
 //! Two halves. The *house* knows HTTP, bearers, the catalog and the links; the *front* speaks MCP's Streamable HTTP
 //! with whatever conversation it is handed, and never sees a token or a link.
 
+mod accounts;
 pub mod backend;
 mod body;
 mod by_code;
@@ -23,6 +24,7 @@ mod house;
 mod hs256;
 mod metrics;
 mod path;
+mod patient;
 mod progress;
 pub mod publish;
 mod random;

@@ -17,7 +17,7 @@ use crate::catalog::{Catalog, Entry, ServerId};
 use crate::catalog_file::Changes;
 use crate::clock::UnixTime;
 use crate::counts::place;
-use crate::denial::Denial;
+use crate::denial::{Denial, Limit};
 use crate::publish::Offered;
 use crate::rights::{Bearer, Subject};
 use crate::session::{Ending, Session, SessionId, Traffic, Visitor, Volume};
@@ -32,6 +32,7 @@ pub(crate) struct Registry {
     rooms: RwLock<Rooms>,
     changes: Changes,
     servers_per_owner: usize,
+    tunnels_per_subject: usize,
     /// What passed over all links, as far as it was told.
     passed: Mutex<Passed>,
 }
@@ -131,9 +132,35 @@ struct ServerInfoView {
 
 impl Registry {
     /// Begins with what the catalog remembers; nothing is online.
-    pub(crate) fn new(catalog: Catalog, servers_per_owner: usize) -> Self {
+    pub(crate) fn new(catalog: Catalog, servers_per_owner: usize, tunnels_per_subject: usize) -> Self {
         let rooms = RwLock::new(Rooms { catalog, ..Rooms::default() });
-        Self { rooms, changes: Changes::default(), servers_per_owner, passed: Mutex::default() }
+        Self { rooms, changes: Changes::default(), servers_per_owner, tunnels_per_subject, passed: Mutex::default() }
+    }
+
+    /// Whether `subject` may have another tunnel. One that waits for a connection leaves its place to it.
+    ///
+    /// # Errors
+    /// [`Denial::Limit`].
+    pub(crate) fn room_for(&self, subject: &Subject) -> Result<(), Denial> {
+        let rooms = self.read();
+        let theirs = rooms.sessions.values().filter(|session| session.is_of(subject) && !session.is_waiting());
+        match theirs.count() < self.tunnels_per_subject {
+            true => Ok(()),
+            false => Err(Denial::Limit(Limit::Tunnels(self.tunnels_per_subject))),
+        }
+    }
+
+    /// Whether `subject` may have a tunnel for this server beside those that it has for others.
+    ///
+    /// # Errors
+    /// [`Denial::Limit`].
+    pub(crate) fn room_for_server(&self, subject: &Subject, server: &ServerId) -> Result<(), Denial> {
+        let rooms = self.read();
+        let others = rooms.sessions.values().filter(|session| session.is_of(subject) && session.server != *server);
+        match others.count() < self.tunnels_per_subject {
+            true => Ok(()),
+            false => Err(Denial::Limit(Limit::Tunnels(self.tunnels_per_subject))),
+        }
     }
 
     /// Takes a link in whose registration is complete. A link of the same owner and name is ended. Returns once the

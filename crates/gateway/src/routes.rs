@@ -75,16 +75,19 @@ impl Visit {
             });
         }
         let bearer = self.house.trust.identify(request.headers(), UnixTime::now())?;
+        self.house.accounts.admit(bearer.subject(), &self.place.charge)?;
         match route {
             Route::Health | Route::Ready => Err(Denial::Path),
             Route::Link => {
                 takes(&request, &[Method::GET], "GET")?;
                 bearer.needs(Right::Tunnel)?;
+                self.house.registry.room_for(bearer.subject())?;
                 self.link(request, bearer)
             }
             Route::EventLink => {
                 takes(&request, &[Method::GET], "GET")?;
                 bearer.needs(Right::Tunnel)?;
+                self.house.registry.room_for(bearer.subject())?;
                 let visitor = self.visitor(&request, bearer, Carriage::Sse);
                 event_link::open(self.house, self.place, visitor)
             }

@@ -18,9 +18,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::{Accounts, Charge};
 use crate::catalog_file;
 use crate::clock::UnixTime;
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, GatewayLimits};
 use crate::counts::Counts;
 use crate::error::GatewayError;
 use crate::event_link::EventLinks;
@@ -28,6 +29,7 @@ use crate::front::{Front, Limits};
 use crate::hosts::Hosts;
 use crate::house::House;
 use crate::metrics::Metrics;
+use crate::patient::Patient;
 use crate::publish::Publisher;
 use crate::registry::Registry;
 use crate::resumable::Resumables;
@@ -43,8 +45,8 @@ const REVIEW: Duration = Duration::from_secs(1);
 /// Connections that may wait in the system to be taken.
 const BACKLOG: u32 = 1024;
 
-/// Bytes of a request's head; hyper answers more with 431.
-const MAX_HEAD: usize = 64 * 1024;
+/// The least that hyper takes for a request's head; it answers more than what is allowed with 431.
+const MIN_HEAD: usize = 8 * 1024;
 
 /// How long to wait when the system has no descriptor left for a connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(200);
@@ -95,14 +97,15 @@ impl Gateway {
         let publisher = publish.transpose()?;
         let house = House {
             counts: Counts::default(),
+            accounts: Accounts::new(config.limits.per_subject),
             publishing: publisher.as_ref().map(Publisher::watch),
             places: Arc::new(Semaphore::new(config.limits.connections)),
             resumable: Resumables::default(),
             event_links: EventLinks::default(),
             trust,
             hosts: Hosts::new(address, config.public_url.as_ref()),
-            registry: Registry::new(catalog, config.limits.servers_per_owner),
-            front: Front::new(Limits { max_body: config.limits.max_message, ..Limits::default() }),
+            registry: Registry::new(catalog, config.limits.servers_per_owner, config.limits.per_subject.tunnels),
+            front: Front::new(front_limits(&config.limits)),
             limits: config.limits,
             base,
             prefix: prefix.unwrap_or_default(),
@@ -214,7 +217,18 @@ impl Gateway {
             let now = UnixTime::now();
             self.house.trust.refresh(now);
             self.house.registry.review(&self.house.trust, now);
+            self.house.accounts.review();
         }
+    }
+}
+
+fn front_limits(limits: &GatewayLimits) -> Limits {
+    Limits {
+        max_body: limits.max_message,
+        max_sessions: limits.sessions,
+        subject_sessions: limits.per_subject.sessions,
+        arrival: limits.slow_client,
+        ..Limits::default()
     }
 }
 
@@ -233,6 +247,8 @@ const CATALOG: &str = "catalog.json";
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
     cut: CancellationToken,
+    /// Whom it counts for.
+    pub(crate) charge: Charge,
 }
 
 impl Place {
@@ -247,13 +263,13 @@ async fn connection<S>(house: Arc<House>, stream: S, peer: SocketAddr, place: Ow
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let place = Arc::new(Place { _permit: place, cut: CancellationToken::new() });
+    let place = Arc::new(Place { _permit: place, cut: CancellationToken::new(), charge: Charge::default() });
     let service = service_fn(|request| routes::answer(house.clone(), request, peer, place.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(house.limits.slow_client)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
+        .max_buf_size(house.limits.head.max(MIN_HEAD))
+        .serve_connection(TokioIo::new(Patient::new(stream, house.limits.slow_client)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {

@@ -15,7 +15,7 @@ use crate::catalog::ServerId;
 use crate::clock::UnixTime;
 use crate::hs256::BadToken;
 use crate::publish::Edition;
-use crate::rights::Bearer;
+use crate::rights::{Bearer, Subject};
 use crate::shared::Shared;
 
 /// A session's id: random, made by the gateway.
@@ -340,6 +340,11 @@ impl Session {
     pub(crate) fn taken_over(&self, visitor: Visitor) {
         *self.visitor.write().unwrap_or_else(PoisonError::into_inner) = visitor;
         self.is_waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it is on this subject's behalf.
+    pub(crate) fn is_of(&self, subject: &Subject) -> bool {
+        self.visitor.read().unwrap_or_else(PoisonError::into_inner).bearer.subject() == subject
     }
 
     /// Its connection broke; the session waits for another.

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::pin::pin;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use culvert_protocol::message::{Message, Shape};
@@ -10,17 +9,16 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use tokio::time::timeout;
 
+use super::Limits;
 use super::refusal::Refusal;
 
-/// How long a body may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(60);
-
 /// Reads it all; a body that arrives in one piece is not copied.
-pub(super) async fn read<B>(body: B, limit: usize) -> Result<Bytes, Refusal>
+pub(super) async fn read<B>(body: B, limits: &Limits) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
 {
+    let limit = limits.max_body;
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Refusal::too_large(limit));
@@ -46,16 +44,16 @@ where
         }
         Ok(if rest.is_empty() { first } else { rest.freeze() })
     };
-    timeout(ARRIVAL, whole).await.unwrap_or_else(|_| Err(Refusal::body_timeout()))
+    timeout(limits.arrival, whole).await.unwrap_or_else(|_| Err(Refusal::body_timeout()))
 }
 
 /// The refusal, saying which request it is about where the body holds one that can be read.
-pub(super) async fn refused<B>(body: B, limit: usize, refusal: Refusal) -> Refusal
+pub(super) async fn refused<B>(body: B, limits: &Limits, refusal: Refusal) -> Refusal
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
 {
-    let Ok(body) = read(body, limit).await else { return refusal };
+    let Ok(body) = read(body, limits).await else { return refusal };
     match std::str::from_utf8(&body).map(Message::parse) {
         Ok(Ok(message)) if matches!(message.shape(), Shape::Request(_)) => refusal.of(message.raw_id()),
         _ => refusal,
@@ -69,10 +67,14 @@ mod tests {
     use http_body_util::{Full, StreamBody};
     use hyper::body::Frame;
 
+    fn limits(max_body: usize) -> Limits {
+        Limits { max_body, ..Limits::default() }
+    }
+
     async fn chunks(chunks: &[&'static str], limit: usize) -> Result<Bytes, Refusal> {
         let frames =
             chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(chunk.as_bytes()))));
-        read(StreamBody::new(stream::iter(frames.collect::<Vec<_>>())), limit).await
+        read(StreamBody::new(stream::iter(frames.collect::<Vec<_>>())), &limits(limit)).await
     }
 
     fn status(outcome: Result<Bytes, Refusal>) -> u16 {
@@ -84,20 +86,20 @@ mod tests {
         assert_eq!(chunks(&["a", "", "bc", "d"], 4).await.unwrap(), "abcd");
         assert_eq!(chunks(&[], 4).await.unwrap(), "");
         let whole = Bytes::from("abcd".to_owned());
-        assert_eq!(read(Full::new(whole.clone()), 4).await.unwrap().as_ptr(), whole.as_ptr());
+        assert_eq!(read(Full::new(whole.clone()), &limits(4)).await.unwrap().as_ptr(), whole.as_ptr());
     }
 
     #[tokio::test]
     async fn the_limit_holds_with_and_without_a_length() {
         assert_eq!(status(chunks(&["abc", "de"], 4).await), 413);
-        assert_eq!(status(read(Full::new(Bytes::from_static(b"abcde")), 4).await), 413);
+        assert_eq!(status(read(Full::new(Bytes::from_static(b"abcde")), &limits(4)).await), 413);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_breaks_or_never_ends_is_refused() {
         let broken = stream::iter([Err::<Frame<Bytes>, _>(std::io::Error::other("reset"))]);
-        assert_eq!(status(read(StreamBody::new(broken), 4).await), 400);
+        assert_eq!(status(read(StreamBody::new(broken), &limits(4)).await), 400);
         let silent = stream::pending::<Result<Frame<Bytes>, std::io::Error>>();
-        assert_eq!(status(read(StreamBody::new(silent), 4).await), 408);
+        assert_eq!(status(read(StreamBody::new(silent), &limits(4)).await), 408);
     }
 }

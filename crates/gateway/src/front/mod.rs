@@ -54,6 +54,10 @@ pub struct Limits {
     pub max_body: usize,
     /// Sessions at once, all servers together.
     pub max_sessions: usize,
+    /// Sessions of one subject at once, all servers together.
+    pub subject_sessions: usize,
+    /// How long a POST's body may take to arrive.
+    pub arrival: Duration,
     /// A session without a call or an open stream ends after this time.
     pub idle: Duration,
     /// A call without an answer or progress for this time is cancelled, and its caller gets an error.
@@ -69,7 +73,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body: MAX_MESSAGE_DEFAULT,
-            max_sessions: 1024,
+            max_sessions: 4096,
+            subject_sessions: 1024,
+            arrival: Duration::from_secs(60),
             idle: Duration::from_secs(10 * 60),
             request_timeout: Duration::from_secs(300),
             keep_alive: Duration::from_secs(15),
@@ -138,7 +144,7 @@ impl Front {
         if let Backend::Offline { retry_after } = backend {
             let refusal = Refusal::offline(*retry_after);
             return Err(match head.method {
-                http::Method::POST => body::refused(body, self.sessions.limits.max_body, refusal).await,
+                http::Method::POST => body::refused(body, &self.sessions.limits, refusal).await,
                 _ => refusal,
             });
         }

@@ -98,13 +98,13 @@ where
     }
     headers::is_json(&head.headers)?;
     if let Backend::Offline { retry_after } = backend {
-        return Err(body::refused(body, front.sessions.limits.max_body, Refusal::offline(*retry_after)).await);
+        return Err(body::refused(body, &front.sessions.limits, Refusal::offline(*retry_after)).await);
     }
     let named = head.uri.query().unwrap_or_default().split('&').find_map(|part| part.strip_prefix(SESSION));
     let id = SessionId::parse(named.ok_or_else(Refusal::address_without_session)?);
     let session = id.and_then(|id| front.sessions.find(id, caller, backend, Form::OneStream));
     let session = session.ok_or_else(Refusal::stream_gone)?;
-    let body = single_line(body::read(body, front.sessions.limits.max_body).await?);
+    let body = single_line(body::read(body, &front.sessions.limits).await?);
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::malformed(Malformed::NotJson))?;
     let message = Message::parse(text).map_err(Refusal::malformed)?;
     if modern::names_version(&message) {

@@ -48,7 +48,7 @@ where
 {
     headers::accepts_post(&head.headers)?;
     headers::is_json(&head.headers)?;
-    let body = single_line(body::read(body, front.sessions.limits.max_body).await?);
+    let body = single_line(body::read(body, &front.sessions.limits).await?);
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::malformed(Malformed::NotJson))?;
     match Message::parse(text) {
         Ok(message) => {

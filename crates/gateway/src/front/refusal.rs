@@ -224,6 +224,10 @@ impl From<NotBegun> for Refusal {
                 let why = RpcError::tunnel("sessions.too_many", "this gateway has as many sessions as it takes");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, why).after(ROOM_RETRY)
             }
+            NotBegun::TooManyOfOne(limit) => {
+                let words = format!("this subject has {limit} sessions already");
+                Self::new(StatusCode::TOO_MANY_REQUESTS, RpcError::tunnel("limit.sessions", words)).after(ROOM_RETRY)
+            }
             NotBegun::Closed(OpenError::Offline { retry_after }) => Self::offline(retry_after),
             NotBegun::Closed(OpenError::Ended(why)) => Self::unreachable(&why),
             NotBegun::NoRandomness => {

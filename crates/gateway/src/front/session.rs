@@ -126,6 +126,11 @@ impl Session {
         self.owner.subject == caller.subject && backend.is(&self.tunnel)
     }
 
+    /// Whether it is this subject's.
+    pub(super) fn is_of(&self, subject: &str) -> bool {
+        self.owner.subject == subject
+    }
+
     /// The revision that the server agreed to; `None` before it did.
     pub(super) fn version(&self) -> Option<Box<str>> {
         self.state().version.clone()

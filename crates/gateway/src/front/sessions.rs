@@ -48,6 +48,8 @@ impl fmt::Debug for SessionId {
 pub(super) enum NotBegun {
     /// There are as many as there may be.
     TooMany,
+    /// The subject has as many as it may: so many.
+    TooManyOfOne(usize),
     /// The server cannot be reached.
     Closed(OpenError),
     /// The system gives no random numbers.
@@ -80,19 +82,27 @@ impl Sessions {
         form: Form,
     ) -> Result<Arc<Session>, NotBegun> {
         let id = SessionId::random().map_err(|_| NotBegun::NoRandomness)?;
-        if self.len() >= self.limits.max_sessions {
-            return Err(NotBegun::TooMany);
-        }
+        self.room_for(&caller.subject, &self.by_id())?;
         let conversation = backend.open(&caller, client).await.map_err(NotBegun::Closed)?;
         let mut by_id = self.by_id();
         // Others may have begun meanwhile.
-        if by_id.len() >= self.limits.max_sessions {
-            return Err(NotBegun::TooMany);
-        }
+        self.room_for(&caller.subject, &by_id)?;
         let tunnel = backend.identity();
         let session = Session::start(id, form, caller, tunnel, conversation, self.clone());
         by_id.insert(id, session.clone());
         Ok(session)
+    }
+
+    fn room_for(&self, subject: &str, open: &HashMap<SessionId, Arc<Session>>) -> Result<(), NotBegun> {
+        if open.len() >= self.limits.max_sessions {
+            return Err(NotBegun::TooMany);
+        }
+        let limit = self.limits.subject_sessions;
+        // Nobody has too many while all together have fewer.
+        if open.len() >= limit && open.values().filter(|session| session.is_of(subject)).count() >= limit {
+            return Err(NotBegun::TooManyOfOne(limit));
+        }
+        Ok(())
     }
 
     /// The session with this id, if it is this caller's, of this form, and was opened on this very tunnel.
@@ -103,11 +113,6 @@ impl Sessions {
     /// The session is over.
     pub(super) fn remove(&self, id: SessionId) {
         self.by_id().remove(&id);
-    }
-
-    /// Sessions that are open.
-    pub(super) fn len(&self) -> usize {
-        self.by_id().len()
     }
 
     /// The sessions that are open.

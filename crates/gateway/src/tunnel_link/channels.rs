@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use culvert_link::channels::{Carrier, Ended, Happening, Opener, Terms};
 use culvert_link::{FrameReceiver, FrameSender, LinkEnd};
-use culvert_protocol::{Labels, Secret};
 use culvert_protocol::channels::control::{Control, Grant, Header, Purpose};
 use culvert_protocol::channels::{Side, WINDOW};
 use culvert_protocol::envelope::{Envelope, Kind};
+use culvert_protocol::{Labels, Secret};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Link;

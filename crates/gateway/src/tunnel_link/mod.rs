@@ -208,6 +208,8 @@ impl Link<'_> {
         self.house.trust.confirm(&self.visitor.bearer, now).map_err(|why| Over::Ordered(why.into()))?;
         let entry = registration.entry(self.visitor.bearer.subject(), tools, now);
         let server = registration.server(self.visitor.bearer.subject());
+        let room = self.house.registry.room_for_server(self.visitor.bearer.subject(), &server);
+        room.map_err(|denial| Over::Refused(denial.to_string()))?;
         let ways = Ways::new(shared.clone(), opener);
         let session = Session::new(
             self.id.clone(),

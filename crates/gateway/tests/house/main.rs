@@ -8,6 +8,7 @@ mod event_links;
 mod gateway;
 mod http;
 mod ledger;
+mod limits;
 mod links;
 mod mcp_client;
 mod metrics;

@@ -18,11 +18,23 @@ pub(crate) struct Client<'g> {
 const ACCEPT: &str = "application/json, text/event-stream";
 
 impl<'g> Client<'g> {
+    /// Asks for a session, and hands out the answer.
+    pub(crate) async fn hello(gateway: &'g TestGateway, token: &Secret) -> crate::http::Answer {
+        Self::new(gateway, token).post(&Self::initialize()).await
+    }
+
+    fn new(gateway: &'g TestGateway, token: &Secret) -> Self {
+        Self { gateway, token: token.clone(), session: String::new(), calls: AtomicU64::new(1) }
+    }
+
+    fn initialize() -> Value {
+        json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-06-18",
+            "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}})
+    }
+
     pub(crate) async fn begin(gateway: &'g TestGateway, token: &Secret) -> Self {
-        let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-06-18",
-            "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
-        let mut client = Self { gateway, token: token.clone(), session: String::new(), calls: AtomicU64::new(1) };
-        let welcome = client.post(&hello).await;
+        let mut client = Self::new(gateway, token);
+        let welcome = client.post(&Self::initialize()).await;
         assert_eq!(welcome.status, 200, "{welcome:?}");
         client.session = welcome.header("mcp-session-id").unwrap().to_owned();
         client.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;

@@ -130,8 +130,14 @@ impl Children {
         let principal = Principal { tunnel: backend.identity(), subject: caller.subject.clone() };
         let mut places = self.places();
         let full = places.len() >= self.limits.max_sessions;
+        let limit = self.limits.subject_sessions;
+        let theirs = |places: &HashMap<Principal, Arc<Place>>| {
+            places.keys().filter(|principal| principal.subject == caller.subject).count()
+        };
+        let is_over = !places.contains_key(&principal) && places.len() >= limit && theirs(&places) >= limit;
         match places.entry(principal) {
             Entry::Occupied(known) => Ok(known.get().clone()),
+            Entry::Vacant(_) if is_over => Err(NoChild::NotBegun(NotBegun::TooManyOfOne(limit))),
             Entry::Vacant(_) if full => Err(NoChild::NotBegun(NotBegun::TooMany)),
             Entry::Vacant(fresh) => {
                 let place = Arc::new(Place {
