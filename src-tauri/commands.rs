@@ -1,7 +1,10 @@
 //! What the window may ask for. Each command is a line or two: the work is done where no screen is known.
 
 use culvert_app::Culvert;
-use culvert_app::shown::{Event, Explained, Facts, ProfileId, Settings, Switch};
+use culvert_app::shown::{
+    Call, Checked, Client, Copied, Draft, Event, Explained, Facts, FoundSource, GatewayField, Imported, LogLine, OnBroken,
+    Pick, ProfileId, Saved, Settings, Switch, TestStep, Typed,
+};
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Builder, Runtime, State, generate_handler};
 
@@ -20,11 +23,25 @@ pub(crate) fn on<R: Runtime>(builder: Builder<R>) -> Builder<R> {
         want,
         reconnect,
         share_for_an_hour,
+        new_draft,
+        read_profile,
+        check_draft,
+        save_profile,
         remove_profile,
+        test_draft,
         agree_to_command,
+        try_it,
+        set_token,
+        unlock_keychain,
+        find_imports,
+        import_servers,
+        watch_calls,
+        watch_log,
+        clear_log,
         set_settings,
         set_gateway,
         use_gateway,
+        use_in,
         copy_text,
         hold_close,
         close_window,
@@ -60,6 +77,107 @@ async fn reconnect(culvert: State<'_, Culvert>, id: ProfileId) -> Done {
 #[tauri::command]
 async fn share_for_an_hour(culvert: State<'_, Culvert>, id: ProfileId) -> Done {
     culvert.share_for_an_hour(&id).await
+}
+
+#[tauri::command]
+fn new_draft(culvert: State<'_, Culvert>) -> Draft {
+    culvert.new_draft()
+}
+
+#[tauri::command]
+async fn read_profile(culvert: State<'_, Culvert>, id: ProfileId) -> Done<Draft> {
+    culvert.read(&id)
+}
+
+#[tauri::command]
+async fn check_draft(culvert: State<'_, Culvert>, draft: Draft) -> Done<Checked> {
+    Ok(culvert.check(&draft))
+}
+
+#[tauri::command]
+async fn save_profile(culvert: State<'_, Culvert>, draft: Draft, on_broken: OnBroken) -> Done<Saved> {
+    culvert.save(&draft, on_broken).await
+}
+
+#[tauri::command]
+async fn test_draft(
+    culvert: State<'_, Culvert>,
+    streams: State<'_, Streams>,
+    draft: Draft,
+    watch: u32,
+    channel: Channel<Vec<TestStep>>,
+) -> Done {
+    let (done, over) = tokio::sync::oneshot::channel::<()>();
+    let culvert = culvert.inner().clone();
+    streams.run(watch, async move {
+        // Dropped with the checks, whether they ended or were not wanted any more.
+        let _done = done;
+        culvert.test(&draft, |steps| _ = channel.send(steps)).await;
+    });
+    let _ = over.await;
+    Ok(())
+}
+
+#[tauri::command]
+async fn try_it(culvert: State<'_, Culvert>) -> Done<ProfileId> {
+    culvert.try_it().await
+}
+
+#[tauri::command]
+async fn set_token(culvert: State<'_, Culvert>, id: ProfileId, gateway: Option<String>, token: Typed) -> Done {
+    culvert.set_token(&id, gateway.as_deref(), token.0).await
+}
+
+#[tauri::command]
+async fn unlock_keychain(culvert: State<'_, Culvert>) -> Done {
+    culvert.unlock_keychain().await
+}
+
+#[tauri::command]
+async fn find_imports(culvert: State<'_, Culvert>, file: Option<String>) -> Done<Vec<FoundSource>> {
+    culvert.find_imports(file).await
+}
+
+#[tauri::command]
+async fn import_servers(culvert: State<'_, Culvert>, picks: Vec<Pick>, gateway: GatewayField) -> Done<Imported> {
+    culvert.import(picks, &gateway).await
+}
+
+#[tauri::command]
+async fn watch_calls(
+    culvert: State<'_, Culvert>,
+    streams: State<'_, Streams>,
+    id: ProfileId,
+    watch: u32,
+    channel: Channel<Vec<Call>>,
+) -> Done {
+    let culvert = culvert.inner().clone();
+    streams.run(watch, async move { culvert.watch_calls(id, |calls| channel.send(calls).is_ok()).await });
+    Ok(())
+}
+
+#[tauri::command]
+async fn watch_log(
+    culvert: State<'_, Culvert>,
+    streams: State<'_, Streams>,
+    id: ProfileId,
+    watch: u32,
+    channel: Channel<Vec<LogLine>>,
+) -> Done {
+    let culvert = culvert.inner().clone();
+    streams.run(watch, async move { culvert.watch_log(id, |lines| channel.send(lines).is_ok()).await });
+    Ok(())
+}
+
+#[tauri::command]
+fn clear_log(culvert: State<'_, Culvert>, id: ProfileId) {
+    culvert.clear_log(&id);
+}
+
+#[tauri::command]
+async fn use_in<R: Runtime>(app: AppHandle<R>, culvert: State<'_, Culvert>, id: ProfileId, client: Client) -> Done<Copied> {
+    let (entry, copied) = culvert.use_in(&id, client).await?;
+    clipboard::put(&app, entry).await.map(|()| copied)
 }
 
 #[tauri::command]

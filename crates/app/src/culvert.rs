@@ -1,5 +1,6 @@
 //! A running Culvert with all that a window and a tray may ask of it: it owns the saved profiles for as long as it runs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +61,8 @@ pub(crate) struct Inside {
     /// How many look at the world: figures that nobody sees are not gathered.
     pub(crate) looking: watch::Sender<usize>,
     pub(crate) gateway: BuiltIn,
+    /// From which line on logs are shown, by profile and gateway.
+    pub(crate) cleared: Mutex<BTreeMap<(String, String), u64>>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
@@ -112,6 +115,7 @@ impl Culvert {
             world: watch::Sender::new(Arc::new(world)),
             looking: watch::Sender::new(0),
             gateway: BuiltIn::default(),
+            cleared: Mutex::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             places,
@@ -216,7 +220,7 @@ impl Culvert {
         if let Err(error) = self.0.places.wanted().write(&wanted) {
             warn!(%error, "what is wanted cannot be saved");
         }
-        let up: std::collections::BTreeSet<ProfileKey> =
+        let up: BTreeSet<ProfileKey> =
             loaded.profiles.iter().map(|profile| profile.key.clone()).filter(|key| wanted.is_up(key)).collect();
         let setup = Setup {
             source: self.0.places.source(),

@@ -56,7 +56,7 @@ fn arguments(shell: &str) -> Vec<String> {
         // Fish's is a list.
         "fish" => format!("printf '%s' {MARK}(string join : $PATH){MARK}"),
         "nu" => format!("print -n ('{MARK}' + ($env.PATH | str join ':') + '{MARK}')"),
-        _ => format!("printf '%s' \"{MARK}$PATH{MARK}\""),
+        _ => format!("printf '%s' \"{MARK}${{PATH}}{MARK}\""),
     };
     // Many set it only where they are also interactive.
     ["-l", "-i", "-c"].map(str::to_owned).into_iter().chain([say]).collect()

@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(calls.by_hour.len(), 24);
         let calls = tallies.count("a", totals(1, 0), hour(102));
         assert_eq!(calls.by_hour[21..], [3, 2, 1], "totals that began anew count from nothing");
-        assert_eq!(tallies.count("a", totals(1, 0), hour(125)).by_hour[..2], [0, 1]);
+        assert_eq!(tallies.count("a", totals(1, 0), hour(125)).by_hour[..2], [1, 0]);
         assert_eq!(tallies.count("a", totals(1, 0), hour(140)).today, 0);
         assert_eq!(tallies.count("b", totals(0, 0), hour(140)).today, 0);
     }

@@ -61,6 +61,9 @@ fn of_cause(code: &str, passing: Mark) -> Words {
             (passing, "waiting for the gateway")
         }
         "gateway.tls" => (attention, "no secure connection"),
+        "tls.files" => (attention, "certificate cannot be used"),
+        "proxy.failed" => (passing, "waiting for the proxy"),
+        "proxy.rejected" => (attention, "refused by the proxy"),
         "auth.rejected" => (attention, "token rejected"),
         "auth.missing" => (attention, "needs a token"),
         "auth.forbidden" => (attention, "token refused"),

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use culvert_protocol::cause::because;
-use culvert_protocol::{Cause, GatewayAddress};
-use http::header::{DATE, HOST};
-use http::{Method, StatusCode};
-use http_body_util::Full;
+use culvert_protocol::{Cause, GatewayAddress, Secret};
+use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +19,9 @@ use tokio_rustls::client::TlsStream;
 use crate::certificate::{good_until, http_date};
 use crate::dial::way;
 use crate::tls;
+
+/// The most bytes of an answer that are read.
+const MOST: usize = 64 << 10;
 
 /// What TLS came to.
 #[derive(Debug)]
@@ -90,24 +93,58 @@ pub async fn get(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     path: &str,
 ) -> Result<Answer, Cause> {
-    let lost =
-        |error: hyper::Error| Cause::LinkLost { detail: format!("no HTTP answer{}", because(&error.to_string())) };
+    let request = http::Request::builder().method(Method::GET);
+    let (head, _) = ask(gateway, stream, path, request, Bytes::new()).await?;
+    let date = head.headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
+    Ok(Answer { status: head.status.as_u16(), date })
+}
+
+/// POST of JSON to `path` below the gateway's prefix, with a bearer, over a connection to it, which is used up: the status,
+/// and up to 64 KiB of what was answered.
+///
+/// # Errors
+/// [`Cause::LinkLost`] when no whole HTTP answer comes.
+pub async fn post(
+    gateway: &GatewayAddress,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    path: &str,
+    bearer: Option<&Secret>,
+    body: Bytes,
+) -> Result<(u16, Bytes), Cause> {
+    let mut request = http::Request::builder().method(Method::POST).header(CONTENT_TYPE, "application/json");
+    if let Some(bearer) = bearer {
+        request = request.header(AUTHORIZATION, format!("Bearer {}", bearer.expose()));
+    }
+    let (head, body) = ask(gateway, stream, path, request, body).await?;
+    Ok((head.status.as_u16(), body))
+}
+
+async fn ask(
+    gateway: &GatewayAddress,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    path: &str,
+    request: http::request::Builder,
+    body: Bytes,
+) -> Result<(http::response::Parts, Bytes), Cause> {
+    let lost = |detail: String| Cause::LinkLost { detail: format!("no HTTP answer{}", because(&detail)) };
     let internal = |error: &dyn std::fmt::Display| Cause::Internal { detail: error.to_string() };
     let uri: http::Uri = gateway.http_url(path).parse().map_err(|error| internal(&error))?;
     let host = uri.authority().map(ToString::to_string).unwrap_or_default();
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    let request = http::Request::builder().method(Method::GET).uri(target).header(HOST, host);
-    let request = request.body(Full::<Bytes>::default()).map_err(|error| internal(&error))?;
-    let (mut requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-    let asked = requests.send_request(request);
+    let request = request.uri(target).header(HOST, host).body(Full::new(body)).map_err(|error| internal(&error))?;
+    let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut requests, connection) = shaken.map_err(|error| lost(error.to_string()))?;
+    let asked = async {
+        let answer = requests.send_request(request).await.map_err(|error| lost(error.to_string()))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, MOST).collect().await.map_err(|error| lost(error.to_string()))?;
+        Ok((head, body.to_bytes()))
+    };
     tokio::pin!(asked, connection);
-    let answer = tokio::select! {
+    tokio::select! {
         biased;
         answer = &mut asked => answer,
         // Whatever ended the connection, the request tells it.
         _ = &mut connection => asked.await,
-    };
-    let answer = answer.map_err(lost)?;
-    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
-    Ok(Answer { status: StatusCode::as_u16(&answer.status()), date })
+    }
 }

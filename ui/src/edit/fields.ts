@@ -23,6 +23,8 @@ export const OPTIONS: Option[] = [
   },
   { key: 'start_timeout', label: 'Time to start', help: 'How long the server may take to its first answer, downloads included.', manner: seconds },
   { key: 'request_timeout', label: 'Time for a call', help: 'Then its caller gets an error. Progress starts the time anew.', manner: seconds },
+  { key: 'probe_interval', label: 'Asked for a sign of life', help: 'After so long without an answer. Twice that, and it needs attention.', manner: seconds },
+  { key: 'drain', label: 'Time for calls to end', help: 'When the tunnel is switched off or changed. 0 cuts them off.', manner: seconds },
   { key: 'max_sessions', label: 'Sessions at once', help: 'Each client gets a process of its own, up to this many.', manner: { kind: 'number' } },
   { key: 'single_child', label: 'One process for all clients', help: 'For a server that must not run twice.', manner: { kind: 'check' } },
   { key: 'warm_spare', label: 'Keep a process ready', help: 'The next client need not wait.', manner: { kind: 'check' } },

@@ -14,6 +14,8 @@ export const defaults: Record<OptionKey, string> = {
   warm_spare: 'false',
   max_message_size: '16777216',
   start_timeout: '120',
+  probe_interval: '30',
+  drain: '5',
   allow_plaintext: 'false',
 };
 

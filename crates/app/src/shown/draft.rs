@@ -191,12 +191,14 @@ pub enum OptionKey {
     WarmSpare,
     MaxMessageSize,
     StartTimeout,
+    ProbeInterval,
+    Drain,
     AllowPlaintext,
 }
 
 impl OptionKey {
     /// Every option.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ServerDescription,
         Self::Transport,
         Self::ReconnectDelay,
@@ -208,6 +210,8 @@ impl OptionKey {
         Self::WarmSpare,
         Self::MaxMessageSize,
         Self::StartTimeout,
+        Self::ProbeInterval,
+        Self::Drain,
         Self::AllowPlaintext,
     ];
 
@@ -225,6 +229,8 @@ impl OptionKey {
             Self::WarmSpare => Key::WarmSpare,
             Self::MaxMessageSize => Key::MaxMessageSize,
             Self::StartTimeout => Key::StartTimeout,
+            Self::ProbeInterval => Key::ProbeInterval,
+            Self::Drain => Key::Drain,
             Self::AllowPlaintext => Key::AllowPlaintext,
         }
     }

@@ -6,10 +6,17 @@ use ts_rs::{Config, TS};
 
 use super::*;
 
-/// One type as TypeScript, with its documentation.
+/// One type as TypeScript, with its first line of documentation. That of its members stays with the Rust type.
 fn exported<T: TS>() -> String {
     let config = Config::new().with_large_int("number");
-    format!("{}export {}\n", T::docs().unwrap_or_default(), T::decl(&config))
+    let docs = T::docs().unwrap_or_default();
+    let about: Vec<_> = docs.lines().map(|line| line.trim_start_matches([' ', '/', '*'])).filter(|line| !line.is_empty()).collect();
+    let mut declared = T::decl(&config);
+    while let (Some(from), Some(to)) = (declared.find("/**"), declared.find("*/")) {
+        declared.replace_range(from..to + 2, "");
+    }
+    let declared = declared.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("/** {} */\nexport {}\n", about.join(" "), declared.replace(", }", " }"))
 }
 
 macro_rules! types {

@@ -36,7 +36,7 @@ pub async fn examine(
     hidden: &BTreeSet<String>,
     sources: &SecretSources,
     random: fastrand::Rng,
-    tell: &mut dyn FnMut(Finding),
+    tell: &mut (dyn FnMut(Finding) + Send + Sync),
 ) {
     let mut exam = Exam { profile, sources, random, end: Instant::now() + ALL, tell };
     let local = exam.local(hidden).await;
@@ -51,7 +51,7 @@ struct Exam<'a> {
     sources: &'a SecretSources,
     random: fastrand::Rng,
     end: Instant,
-    tell: &'a mut dyn FnMut(Finding),
+    tell: &'a mut (dyn FnMut(Finding) + Send + Sync),
 }
 
 /// What the checks of the local end came to.

@@ -177,6 +177,35 @@ impl Found {
         }
     }
 
+    /// Its variables, or the headers for its address, by name: what is open stands as in the file, and the value of one
+    /// that goes to the keychain is left out.
+    pub fn pairs(&self) -> Vec<(String, Option<String>)> {
+        let shown = |name: &String, given: &Given| {
+            let is_secret = self.secrets.iter().any(|secret| match &secret.field {
+                Field::Variable(field) | Field::Header(field) => field == name,
+                _ => false,
+            });
+            let value = match given {
+                _ if is_secret => None,
+                Given::Text(template) => Some(text::clean(&template.filled(&|_| None), 1000)),
+                Given::Reference(reference) => Some(reference.to_string()),
+            };
+            (name.clone(), value)
+        };
+        match &self.server {
+            FoundServer::Command { env, .. } => env.iter().map(|(name, given)| shown(name, given)).collect(),
+            FoundServer::Address { headers, .. } => headers.iter().map(|(name, given)| shown(name, given)).collect(),
+        }
+    }
+
+    /// The folder that it runs in, where the file names one.
+    pub fn folder(&self) -> Option<String> {
+        match &self.server {
+            FoundServer::Command { cwd, .. } => cwd.as_ref().map(|cwd| text::clean(&cwd.filled(&|_| None), 1000)),
+            FoundServer::Address { .. } => None,
+        }
+    }
+
     /// The profile that it becomes with these answers.
     ///
     /// # Errors

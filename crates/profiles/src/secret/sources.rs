@@ -1,5 +1,6 @@
 //! All kinds of references led to their secrets: once, or kept fresh.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -29,7 +30,10 @@ type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Where this process's secrets come from. Clones are the same.
 #[derive(Clone)]
-pub struct SecretSources(Arc<Sources>);
+pub struct SecretSources(Arc<Sources>, Typed);
+
+/// Secrets that count as entries of the keychain without being there, by name.
+type Typed = Arc<BTreeMap<String, Secret>>;
 
 struct Sources {
     keychain: Keychain,
@@ -55,7 +59,7 @@ impl SecretSources {
     /// knows by name: no command for a secret gets them.
     pub fn of_this_process(hidden: impl IntoIterator<Item = String>) -> Self {
         let known = secret::VARIABLES.map(str::to_owned);
-        Self(Arc::new(Sources {
+        let sources = Sources {
             keychain: Keychain::of_the_system(),
             variable: Box::new(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned())),
             folder: env::current_dir().unwrap_or_default(),
@@ -64,7 +68,24 @@ impl SecretSources {
             command_limit: command::LIMIT,
             clock: Arc::new(SystemTime::now),
             kept: Mutex::default(),
-        }))
+        };
+        Self(Arc::new(sources), Typed::default())
+    }
+
+    /// The same with secrets that were typed and are not saved, as if the keychain had them.
+    pub fn with_typed(&self, typed: impl IntoIterator<Item = (String, Secret)>) -> Self {
+        Self(Arc::clone(&self.0), Arc::new(typed.into_iter().collect()))
+    }
+
+    /// Reads a secret that is kept fresh again now: whoever saved it knows that it is another one.
+    pub async fn refresh(&self, reference: &SecretRef) {
+        let ends = {
+            let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.iter().find(|(known, _)| known == reference).and_then(|(_, ends)| ends.upgrade())
+        };
+        if let Some(ends) = ends {
+            Watched(ends).refresh().await;
+        }
     }
 
     /// The keychain, to save and remove entries, or to ask its user for its password.
@@ -142,6 +163,7 @@ impl Source {
                 let _turn = sources.commands.acquire().await;
                 command::run(words, &sources.hidden, sources.command_limit).await
             }
+            SecretRef::Keychain(name) if self.secrets.1.contains_key(name) => Ok(self.secrets.1[name].clone()),
             SecretRef::Keychain(name) => sources.keychain.get(name, prompt).await.map_err(SecretError::from),
         };
         (read, None)

@@ -25,7 +25,7 @@ fn secrets(folder: &Path) -> SecretSources {
         command_limit: Duration::from_millis(500),
         clock: Arc::new(SystemTime::now),
         kept: Mutex::default(),
-    }))
+    }), Typed::default())
 }
 
 fn reference(text: &str) -> SecretRef {
