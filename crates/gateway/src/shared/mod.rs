@@ -35,7 +35,7 @@ use crate::era::Era;
 
 pub use initialized::Initialized;
 use own::Opening;
-pub(crate) use own::{LEGACY, SILENT};
+pub(crate) use own::{DISCOVER_LIMIT, LEGACY, SILENT};
 use table::Table;
 
 /// How long the server may take to answer the gateway's `initialize`. The tunnel's client registers only after a good

@@ -37,9 +37,9 @@ pub(super) async fn post(core: Arc<Core>, mut mail: mpsc::Receiver<Bytes>, raw: 
     }
 }
 
-/// How long a child may take to say whether it speaks a modern revision. Legacy ones may keep silent, and whoever asks
-/// waits.
-const DISCOVER_LIMIT: Duration = Duration::from_secs(15);
+/// How long a fresh child may take to say whether it speaks a modern revision: as long as a local server may take to
+/// start unless told otherwise. Legacy ones may keep silent; nobody has to wait for all of it.
+pub(crate) const DISCOVER_LIMIT: Duration = Duration::from_secs(120);
 
 /// What the gateway says first to a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) enum Opening {
 pub(super) async fn handshake(core: Arc<Core>, opening: Opening) {
     let talk = async {
         match opening {
-            Opening::Discover => discover(&core).await,
+            Opening::Discover => discover(&core, DISCOVER_LIMIT).await,
             Opening::Initialize => initialize(&core).await,
         }
     };
@@ -81,7 +81,7 @@ async fn initialize(core: &Core) -> Result<Initialized, RpcError> {
     let text = std::str::from_utf8(&answer).unwrap_or_default();
     let answer = match Initialized::of(text) {
         Err(refused) if Message::parse(text).is_ok_and(|answer| answer.error().is_some()) => {
-            return discover(core).await.map_err(|_| refused);
+            return discover(core, INITIALIZE_LIMIT).await.map_err(|_| refused);
         }
         other => other?,
     };
@@ -90,14 +90,14 @@ async fn initialize(core: &Core) -> Result<Initialized, RpcError> {
     Ok(answer)
 }
 
-/// Asks the child what it speaks.
-async fn discover(core: &Core) -> Result<Initialized, RpcError> {
+/// Asks the child what it speaks; each answer may take `limit`.
+async fn discover(core: &Core, limit: Duration) -> Result<Initialized, RpcError> {
     let mut revision = MODERN_REVISION.to_owned();
     let legacy = || RpcError::tunnel(LEGACY, "the local server speaks no revision of MCP without initialize");
     for _ in 0..2 {
         let params = format!(r#"{{"_meta":{}}}"#, initialized::meta(&revision));
         let request = wrap("server/discover", Some(&params));
-        let answer = core.exchange(&request, DISCOVER_LIMIT).await.map_err(|error| match error {
+        let answer = core.exchange(&request, limit).await.map_err(|error| match error {
             CallError::Ended(why) => why,
             CallError::Timeout(_) => RpcError::tunnel(SILENT, "the local server did not say what it speaks"),
             CallError::Refused(_) | CallError::Malformed(_) => legacy(),

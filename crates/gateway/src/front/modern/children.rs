@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use culvert_protocol::rpc_error::RpcError;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::super::Limits;
 use super::super::counts::Counts;
@@ -14,7 +15,11 @@ use super::super::sessions::NotBegun;
 use super::params::Repeated;
 use crate::backend::{Backend, Caller, Identity, OpenError};
 use crate::era::{Era, Eras};
-use crate::shared::{LEGACY, SILENT, Shared};
+use crate::shared::{DISCOVER_LIMIT, LEGACY, SILENT, Shared};
+
+/// How long a client waits for a server that has yet to say what it speaks; then it is told to fall back. Some clients
+/// give up after 30 s.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Who shares a child: one subject, on one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,12 +120,18 @@ impl Children {
                 if let Some(child) = place.current() {
                     return Ok(Lease { child, place });
                 }
-                let (backend, caller) = (backend.clone(), caller.clone());
-                // On a task of its own: a client that loses patience must not undo what it waited for.
-                let opened = tokio::spawn(async move { open(place, &eras, &backend, &caller, client).await });
-                opened.await.unwrap_or_else(|_| {
-                    Err(NoChild::Ended(RpcError::tunnel("tunnel.closed", "the tunnel to the local server closed")))
-                })
+                let patience = if eras.takes_modern().is_none() { PATIENCE } else { DISCOVER_LIMIT };
+                let deadline = Instant::now() + patience;
+                let (backend, caller, known) = (backend.clone(), caller.clone(), eras.clone());
+                // On a task of its own: a client that loses patience must not undo what it waited for. A server that is
+                // only slow has an answer for whoever comes next.
+                let opened = tokio::spawn(async move { open(place, &eras, &backend, &caller, client, deadline).await });
+                match timeout_at(deadline, opened).await {
+                    Ok(opened) => opened.unwrap_or_else(|_| {
+                        Err(NoChild::Ended(RpcError::tunnel("tunnel.closed", "the tunnel to the local server closed")))
+                    }),
+                    Err(_) => Err(not_yet(&known)),
+                }
             }
             (_, None) => Err(NoChild::Legacy),
         }
@@ -154,20 +165,33 @@ impl Children {
     }
 }
 
-/// Opens the principal's next child, unless somebody else has just done so.
+/// What a client is told whose patience is over.
+fn not_yet(eras: &Eras) -> NoChild {
+    match eras.takes_modern() {
+        Some(true) => NoChild::Ended(RpcError::tunnel(SILENT, "the local server takes long to start; try again")),
+        Some(false) | None => NoChild::Legacy,
+    }
+}
+
+/// Opens the principal's next child, unless somebody else has just done so. Waits for others until `deadline`, so that
+/// only what is really opened outlasts the client that wanted it.
 async fn open(
     place: Arc<Place>,
     eras: &Eras,
     backend: &Backend,
     caller: &Caller,
     client: Option<String>,
+    deadline: Instant,
 ) -> Result<Lease, NoChild> {
-    let opening = place.opening.lock().await;
+    let opening = timeout_at(deadline, place.opening.lock()).await.map_err(|_| not_yet(eras))?;
     if let Some(child) = place.current() {
         drop(opening);
         return Ok(Lease { child, place });
     }
-    let _asking = if eras.takes_modern().is_none() { Some(eras.asking.lock().await) } else { None };
+    let _asking = match eras.takes_modern() {
+        Some(_) => None,
+        None => Some(timeout_at(deadline, eras.asking.lock()).await.map_err(|_| not_yet(eras))?),
+    };
     if eras.takes_modern() == Some(false) {
         return Err(NoChild::Legacy);
     }

@@ -337,17 +337,63 @@ async fn a_legacy_server_is_asked_once_and_clients_fall_back() {
 async fn a_server_that_keeps_silent_is_taken_for_legacy_for_a_while() {
     let mut scene = Scene::new();
     let client = scene.client();
+    let since = Instant::now();
     let posted = client.spawn_ask(list(1));
     let mut server = scene.server().await;
     assert_eq!(server.next().await["method"], "server/discover");
     assert_falls_back(posted.await.unwrap()).await;
+    assert!(since.elapsed() < Duration::from_secs(30), "some clients wait no longer: {:?}", since.elapsed());
+    server.end.to_client.closed().await;
+    assert_eq!(since.elapsed().as_secs(), 120, "it is asked for as long as a server may take to start");
+    let known = Instant::now();
     assert_falls_back(client.ask(list(1)).await).await;
+    assert_eq!(known.elapsed(), Duration::ZERO, "nobody waits for what is known");
+    assert!(scene.servers.try_recv().is_err(), "it was asked once");
     advance(Duration::from_secs(301)).await;
     let posted = client.spawn_ask(list(1));
     let mut server = scene.modern_server().await;
     let heard = server.next().await;
     server.say(answer(heard["id"].clone(), 1)).await;
     assert_eq!(json_body(posted.await.unwrap()).await, answer(1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_modern_server_that_is_slow_to_start_serves_whoever_comes_next() {
+    let mut scene = Scene::new();
+    let client = scene.client();
+    let posted = client.spawn_ask(list(1));
+    let mut server = scene.server().await;
+    let asked = server.next().await;
+    assert_falls_back(posted.await.unwrap()).await;
+    let waiting = [client.spawn_ask(list(1)), client.of("bob").spawn_ask(list(1))];
+    advance(Duration::from_secs(10)).await;
+    server.say(answer(asked["id"].clone(), discovered())).await;
+    let mut bobs = scene.modern_server().await;
+    for (server, posted) in [&mut server, &mut bobs].into_iter().zip(waiting) {
+        let heard = server.next().await;
+        server.say(answer(heard["id"].clone(), "late, and well")).await;
+        assert_eq!(json_body(posted.await.unwrap()).await, answer(1, "late, and well"));
+    }
+    assert!(scene.servers.try_recv().is_err(), "each has one child");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slow_next_child_of_a_modern_server_is_no_sign_of_a_legacy_one() {
+    let mut scene = Scene::new();
+    let client = scene.client();
+    let posted = client.spawn_ask(list(1));
+    let mut first = scene.modern_server().await;
+    let heard = first.next().await;
+    first.say(answer(heard["id"].clone(), 1)).await;
+    assert_eq!(json_body(posted.await.unwrap()).await, answer(1, 1));
+    drop(first);
+    let since = Instant::now();
+    let posted = client.spawn_ask(list(2));
+    let _mute = scene.server().await;
+    let response = posted.await.unwrap();
+    assert!(response.headers().contains_key("retry-after"));
+    assert_eq!(refused(response).await, (StatusCode::SERVICE_UNAVAILABLE, "server.silent".to_owned()));
+    assert_eq!(since.elapsed().as_secs(), 120);
 }
 
 #[tokio::test]
