@@ -15,6 +15,9 @@ pub const CONVERSATION_QUEUE: usize = 256 * 1024;
 /// The code of a conversation that was refused because the tunnel has as many as it takes.
 pub const FULL: &str = "tunnel.full";
 
+/// The code of a conversation whose child could not be started.
+pub(crate) const NOT_STARTED: &str = "server.failed_to_start";
+
 /// The front's end. Dropping it ends the conversation.
 #[derive(Debug)]
 pub struct Conversation {
@@ -141,7 +144,7 @@ fn code(reason: ResetReason) -> &'static str {
     match reason {
         ResetReason::TooMany => FULL,
         ResetReason::ServerExited => "server.exited",
-        ResetReason::ServerFailed => "server.failed_to_start",
+        ResetReason::ServerFailed => NOT_STARTED,
         ResetReason::Idle => "session.idle",
         ResetReason::TooLarge => "message.too_large",
         ResetReason::Stopping => "tunnel.stopped",

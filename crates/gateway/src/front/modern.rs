@@ -18,7 +18,6 @@ use http::{HeaderMap, Response, StatusCode};
 use super::refusal::Refusal;
 use super::{Front, headers};
 use crate::backend::{Backend, Caller};
-use crate::conversation::FULL;
 use crate::era::{self, META_VERSION};
 use crate::reply::{self, Body};
 pub(super) use children::Children;
@@ -82,7 +81,6 @@ fn refusal(none: NoChild) -> Refusal {
     match none {
         NoChild::Legacy => Refusal::legacy_only(),
         NoChild::NotBegun(why) => why.into(),
-        NoChild::Ended(why) if why.code() == FULL => Refusal::full(&why),
         NoChild::Ended(why) => Refusal::unreachable(&why),
     }
 }

@@ -21,7 +21,6 @@ use super::sessions::SessionId;
 use super::sse::{self, Opening};
 use super::{Front, body, headers, modern};
 use crate::backend::{Backend, Caller};
-use crate::conversation::FULL;
 use crate::reply::{self, Body};
 
 /// How long the tunnel's end gets to say that it takes no more sessions, before the stream begins and no status can
@@ -75,7 +74,7 @@ async fn open(
     if timeout(ROOM_WAIT, session.ended()).await.is_ok()
         && let Some(why) = session.why_ended()
     {
-        return Err(if why.code() == FULL { Refusal::full(&why) } else { Refusal::unreachable(&why) });
+        return Err(Refusal::unreachable(&why));
     }
     let opening = Opening::Endpoint(format!("{messages}?{SESSION}{}", session.id));
     Ok(sse::response(listener, opening, front.sessions.limits.keep_alive))

@@ -21,7 +21,6 @@ use super::sse::{self, Opening};
 use super::stream::First;
 use super::{Front, body, headers, listen, modern};
 use crate::backend::{Backend, Caller};
-use crate::conversation::FULL;
 use crate::progress;
 use crate::reply::{self, Body};
 
@@ -118,8 +117,8 @@ async fn initialize(
         refused @ NotSent::Refused(_) => refused.into(),
     })?;
     let mut response = answer(front, session, listener).await;
-    if let Some(full) = session.why_ended().filter(|why| why.code() == FULL) {
-        return Err(Refusal::full(&full));
+    if let Some(refusal) = session.why_ended().as_ref().and_then(Refusal::not_begun).filter(|_| !is_stream(&response)) {
+        return Err(refusal);
     }
     // In a stream, whether the server agrees may be still to come; the head has to name the session now.
     if is_stream(&response) || session.version().is_some() {
@@ -185,7 +184,7 @@ async fn batch(
     if parts.is_empty() || parts.len() > MAX_BATCH {
         return Err(Refusal::batch(&format!("a batch holds 1 to {MAX_BATCH} messages")));
     }
-    let mut calls = Vec::new();
+    let (mut calls, mut notes) = (Vec::new(), Vec::new());
     let mut lines = Vec::with_capacity(parts.len());
     for part in parts {
         let message = Message::parse(part.get()).map_err(Refusal::malformed)?;
@@ -194,10 +193,12 @@ async fn batch(
                 return Err(Refusal::batch("initialize may not be part of a batch"));
             }
             Shape::Request(_) => calls.push(new_call(&message)?),
-            Shape::Notification | Shape::Response(_) => session.note(&message),
+            Shape::Notification | Shape::Response(_) => notes.push(message),
         }
         lines.push(body.slice_ref(part.get().as_bytes()));
     }
+    // Not before all of it is seen to be good: a batch that is refused has cancelled nothing.
+    notes.iter().for_each(|message| session.note(message));
     if calls.is_empty() {
         for line in lines {
             session.send(line).await?;

@@ -11,6 +11,7 @@ use super::calls::Refused;
 use super::session::NotSent;
 use super::sessions::NotBegun;
 use crate::backend::OpenError;
+use crate::conversation::{FULL, NOT_STARTED};
 use crate::reply::{self, Body};
 
 /// MCP 2026-07-28: headers and body of a request do not say the same.
@@ -120,9 +121,13 @@ impl Refusal {
         Self::invalid(StatusCode::NOT_FOUND, "session.unknown", message)
     }
 
-    /// As many sessions are open as the tunnel takes.
-    pub(super) fn full(why: &RpcError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, why.clone()).after(ROOM_RETRY)
+    /// What the tunnel's end refused before anything was said: it takes no more sessions, or has no child for this one.
+    pub(super) fn not_begun(why: &RpcError) -> Option<Self> {
+        match why.code() {
+            FULL => Some(Self::new(StatusCode::SERVICE_UNAVAILABLE, why.clone()).after(ROOM_RETRY)),
+            NOT_STARTED => Some(Self::new(StatusCode::BAD_GATEWAY, why.clone())),
+            _ => None,
+        }
     }
 
     pub(super) fn initialized_already() -> Self {
@@ -160,8 +165,12 @@ impl Refusal {
         Self::invalid(StatusCode::BAD_REQUEST, "message.answer", "no request of the server waits for an answer")
     }
 
-    /// The tunnel or the child behind it has just ended.
+    /// The tunnel or the child behind it has just ended, or never was.
     pub(super) fn unreachable(why: &RpcError) -> Self {
+        Self::not_begun(why).unwrap_or_else(|| Self::gone(why))
+    }
+
+    fn gone(why: &RpcError) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, why.clone()).after(TUNNEL_RETRY)
     }
 

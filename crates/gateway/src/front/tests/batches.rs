@@ -49,3 +49,17 @@ async fn what_no_batch_may_be_is_refused_whole() {
     assert_eq!(refused(client.post(json!([call(1)])).await).await.1, "message.batch");
     assert!(server.is_quiet());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_refused_has_cancelled_nothing() {
+    let mut scene = Scene::new();
+    let (client, mut server) = scene.session("2025-03-26").await;
+    let posted = client.spawn(call("long"));
+    assert_eq!(server.next().await["id"], "long");
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "long"}});
+    assert_eq!(refused(client.post(json!([cancel, 7])).await).await.1, "message.invalid");
+    assert!(server.is_quiet());
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    server.say(answer("long", "well")).await;
+    assert_eq!(json_body(posted.await.unwrap()).await, answer("long", "well"));
+}
