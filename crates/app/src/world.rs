@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use culvert_instance::{Mood, Overview, ProfileView, TunnelView, mood_of};
 use culvert_link::Carriage;
 use culvert_profiles::{Content, Key, Platform, Saved, SecretRef, TunnelKey};
-use culvert_protocol::text::clean;
 use culvert_protocol::GatewayAddress;
+use culvert_protocol::text::clean;
 use culvert_tunnel::{LocalServer, Notice, Server};
 use tokio::time::Instant;
 
@@ -16,8 +16,8 @@ use crate::around::Around;
 use crate::built_in;
 use crate::memory::Memory;
 use crate::shown::{
-    Explained, Mark, Problem, Process, Profile, ProfileFile, ProfileId, ServerState, Status, Switch, Time, Token, TokenPlace,
-    Transport, Tunnel, WholeCommand, World,
+    Explained, Mark, Problem, Process, Profile, ProfileFile, ProfileId, ServerState, Status, Switch, Time, Token,
+    TokenPlace, Transport, Tunnel, WholeCommand, World,
 };
 use crate::tally::{Tallies, Totals};
 use crate::words::{Words, steady, words};
@@ -61,7 +61,8 @@ impl Builder {
         for broken in &overview.broken {
             let path = broken.place.as_ref().map(|place| place.file.to_path_buf());
             let shown = path.as_ref().map(|path| clean(&path.to_string_lossy(), 300)).unwrap_or_default();
-            let (line, column) = broken.place.as_ref().map_or((0, 0), |place| at(&broken.error).unwrap_or((place.line, place.column)));
+            let (line, column) =
+                broken.place.as_ref().map_or((0, 0), |place| at(&broken.error).unwrap_or((place.line, place.column)));
             let small = |number: u64| u32::try_from(number).unwrap_or_default();
             let problem = Problem::BrokenFile {
                 path: shown.clone(),
@@ -107,7 +108,8 @@ impl Builder {
 
     fn profile(&mut self, scene: &Scene<'_>, view: &ProfileView) -> Profile {
         let profile = &view.profile;
-        let saved = profile.place.as_ref().and_then(|place| scene.saved.iter().find(|saved| *saved.path == *place.file));
+        let saved =
+            profile.place.as_ref().and_then(|place| scene.saved.iter().find(|saved| *saved.path == *place.file));
         let file = match saved.map(|saved| (saved.id(), &saved.path)) {
             Some((None, path)) => ProfileFile::Foreign { path: clean(&path.to_string_lossy(), 300) },
             _ => ProfileFile::Own,
@@ -128,9 +130,8 @@ impl Builder {
             (None, true) if view.mood() != Mood::Off => words(&status),
             _ => Words::plain(Mark::Off, "off"),
         };
-        let problem = problem(held, view, &tunnels, &token).or_else(|| {
-            scene.elsewhere.filter(|_| view.wanted).map(|why| Problem::Other { why: why.clone() })
-        });
+        let problem = problem(held, view, &tunnels, &token)
+            .or_else(|| scene.elsewhere.filter(|_| view.wanted).map(|why| Problem::Other { why: why.clone() }));
         let shown_id = ProfileId(key.clone());
         Profile {
             id: shown_id,
@@ -171,7 +172,7 @@ impl Builder {
     ) -> Tunnel {
         let configured = profile.profile.tunnel_keys().find(|(key, _)| *key == view.key).map(|(_, tunnel)| tunnel);
         let address = configured.map(|tunnel| &tunnel.config.gateway);
-        let gateway = address.map_or_else(|| view.key.gateway.clone(), |address| host_and_port(address));
+        let gateway = address.map_or_else(|| view.key.gateway.clone(), host_and_port);
         let condition = view.token.borrow().clone();
         let own = own_tokens.get(&view.key.gateway).and_then(Option::as_ref);
         let own_token = own.filter(|reference| !built_in::is_its_token(reference)).map(|reference| Token {
@@ -181,8 +182,16 @@ impl Builder {
         let built_in = own.is_some_and(built_in::is_its_token);
         let pids = view.ledger.processes();
         let memory = |pid: &u32| scene.memory.map_or(0, |memory| memory.of(*pid));
-        let processes = pids.iter().map(|pid| Process { pid: *pid, memory_bytes: memory(pid), session: None }).collect();
-        Tunnel { gateway, url: view.key.gateway.clone(), built_in, status: self.status(view, profile, address), processes, own_token }
+        let processes =
+            pids.iter().map(|pid| Process { pid: *pid, memory_bytes: memory(pid), session: None }).collect();
+        Tunnel {
+            gateway,
+            url: view.key.gateway.clone(),
+            built_in,
+            status: self.status(view, profile, address),
+            processes,
+            own_token,
+        }
     }
 
     fn status(&mut self, view: &TunnelView, profile: &ProfileView, address: Option<&GatewayAddress>) -> Status {
@@ -226,7 +235,7 @@ impl Builder {
                     round_trip_ms,
                     server: self.server(&online.server),
                     tools: online.tools.and_then(|count| u32::try_from(count).ok()),
-                    in_use_by: online.in_use_by.iter().map(|name| clean(name, 60)).collect(),
+                    in_use_by: online.in_use_by.iter().map(|name| clean(name, 130)).collect(),
                     notices,
                     url,
                 }
@@ -335,7 +344,12 @@ fn profile_token(saved: Option<&Saved>, view: &ProfileView, tunnels: &[Tunnel]) 
         Some(Content::Profile(draft)) => {
             draft.text(Key::Token).and_then(|text| SecretRef::parse(text, Platform::here()).ok())
         }
-        _ => view.profile.tunnels.first().and_then(|tunnel| tunnel.secrets.token.as_ref()).map(|token| token.value.clone()),
+        _ => view
+            .profile
+            .tunnels
+            .first()
+            .and_then(|tunnel| tunnel.secrets.token.as_ref())
+            .map(|token| token.value.clone()),
     };
     match reference {
         Some(reference) => Token { place: place(&reference), expires },

@@ -171,8 +171,32 @@ impl Children {
     }
 }
 
-/// Who is behind a channel, in the words that a gateway gave.
+/// Who is behind a channel, in the words that a gateway gave: the client and its version, and on whose behalf.
 fn caller(header: &Header) -> String {
-    let name = header.client.as_deref().or(header.subject.as_deref()).unwrap_or("a client");
-    text::clean(name, 60)
+    let told =
+        |words: &Option<String>| words.as_deref().map(|words| text::clean(words, 60)).filter(|words| !words.is_empty());
+    match (told(&header.client), told(&header.subject)) {
+        (Some(client), Some(subject)) => format!("{client} ({subject})"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "a client".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_told_with_client_and_subject_and_harms_no_terminal() {
+        let of = |client: Option<&str>, subject: Option<&str>| {
+            let (client, subject) = (client.map(str::to_owned), subject.map(str::to_owned));
+            caller(&Header { client, subject, ..Header::default() })
+        };
+        assert_eq!(of(Some("claude 1.2"), Some("ann@example.com")), "claude 1.2 (ann@example.com)");
+        assert_eq!(of(Some("claude 1.2"), None), "claude 1.2");
+        assert_eq!(of(None, Some("ann@example.com")), "ann@example.com");
+        assert_eq!((of(None, None), of(Some(""), Some("\u{1b}"))), ("a client".to_owned(), "a client".to_owned()));
+        let long = of(Some(&"x".repeat(500)), Some("a\u{1b}[31m\nb"));
+        assert!(long.chars().count() < 130 && !long.chars().any(char::is_control), "{long:?}");
+    }
 }
