@@ -18,6 +18,8 @@ pub mod mcp;
 pub mod own_gateway;
 pub mod peers;
 pub mod processes;
+#[cfg(test)]
+mod promises;
 pub mod raw_json;
 pub mod seed;
 pub mod tap;

@@ -35,12 +35,20 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use culvert_tunnel::reaper;
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
+/// The one argument of the process that outlives a killed Culvert for long enough to end its local servers.
+const REAPER: &str = "reap";
+
 fn main() -> ExitCode {
+    if std::env::args_os().skip(1).eq([REAPER]) {
+        reaper::attend(std::io::stdin().lock());
+        return ExitCode::SUCCESS;
+    }
     let command = Cli::parse().command;
     let token = match &command {
         Command::Run(args) => args.profile.token.literal(),
@@ -53,6 +61,7 @@ fn main() -> ExitCode {
     }
     let exit = match Terminal::stderr() {
         Ok(terminal) => {
+            let _retained = std::env::current_exe().map(|program| reaper::retain(program, REAPER));
             let exit = match command {
                 Command::Run(args) => run::run(*args, &terminal),
                 Command::Gateway(args) => gateway::run(*args, &terminal),

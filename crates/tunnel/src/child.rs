@@ -22,6 +22,7 @@ use crate::group::{Ask, Group};
 use crate::ledger::Ledger;
 use crate::lines::{Line, Lines};
 use crate::output::{Exit, Output};
+use crate::reaper::{self, Reported};
 
 /// Bytes that may wait for the child to read them.
 const STDIN_QUEUE: usize = 1024 * 1024;
@@ -58,14 +59,25 @@ pub(crate) struct Child {
 #[derive(Debug, Clone, Default)]
 struct LastWords(Arc<Mutex<String>>);
 
+/// A group with whom is to end it, should we be killed.
 #[derive(Debug)]
-struct KillOnDrop(Option<Group>);
+struct KillOnDrop(Option<(Group, Reported)>);
+
+impl KillOnDrop {
+    fn led_by(pid: Option<u32>) -> Self {
+        Self(pid.and_then(|pid| Some((Group::led_by(pid)?, reaper::report(pid)))))
+    }
+
+    fn end(&self, ask: Ask) {
+        if let Some((group, _)) = self.0 {
+            group.end(ask);
+        }
+    }
+}
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            group.end(Ask::Finally);
-        }
+        self.end(Ask::Finally);
     }
 }
 
@@ -98,8 +110,9 @@ impl Child {
         }
         #[cfg(unix)]
         process.process_group(0);
+        reaper::prepare();
         let mut child = process.spawn().map_err(refused)?;
-        let group = KillOnDrop(child.id().and_then(Group::led_by));
+        let group = KillOnDrop::led_by(child.id());
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Cause::Internal { detail: "a child was started without its pipes".to_owned() });
@@ -164,7 +177,7 @@ impl Child {
         let drain = async { while let Ok(Some(_)) = stdout.next().await {} };
         let gone = async {
             for ask in [None, Some(Ask::Politely), Some(Ask::Finally)] {
-                if let (Some(ask), Some(group)) = (ask, group.0) {
+                if let Some(ask) = ask {
                     group.end(ask);
                 }
                 if timeout(GRACE, wait_for_exit(&mut exited)).await.is_ok() {

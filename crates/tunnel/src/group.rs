@@ -33,6 +33,11 @@ impl Group {
         };
         let _ = nix::sys::signal::killpg(self.leader, signal);
     }
+
+    /// Whether there is a process in it.
+    pub(crate) fn is_there(self) -> bool {
+        nix::sys::signal::killpg(self.leader, None).is_ok()
+    }
 }
 
 #[cfg(not(unix))]
@@ -44,4 +49,9 @@ impl Group {
 
     /// Nothing to signal.
     pub(crate) fn end(self, _ask: Ask) {}
+
+    /// Nobody.
+    pub(crate) fn is_there(self) -> bool {
+        false
+    }
 }

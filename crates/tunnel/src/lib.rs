@@ -25,6 +25,7 @@ mod pending;
 mod probe;
 mod processes;
 mod pulse;
+pub mod reaper;
 mod register;
 mod registration;
 mod report;

@@ -1,6 +1,7 @@
 //! Local servers that die, and their children: every call is answered, every process ended.
 
 use culvert_tests::{CulvertCommand, FakeGateway, Fixture};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -136,5 +137,38 @@ async fn the_childs_environment_holds_no_token() {
         );
         assert!(environment.contains("KEPT"), "the rest is inherited: {environment}");
         culvert.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_culvert_leaves_no_server_behind() {
+    kill_and_look(&Fixture::new(&["--ignore-eof", "--grandchild"]), 10).await;
+    kill_and_look(&Fixture::new(&["--ignore-eof", "--ignore-sigterm", "--grandchild"]), 1).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes"]
+async fn a_thousand_killed_culverts_leave_no_server_behind() {
+    kill_and_look(&Fixture::new(&["--ignore-eof", "--grandchild"]), 1000).await;
+}
+
+/// Kills Culvert so many times at any moment after its server has started.
+async fn kill_and_look(server: &Fixture, times: usize) {
+    let gateway = FakeGateway::next().await;
+    for time in 0..times {
+        let culvert = CulvertCommand::tunnel(server, &gateway).start();
+        if time % 2 == 0 {
+            server
+                .until("another start", |events| {
+                    let starts = events.iter().filter(|event| event["event"] == "start").count();
+                    (starts > time).then_some(())
+                })
+                .await;
+        } else {
+            culvert.online().await;
+        }
+        culvert.signal(Signal::SIGKILL);
+        // Asserts that none is left.
+        culvert.end().await;
     }
 }
