@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use culvert_gateway::config::{Auth, MetricsConfig, Plaintext, TlsFiles};
+use culvert_gateway::config::{Auth, MetricsConfig, Network, Plaintext, TlsFiles};
 use culvert_gateway::{Gateway, GatewayConfig, GatewayError};
 use culvert_profiles::{BadValue, Key, LogLevel};
 use culvert_protocol::address::BadAddress;
@@ -46,6 +46,14 @@ pub(crate) struct GatewayArgs {
     /// The certificate's private key, as PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Protection")]
     tls_key: Option<PathBuf>,
+
+    /// Ask clients for a certificate that one of these authorities has signed, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Protection")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// Believe this proxy, or range such as 10.0.0.0/8, where a request comes from; may be repeated
+    #[arg(long, value_name = "ADDRESS", help_heading = "Protection")]
+    trusted_proxy: Vec<Network>,
 
     /// Listen beyond this machine without TLS, as behind a proxy that has it
     #[arg(long, help_heading = "Protection")]
@@ -103,13 +111,15 @@ impl GatewayArgs {
         let mut limits = self.limits.limits();
         limits.max_message = self.max_message_size.unwrap_or(limits.max_message);
         limits.grace = self.grace.unwrap_or(limits.grace);
+        let client_ca = self.tls_client_ca.clone();
         Ok(GatewayConfig {
             limits,
             listen: self.listen,
             auth: if self.no_auth { Auth::Open } else { Auth::Bearers(self.state.secret_source()) },
-            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key, client_ca }),
             plaintext: if self.allow_plaintext { Plaintext::Allowed } else { Plaintext::Loopback },
             public_url: self.public_url.clone(),
+            trusted_proxies: self.trusted_proxy.clone(),
             publish: self.publish.config(),
             metrics: self
                 .metrics_listen
@@ -271,6 +281,9 @@ mod tests {
             "--no-auth",
             "--tls-cert=c.pem",
             "--tls-key=k.pem",
+            "--tls-client-ca=ca.pem",
+            "--trusted-proxy=10.0.0.0/8",
+            "--trusted-proxy=::1",
             "--allow-plaintext",
             "--public-url=https://gw.example.com/culvert",
             "--max-message-size=1048576",
@@ -295,7 +308,9 @@ mod tests {
         assert_eq!((all.limits.max_message, all.limits.grace), (1 << 20, Duration::from_millis(500)));
         assert_eq!(all.listen.to_string(), "127.0.0.1:0");
         assert!(matches!(all.auth, Auth::Open));
-        assert_eq!(all.tls.unwrap().key, PathBuf::from("k.pem"));
+        let tls = all.tls.unwrap();
+        assert_eq!((tls.key, tls.client_ca), ("k.pem".into(), Some("ca.pem".into())));
+        assert_eq!(all.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]);
         assert_eq!(all.plaintext, Plaintext::Allowed);
         assert_eq!(all.public_url.unwrap().to_string(), "https://gw.example.com/culvert");
     }
@@ -307,6 +322,8 @@ mod tests {
             &["--grace", "0"],
             &["--max-message-size", "1"],
             &["--tls-cert", "c.pem"],
+            &["--tls-client-ca", "c.pem"],
+            &["--trusted-proxy", "proxy"],
             &["--public-url", "gw"],
             &["--listen", "4444"],
             &["--metrics-token-file", "m"],

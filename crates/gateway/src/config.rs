@@ -8,6 +8,7 @@ use std::time::Duration;
 use culvert_protocol::{GatewayAddress, Secret, limits};
 
 use crate::error::GatewayError;
+pub use crate::proxies::Network;
 use crate::publish::PublishConfig;
 
 /// Everything a gateway is started with.
@@ -25,6 +26,8 @@ pub struct GatewayConfig {
     pub plaintext: Plaintext,
     /// The address that others know the gateway by, with a path prefix if a proxy adds one.
     pub public_url: Option<GatewayAddress>,
+    /// Proxies whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<Network>,
     /// Where machines may ask for its figures; none means nowhere.
     pub metrics: Option<MetricsConfig>,
     /// Where its servers are published, if anywhere.
@@ -65,6 +68,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// Authorities of which one must have signed a client's certificate; none means that clients need none.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Where machines may ask for the gateway's figures, in plain HTTP.
@@ -160,6 +165,7 @@ impl GatewayConfig {
             tls: None,
             plaintext: Plaintext::Loopback,
             public_url: None,
+            trusted_proxies: Vec::new(),
             metrics: None,
             publish: None,
             limits: GatewayLimits::default(),
@@ -209,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_would_be_unsafe_is_refused() {
-        let tls = || Some(TlsFiles { certificate: "c".into(), key: "k".into() });
+        let tls = || Some(TlsFiles { certificate: "c".into(), key: "k".into(), client_ca: None });
         assert_eq!(checked("127.0.0.1:1", |_| ()), None);
         assert_eq!(checked("[::1]:1", |config| config.auth = Auth::Open), None);
         assert_eq!(checked("[::ffff:127.0.0.1]:1", |_| ()), None);

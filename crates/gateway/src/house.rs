@@ -13,9 +13,11 @@ use crate::counts::Counts;
 use crate::event_link::EventLinks;
 use crate::front::Front;
 use crate::hosts::Hosts;
+use crate::proxies::Proxies;
 use crate::publish::Publishing;
 use crate::registry::Registry;
 use crate::resumable::Resumables;
+use crate::tls::Tls;
 use crate::trust::Trust;
 
 /// The inside of a gateway.
@@ -25,6 +27,10 @@ pub(crate) struct House {
     pub counts: Counts,
     /// How publishing stands; none where nothing is published.
     pub publishing: Option<watch::Receiver<Publishing>>,
+    /// Its certificate, and that of its clients; none means plaintext.
+    pub tls: Option<Tls>,
+    /// Whose word on where requests come from is taken.
+    pub proxies: Proxies,
     /// What each subject uses.
     pub accounts: Accounts,
     /// Connections that may still come.

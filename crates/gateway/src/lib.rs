@@ -26,6 +26,7 @@ mod metrics;
 mod path;
 mod patient;
 mod progress;
+mod proxies;
 pub mod publish;
 mod random;
 mod ready;

@@ -5,6 +5,7 @@
 mod tests;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -370,6 +371,11 @@ impl Registry {
     }
 }
 
+/// From where a link comes; a proxy tells no port.
+fn remote(peer: SocketAddr) -> String {
+    if peer.port() == 0 { peer.ip().to_string() } else { peer.to_string() }
+}
+
 fn sees(bearer: &Bearer, session: &Session) -> bool {
     bearer.reaches(session.visitor().bearer.subject(), &session.name)
 }
@@ -429,7 +435,7 @@ impl Rooms {
             server_id: session.server.clone(),
             tools: entry.and_then(|entry| entry.tools),
             url: base.mcp_url(&session.server.to_string()),
-            remote: visitor.peer.to_string(),
+            remote: remote(visitor.peer),
             client: visitor.agent,
             transport: visitor.carriage.to_string(),
             client_version: session.client.version.clone(),

@@ -128,3 +128,40 @@ fn hash(key: &Secret) -> [u8; 32] {
     hash.copy_from_slice(digest(&SHA256, key.expose().as_bytes()).as_ref());
     hash
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hs256::Key;
+    use crate::rights::Bearer;
+    use culvert_link::Carriage;
+    use culvert_protocol::claims::Claims;
+
+    fn visitor(subject: &str, servers: Option<&[&str]>) -> Visitor {
+        let servers = servers.map(|names| names.iter().map(ToString::to_string).collect());
+        let claims = Claims { sub: Some(subject.to_owned()), servers, ..Claims::default() };
+        let bearer = Bearer::of(claims, Key::new(&Secret::new("s")).number());
+        Visitor { bearer, peer: ([127, 0, 0, 1], 1).into(), agent: None, carriage: Carriage::WebSocket }
+    }
+
+    #[test]
+    fn a_session_is_resumed_by_its_key_and_its_subject_alone() {
+        let resumables = Resumables::default();
+        let (id, key) = (SessionId("one".to_owned()), Secret::new("key"));
+        let moored = resumables.moor(&id, &key, &Subject::new("me"), &ServerName::new("git").unwrap());
+        let find = |id: &str, key: &str, attempt, visitor: &Visitor| {
+            resumables.find(id, &Secret::new(key), attempt, visitor).map(drop)
+        };
+        let me = visitor("me", None);
+        assert_eq!(find("two", "key", 1, &me), Err(NotResumed::Unknown));
+        assert_eq!(find("one", "kez", 1, &me), Err(NotResumed::Unknown), "a wrong key looks like no session");
+        assert_eq!(find("one", "", 1, &me), Err(NotResumed::Unknown));
+        assert_eq!(find("one", "key", 1, &visitor("them", None)), Err(NotResumed::Subject));
+        assert_eq!(find("one", "key", 1, &visitor("me", Some(&["time"]))), Err(NotResumed::Subject));
+        assert_eq!(find("one", "key", 1, &me), Ok(()));
+        assert_eq!(find("one", "key", 1, &me), Err(NotResumed::Stale), "a try counts once");
+        assert_eq!(find("one", "key", 2, &visitor("me", Some(&["git"]))), Ok(()));
+        drop(moored);
+        assert_eq!(find("one", "key", 3, &me), Err(NotResumed::Unknown));
+    }
+}

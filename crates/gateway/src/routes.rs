@@ -37,6 +37,7 @@ pub(crate) async fn answer(
     place: Arc<Place>,
 ) -> Result<Response<Body>, Infallible> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let peer = house.proxies.origin(peer, request.headers());
     let response = Visit { house: house.clone(), peer, place }.serve(request).await.unwrap_or_else(|denial| {
         house.counts.denials.count(denial.code());
         // Neither query nor headers: both may hold a token that somebody put in the wrong place.

@@ -14,7 +14,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,13 +29,14 @@ use crate::hosts::Hosts;
 use crate::house::House;
 use crate::metrics::Metrics;
 use crate::patient::Patient;
+use crate::proxies::Proxies;
 use crate::publish::Publisher;
 use crate::registry::Registry;
 use crate::resumable::Resumables;
 use crate::routes;
 use crate::session::Ending;
 use crate::state_dir::StateDir;
-use crate::tls;
+use crate::tls::Tls;
 use crate::trust::Trust;
 
 /// How often secrets, revoked tokens and the bearers of open links are looked at.
@@ -57,20 +57,10 @@ pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
     house: Arc<House>,
-    tls: Option<Tls>,
     state: StateDir,
     metrics: Option<Metrics>,
     made_secret: Option<PathBuf>,
     publisher: Option<Publisher>,
-}
-
-/// A TLS acceptor, which has no `Debug` of its own.
-struct Tls(TlsAcceptor);
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls")
-    }
 }
 
 impl Gateway {
@@ -80,7 +70,7 @@ impl Gateway {
     /// [`GatewayError`]: an unsafe or used address, unusable files.
     pub async fn bind(config: GatewayConfig) -> Result<Self, GatewayError> {
         config.check()?;
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?.map(Tls);
+        let tls = config.tls.clone().map(Tls::establish).transpose()?;
         let state = StateDir::take(&config.state_dir)?;
         let catalog = catalog_file::load(&state.file(CATALOG))?;
         let (trust, made_secret) = Trust::establish(&config.auth, &config.state_dir, UnixTime::now())?;
@@ -96,6 +86,8 @@ impl Gateway {
         let publish = config.publish.map(|publish| Publisher::new(publish, &base, fastrand::Rng::new()));
         let publisher = publish.transpose()?;
         let house = House {
+            tls,
+            proxies: Proxies::new(config.trusted_proxies),
             counts: Counts::default(),
             accounts: Accounts::new(config.limits.per_subject),
             publishing: publisher.as_ref().map(Publisher::watch),
@@ -112,7 +104,7 @@ impl Gateway {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        Ok(Self { listener, address, house: Arc::new(house), tls, state, metrics, made_secret, publisher })
+        Ok(Self { listener, address, house: Arc::new(house), state, metrics, made_secret, publisher })
     }
 
     /// Where it listens, with the port that it got.
@@ -197,7 +189,7 @@ impl Gateway {
         // Small answers must not wait for one another; without the option all still works.
         let _ = stream.set_nodelay(true);
         let house = self.house.clone();
-        let tls = self.tls.as_ref().map(|tls| tls.0.clone());
+        let tls = self.house.tls.as_ref().map(Tls::acceptor);
         self.house.tasks.spawn(async move {
             let Some(tls) = tls else { return connection(house, stream, peer, place).await };
             match timeout(house.limits.slow_client, tls.accept(stream)).await {
@@ -216,6 +208,9 @@ impl Gateway {
             ticks.tick().await;
             let now = UnixTime::now();
             self.house.trust.refresh(now);
+            if let Some(tls) = &self.house.tls {
+                tls.refresh();
+            }
             self.house.registry.review(&self.house.trust, now);
             self.house.accounts.review();
         }

@@ -9,7 +9,7 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
 /// Until when the certificate is good; `None` when that cannot be read.
-pub(crate) fn good_until(der: &[u8]) -> Option<SystemTime> {
+pub fn good_until(der: &[u8]) -> Option<SystemTime> {
     let (certificate, _) = expect(der, SEQUENCE)?;
     let (mut fields, _) = expect(certificate, SEQUENCE)?;
     if fields.first() == Some(&VERSION) {

@@ -18,5 +18,6 @@ pub mod tls;
 pub mod websocket;
 
 pub use carriage::{Carriage, Frame, FrameReceiver, FrameSender, LinkEnd};
+pub use certificate::good_until;
 pub use dial::{Dialled, Dialler, Request};
 pub use websocket::{accept, connect};

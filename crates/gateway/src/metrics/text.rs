@@ -17,6 +17,7 @@ use crate::front::{CallCounts, FrontCounts, MethodCounts};
 use crate::house::House;
 use crate::publish::{Publishing, Standing};
 use crate::registry::RegistryFigures;
+use crate::tls::Tls;
 
 /// The text; `None` should it not let itself be written.
 pub(super) fn of(house: &Arc<House>, begun: SystemTime) -> Option<String> {
@@ -121,6 +122,10 @@ impl Look {
         let open = limit.saturating_sub(self.house.places.available_permits());
         all.gauge("connections", "Connections that are open, links included.", open as f64)?;
         all.gauge("connections_limit", "Connections that may be open.", limit as f64)?;
+        if let Some(end) = self.house.tls.as_ref().and_then(Tls::good_until) {
+            let left = end.duration_since(SystemTime::now()).unwrap_or_default().as_secs_f64();
+            all.gauge("certificate_expires_seconds", "How long the certificate is still good for.", left)?;
+        }
         let is_written = f64::from(u8::from(self.house.registry.is_written()));
         all.gauge("catalog_ok", "Whether the catalog is on disk as it was when it changed last.", is_written)
     }

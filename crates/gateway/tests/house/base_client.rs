@@ -27,6 +27,11 @@ impl BaseClient {
         Ok(Self { sender: dialled.sender, receiver: dialled.receiver, session: String::new() })
     }
 
+    /// One over a link that is up.
+    pub(crate) fn over(sender: FrameSender, receiver: FrameReceiver) -> Self {
+        Self { sender, receiver, session: String::new() }
+    }
+
     pub(crate) async fn send(&self, frame: Value) {
         self.sender.send(frame.to_string()).await.unwrap();
     }

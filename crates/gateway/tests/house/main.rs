@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 mod base_client;
+mod denial_table;
 mod denials;
 mod event_links;
 mod gateway;
@@ -14,6 +15,7 @@ mod mcp_client;
 mod metrics;
 mod narrow_proxy;
 mod sessions;
+mod tls;
 mod tokens;
 mod tunnel;
 mod without_websocket;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use culvert_tests::Fixture;
+use culvert_tests::authority::Authority;
 use culvert_tests::http::Request;
 use culvert_tests::mcp::McpSession;
 use culvert_tests::own_gateway::{OwnGateway, SECRET};
@@ -151,8 +152,16 @@ async fn every_figure_in_dashboards_and_alerts_is_really_told() {
     assert!(session.call(1, "echo", json!({"text": "hi"})).await["result"].is_object());
     assert_eq!(gateway.request("GET", "/servers", "nonsense").send().await.status, 401);
 
+    // One with TLS tells of its certificate too.
+    let authority = Authority::new();
+    let (certificate, key) = authority.server_files();
+    let protected = OwnGateway::command().args(["--metrics-listen", "127.0.0.1:0", "--tls-cert"]).arg(certificate);
+    let protected = OwnGateway::start_as(protected.arg("--tls-key").arg(key)).await;
+    let listening = protected.culvert.event("listening", |event: &Value| event["event"] == "listening").await;
+    let figures_with_tls = listening["metrics"].as_str().unwrap().parse().unwrap();
+
     let mut figures = BTreeMap::new();
-    for address in [health, figures_of_gateway] {
+    for address in [health, figures_with_tls, figures_of_gateway] {
         let answer = Request::new("GET", address, "/metrics").send().await;
         assert_eq!(answer.status, 200, "{answer:?}");
         figures.extend(told(&answer.body));
