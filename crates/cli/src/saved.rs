@@ -137,7 +137,14 @@ impl Explain for NoPlace {
             Self::Wanted(_) => "saved.wanted",
             Self::Nothing => "saved.none",
             Self::Unknown(..) => "profile.unknown",
-            Self::Refused(_) => "saved.refused",
+            Self::Refused(problem) => match problem.code.as_str() {
+                "profile.unknown" => "profile.unknown",
+                "wanted.unsaved" => "wanted.unsaved",
+                "control.question" => "control.question",
+                "instance.ending" => "instance.ending",
+                // Of a newer version, or of the configuration that it could not read again.
+                _ => "saved.refused",
+            },
             Self::Mute(_) => "saved.mute",
             Self::System(_) => "internal",
         }

@@ -77,7 +77,8 @@ impl Lane {
             ledger: ledger.clone(),
             token: token.condition(),
         };
-        let span = tracing::error_span!("tunnel", name = view.name, gateway = view.key.gateway);
+        // Not `name`, which a line of JSON has for the span's own.
+        let span = tracing::error_span!("tunnel", server = view.name, gateway = view.key.gateway);
         let outside = Outside { bearer: token.bearer(), wake: woken, labels: labels_now, turnstile, ledger };
         let keeper = Keeper { wishes, status, token, labels, sources, outside, random };
         let task = tokio::spawn(keeper.keep().instrument(span));

@@ -189,6 +189,33 @@ async fn one_failing_server_never_touches_another_and_shows_in_health_and_in_the
     culvert.stop().await;
 }
 
+#[tokio::test]
+async fn a_log_of_json_has_an_object_a_line_and_says_whose_it_is() {
+    let (gateway, token) = (OwnGateway::start().await, OwnGateway::token("me@example.com", SECRET).await);
+    let fixture = Fixture::new(&["--say", "here I am"]);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("servers.yaml");
+    fs::write(&config, file(&[("git", &fixture.command()), ("missing", "no-such-program-here")])).unwrap();
+    let culvert = run(&config, &gateway, &token).args(["--log-format", "json", "--log-level", "DEBUG"]).start();
+    online(&culvert, "git").await;
+    culvert.says("here I am").await;
+    let lines: Vec<Value> = culvert.words().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_git: Vec<_> = lines.iter().filter(|line| line["span"]["server"] == "git").collect();
+    assert!(!of_git.is_empty(), "{lines:#?}");
+    let is_servers = |line: &Value| line["target"] == "server" && line["fields"]["message"] == "git: here I am";
+    assert!(lines.iter().any(is_servers), "{lines:#?}");
+    for line in of_git {
+        assert_eq!(
+            (&line["span"]["name"], &line["span"]["gateway"]),
+            (&json!("tunnel"), &json!(gateway.url)),
+            "{line}"
+        );
+        assert!(line["timestamp"].is_string() && line["level"].is_string() && line["target"].is_string(), "{line}");
+    }
+    culvert.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(culvert.end().await.code, Some(4), "one was down that should not be");
+}
+
 /// `bench/run tunnels` measures the same of a release build.
 #[tokio::test]
 async fn a_further_tunnel_costs_half_a_mebibyte_at_most() {

@@ -110,5 +110,19 @@ async fn the_released_contextforge_refuses_a_token_of_another_secret() {
     let finished = tunnel(&format!("http://{}", gateway.address()), &token).finish().await;
     assert_eq!(finished.code, Some(6), "{finished:#?}");
     assert_eq!(finished.failure()["code"], "auth.forbidden");
+
+    // Nothing need be removed there: it lists sessions, and a doctor's ends with its registration.
+    let server = shell_words::join([peer("TIME").to_str().unwrap(), "--local-timezone", "UTC"]);
+    let url = format!("http://{}", gateway.address());
+    let doctor = CulvertCommand::bare().args(["doctor", "--json", "--local-stdio", &server, "--server-name", NAME]);
+    let finished = doctor.args(["--gateway", &url]).env("REVERSE_PROXY_TOKEN", gateway.token()).finish().await;
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let registration = finished.events().into_iter().find(|finding| finding["check"] == "registration").unwrap();
+    assert_eq!(registration["code"], "gateway.no_routing", "{registration}");
+    for path in ["/reverse-proxy/sessions", "/gateways?include_inactive=true", "/servers?include_inactive=true"] {
+        let listed = gateway.request("GET", path).send().await;
+        assert_eq!(listed.status, 200, "{path}: {listed:?}");
+        assert!(!listed.body.contains("doctor"), "{path}: {}", listed.body);
+    }
     gateway.down().await;
 }

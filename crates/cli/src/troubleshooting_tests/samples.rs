@@ -233,7 +233,10 @@ fn secrets() -> Vec<SecretError> {
 fn saved() -> Vec<Box<dyn Explain>> {
     let Err(no_socket) = Control::bind(Path::new("/dev/null/x"), WantedFile(path())) else { panic!("it cannot be") };
     let error = || ConfigError::Syntax { at: place(), detail: text() };
-    let problem = Problem { code: text(), message: text(), action: text() };
+    let refused = |code: &str, message: &str, action: &str| {
+        let [code, message, action] = [code, message, action].map(str::to_owned);
+        Box::new(NoPlace::Refused(Problem { code, message, action }))
+    };
     vec![
         Box::new(StoreError::System { path: path(), what: "written", error: system() }),
         Box::new(StoreError::NameTaken { name: text(), path: path() }),
@@ -250,7 +253,11 @@ fn saved() -> Vec<Box<dyn Explain>> {
         Box::new(NoPlace::Nothing),
         Box::new(NoPlace::Unknown(text(), vec![text()])),
         Box::new(NoPlace::Unknown(text(), Vec::new())),
-        Box::new(NoPlace::Refused(problem)),
+        refused("…", "…", "…"),
+        refused("profile.unknown", "there is no profile …", "There are: …."),
+        refused("wanted.unsaved", "what is wanted cannot be saved: …", "Check the state folder and its disk."),
+        refused("control.question", "this Culvert does not know that question", "Use the same version."),
+        refused("instance.ending", "this Culvert is just ending", "Try again."),
         Box::new(NoPlace::Mute(text())),
         Box::new(NoHealth::Address(([127, 0, 0, 1], 9464).into(), text())),
         Box::new(NoHealth::Token(path(), text())),
