@@ -16,6 +16,7 @@ use crate::profiles::ProfilesArgs;
 use crate::saved::{DownArgs, UpArgs};
 use crate::sessions::SessionsArgs;
 use crate::status::StatusArgs;
+use crate::support::SupportArgs;
 use crate::terminal::Format;
 use crate::token::TokenArgs;
 
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Find out why a server is not reachable, or would not be
     Doctor(Box<DoctorArgs>),
+    /// Show what somebody who helps needs to see, without secrets
+    SupportBundle(SupportArgs),
     /// List, show, add, import, export or remove saved profiles
     Profiles(Box<ProfilesArgs>),
     /// List a gateway's sessions, or end one

@@ -22,6 +22,7 @@ mod signals;
 mod state;
 mod status;
 mod stdout;
+mod support;
 mod story;
 mod talk;
 mod terminal;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
                 Command::Status(args) => status::run(&args, &terminal),
                 Command::Doctor(args) => doctor::run(*args, &terminal),
                 Command::Sessions(args) => sessions::run(*args, &terminal),
+                Command::SupportBundle(args) => support::run(&args, &terminal),
                 Command::Profiles(args) => profiles::run(*args, &terminal),
                 Command::Completions(args) => manual::completions(&args, &terminal),
                 Command::Man(args) => manual::man(&args, &terminal),

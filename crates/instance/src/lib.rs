@@ -1,6 +1,7 @@
 //! A running Culvert: the tunnels of all wanted profiles, kept in step with their configuration. Every face stands on
 //! it: it knows no screen, and no command line.
 
+pub mod bundle;
 pub mod checks;
 #[cfg(unix)]
 pub mod control;

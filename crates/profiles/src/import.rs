@@ -6,7 +6,7 @@
 mod client;
 mod found;
 mod reading;
-mod secrecy;
+pub(crate) mod secrecy;
 
 use std::io;
 use std::path::{Path, PathBuf};

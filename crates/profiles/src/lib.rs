@@ -30,6 +30,7 @@ mod origin;
 mod package;
 mod placeholder;
 mod profile;
+mod redact;
 mod secret;
 mod settings;
 mod store;
@@ -48,6 +49,7 @@ pub use folders::{Folders, System};
 pub use foreign::{ForeignEntry, Open};
 pub use gateway::GivenGateway;
 pub use headers::LocalHeaders;
+pub use import::secrecy::looks_secret;
 pub use key::{About, Key, Shape};
 pub use labels::GivenLabels;
 pub use level::LogLevel;
@@ -57,6 +59,7 @@ pub use origin::{Origin, Place, Sourced};
 pub use profile::{
     Broken, Profile, ProfileId, ProfileKey, ProfileTunnel, SecretEnv, SecretHeaders, Secrets, Start, TunnelKey,
 };
+pub use redact::Redactor;
 pub use secret::{
     Again, BadReference, Expiry, Keychain, KeychainError, Prompt, Reread, SERVICE, SecretCondition, SecretError,
     SecretNotice, SecretRef, SecretSources, Volume, Watched,

@@ -97,3 +97,40 @@ async fn profiles_go_up_and_down_by_asking_whoever_runs_them() {
     let rest = home.culvert(&["status"]).finish().await;
     assert!(rest.err.contains("nothing runs the saved profiles"), "{rest:#?}");
 }
+
+#[tokio::test]
+async fn a_support_bundle_shows_what_helps_and_no_secret() {
+    let (gateway, home) = (OwnGateway::start().await, Home::new().await);
+    let said = "ready, secret tweety-variable, Authorization: Bearer tweety-unknown, key tweety-file";
+    let fixture = Fixture::new(&["--say", said]);
+    let secret = home.folder.path().join("secret");
+    std::fs::write(&secret, "tweety-file\n").unwrap();
+    let profiles = home.folder.path().join("config/culvert/profiles");
+    std::fs::create_dir_all(&profiles).unwrap();
+    let profile = serde_json::json!({
+        "name": "birds", "command": fixture.command(), "gateway": gateway.url, "token": "env:REVERSE_PROXY_TOKEN",
+        "env": {"MY_PASSWORD": "tweety-variable"},
+        "secret_env": {"KEY": format!("file:{}", secret.display())},
+    });
+    std::fs::write(profiles.join("birds.json"), profile.to_string()).unwrap();
+    let runner = home.culvert(&["up"]).start();
+    home.becomes("birds", "online").await;
+    runner.says("birds").await;
+
+    let file = home.folder.path().join("bundle.txt");
+    let save = ["support-bundle", "--output", file.to_str().unwrap()];
+    let unasked = home.culvert(&save).finish().await;
+    assert!(unasked.code == Some(2) && !file.exists(), "nobody could be asked: {unasked:#?}");
+    let finished = home.does(&[&save[..], &["--yes"]].concat()).await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().collect::<Vec<_>>(), finished.out, "what was shown is what is saved");
+    for part in ["birds: online, wanted", "ready, secret [redacted]", "registration, ok", "variable KEY from: file:"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(!text.contains("tweety") && !text.contains(&home.token), "{text}");
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap());
+    assert_eq!(mode & 0o777, 0o600);
+    let again = home.culvert(&[&save[..], &["--yes"]].concat()).finish().await;
+    assert_eq!(again.code, Some(1), "it is not overwritten");
+    runner.stop().await;
+}

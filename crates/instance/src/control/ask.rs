@@ -9,10 +9,14 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::time::timeout;
 
 use super::{Answer, LONGEST, Question};
+use crate::bundle::ServerLines;
 use crate::report::{Problem, Report};
 
 /// How long an answer may take; starting a tunnel is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is said of an answer that makes no sense.
+const UNREADABLE: &str = "its answer cannot be read: is it another version?";
 
 /// An answer that says how everything is, or why not.
 pub type Asked = Result<Report, NotAsked>;
@@ -39,6 +43,20 @@ pub async fn ask(path: &Path, question: &Question) -> Asked {
     let asked = async {
         let mut lines = Lines::open(path, question).await?;
         lines.next().await
+    };
+    timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(NotAsked::Broken("it gives no answer".to_owned())))
+}
+
+/// Asks what local servers wrote last.
+///
+/// # Errors
+/// [`NotAsked`]; after 10 s at the latest.
+pub async fn logs(path: &Path) -> Result<Vec<ServerLines>, NotAsked> {
+    let asked = async {
+        match Lines::open(path, &Question::Logs).await?.answer().await? {
+            Answer::Logs { servers } => Ok(servers),
+            _ => Err(NotAsked::Broken(UNREADABLE.to_owned())),
+        }
     };
     timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(NotAsked::Broken("it gives no answer".to_owned())))
 }
@@ -75,15 +93,15 @@ impl Lines {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    async fn next(&mut self) -> Asked {
+    async fn answer(&mut self) -> Result<Answer, NotAsked> {
         let mut line = Vec::new();
         let read = (&mut self.stream).take(LONGEST).read_until(b'\n', &mut line).await;
         match read {
             Ok(0) => Err(NotAsked::Nobody),
             Ok(_) => match serde_json::from_slice(&line) {
-                Ok(Answer::Status { report }) => Ok(report),
                 Ok(Answer::Refused { problem }) => Err(NotAsked::Refused(problem)),
-                Err(_) => Err(NotAsked::Broken("its answer cannot be read: is it another version?".to_owned())),
+                Ok(answer) => Ok(answer),
+                Err(_) => Err(NotAsked::Broken(UNREADABLE.to_owned())),
             },
             // It has just ended.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(NotAsked::Nobody),
@@ -98,7 +116,16 @@ impl Lines {
         Err(NotAsked::Nobody)
     }
 
-    async fn next(&mut self) -> Asked {
+    async fn answer(&mut self) -> Result<Answer, NotAsked> {
         Err(NotAsked::Nobody)
+    }
+}
+
+impl Lines {
+    async fn next(&mut self) -> Asked {
+        match self.answer().await? {
+            Answer::Status { report } => Ok(report),
+            _ => Err(NotAsked::Broken(UNREADABLE.to_owned())),
+        }
     }
 }

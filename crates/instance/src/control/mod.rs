@@ -5,8 +5,9 @@ mod serve;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::ask::{Asked, NotAsked, ask, follow};
+pub use self::ask::{Asked, NotAsked, ask, follow, logs};
 pub use self::serve::{Control, ControlError};
+use crate::bundle::ServerLines;
 use crate::report::{Problem, Report};
 
 /// The longest line that either side reads, in bytes.
@@ -37,6 +38,8 @@ pub enum Question {
     },
     /// Read the configuration again.
     Reload,
+    /// What local servers wrote last.
+    Logs,
 }
 
 /// What is answered.
@@ -47,6 +50,11 @@ pub enum Answer {
     Status {
         /// Everything.
         report: Report,
+    },
+    /// What local servers wrote last.
+    Logs {
+        /// Of each tunnel.
+        servers: Vec<ServerLines>,
     },
     /// It cannot be done.
     Refused {

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::warn;
 
 use super::{Answer, LONGEST, Question};
+use crate::bundle::ServerLines;
 use crate::instance::{Instance, NotHere};
 use crate::overview::Overview;
 use crate::report::{Problem, Report};
@@ -131,6 +132,10 @@ impl Host {
         if question == Question::Follow {
             return self.tell_changes(&mut stream).await;
         }
+        if question == Question::Logs {
+            let _ = say(&mut stream, &Answer::Logs { servers: ServerLines::of(&self.overview()) }).await;
+            return;
+        }
         let answer = match self.answer(question).await {
             Ok(report) => Answer::Status { report },
             Err(problem) => Answer::Refused { problem },
@@ -140,7 +145,7 @@ impl Host {
 
     async fn answer(&self, question: Question) -> Result<Report, Problem> {
         match question {
-            Question::Status | Question::Follow => {}
+            Question::Status | Question::Follow | Question::Logs => {}
             Question::Up { profiles } => self.want(&profiles, true).await?,
             Question::Down { profiles } => self.want(&profiles, false).await?,
             Question::Reconnect { profiles } => {

@@ -84,8 +84,8 @@ const BEGINNINGS: [&str; 31] = [
 /// The shortest text that counts as random, in characters.
 const SHORTEST_RANDOM: usize = 24;
 
-/// Whether a value with this name looks like one that others must not see.
-pub(super) fn looks_secret(name: &str, value: &str) -> bool {
+/// Whether a value with this name looks like one that others must not see: by its name or by its form.
+pub fn looks_secret(name: &str, value: &str) -> bool {
     let value = value.trim();
     if value.is_empty() || is_plain(value) {
         return false;
@@ -94,7 +94,7 @@ pub(super) fn looks_secret(name: &str, value: &str) -> bool {
 }
 
 /// Whether the name alone says so.
-pub(super) fn is_secrets_name(name: &str) -> bool {
+pub(crate) fn is_secrets_name(name: &str) -> bool {
     let words = words(name);
     match words.last() {
         Some(last) if HARMLESS.contains(&last.as_str()) => false,
@@ -107,7 +107,7 @@ pub(super) fn is_secrets_name(name: &str) -> bool {
 }
 
 /// Whether the form alone says so.
-pub(super) fn looks_like_token(value: &str) -> bool {
+pub(crate) fn looks_like_token(value: &str) -> bool {
     let value = value.trim();
     BEGINNINGS.iter().any(|beginning| value.len() > beginning.len() + 3 && value.starts_with(beginning))
         || is_aws_key(value)
