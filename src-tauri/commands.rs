@@ -2,8 +2,8 @@
 
 use culvert_app::Culvert;
 use culvert_app::shown::{
-    Call, Checked, Client, Copied, Draft, Event, Explained, Facts, FoundSource, GatewayField, Imported, LogLine, OnBroken,
-    Pick, ProfileId, Saved, Settings, Switch, TestStep, Typed,
+    Call, Checked, Client, Copied, Draft, Event, Explained, Facts, FoundSource, GatewayField, Imported, LogLine,
+    OnBroken, Pick, ProfileId, Saved, Settings, Switch, TestStep, Typed,
 };
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Builder, Runtime, State, generate_handler};
@@ -175,7 +175,12 @@ fn clear_log(culvert: State<'_, Culvert>, id: ProfileId) {
 }
 
 #[tauri::command]
-async fn use_in<R: Runtime>(app: AppHandle<R>, culvert: State<'_, Culvert>, id: ProfileId, client: Client) -> Done<Copied> {
+async fn use_in<R: Runtime>(
+    app: AppHandle<R>,
+    culvert: State<'_, Culvert>,
+    id: ProfileId,
+    client: Client,
+) -> Done<Copied> {
     let (entry, copied) = culvert.use_in(&id, client).await?;
     clipboard::put(&app, entry).await.map(|()| copied)
 }

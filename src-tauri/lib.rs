@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod life;
 mod login;
+mod notify;
 mod streams;
 mod tray;
 mod window;

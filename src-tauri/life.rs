@@ -10,7 +10,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::streams::Streams;
-use crate::{commands, login, tray, window};
+use crate::{commands, login, notify, tray, window};
 
 /// The flag of a start without a window.
 const HIDDEN: &str = "--hidden";
@@ -60,7 +60,11 @@ pub enum NoApp {
 /// # Errors
 /// [`NoApp`].
 pub fn run(context: Context<Wry>, options: Options) -> Result<(), NoApp> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_max_level(tracing::Level::INFO).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_max_level(tracing::Level::INFO)
+        .init();
     let places = Places::of_this_user().ok_or(NoApp::NoHome)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(NoApp::Runtime)?;
@@ -88,6 +92,7 @@ pub fn run(context: Context<Wry>, options: Options) -> Result<(), NoApp> {
             };
             app.manage(culvert.clone());
             end_on_signals(&handle);
+            notify::start(&handle, culvert.clone());
             tray::start(&handle, culvert, options.hidden);
             if !options.hidden {
                 window::open(&handle, None);
@@ -108,17 +113,13 @@ pub fn run(context: Context<Wry>, options: Options) -> Result<(), NoApp> {
 
 /// The commands and what they need, also for an app without a screen.
 pub(crate) fn with_commands<R: Runtime>(builder: Builder<R>) -> Builder<R> {
-    commands::on(builder.manage(Streams::default()).manage(window::Closing::default())).on_window_event(|window, event| {
-        match event {
-            WindowEvent::CloseRequested { api, .. } => {
-                if window::hold_back(window.app_handle()) {
-                    api.prevent_close();
-                }
-            }
+    commands::on(builder.manage(Streams::default()).manage(window::Closing::default())).on_window_event(
+        |window, event| match event {
+            WindowEvent::CloseRequested { api, .. } if window::hold_back(window.app_handle()) => api.prevent_close(),
             WindowEvent::Destroyed => window.state::<Streams>().end_all(),
             _ => {}
-        }
-    })
+        },
+    )
 }
 
 /// Ends everything, then the app.

@@ -37,7 +37,7 @@ impl Streams {
             let mut world = culvert.world();
             let mut first = first;
             loop {
-                let event = Event::World { world: (**world.borrow_and_update()).clone() };
+                let event = Event::World { world: Box::new((**world.borrow_and_update()).clone()) };
                 if channel.send(event).is_err() {
                     return;
                 }

@@ -78,12 +78,15 @@ fn the_doors_commands_are_these() {
     let door = read("ui/src/door/tauri.ts");
     let called = |marker: &str| -> Vec<String> {
         let rest = door.match_indices(marker).map(|(at, _)| &door[at + marker.len()..]);
-        rest.filter_map(|rest| rest.split_once('(')?.1.trim_start().strip_prefix('\'')?.split('\'').next()).map(str::to_owned).collect()
+        rest.filter_map(|rest| rest.split_once('(')?.1.trim_start().strip_prefix('\'')?.split('\'').next())
+            .map(str::to_owned)
+            .collect()
     };
     let called: BTreeSet<String> = called("invoke").into_iter().chain(called("watch<")).collect();
     let commands = read("src-tauri/commands.rs");
     let list = commands.split_once("generate_handler![\n").unwrap().1.split_once(']').unwrap().0;
-    let handled: BTreeSet<String> = list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let handled: BTreeSet<String> =
+        list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     assert_eq!(called, handled);
     let build = read("src-tauri/build.rs");
     let capability: Value = serde_json::from_str(&read("src-tauri/capabilities/main.json")).unwrap();

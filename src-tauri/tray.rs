@@ -8,9 +8,9 @@ mod native;
 
 use std::time::Duration;
 
+use culvert_app::Culvert;
 use culvert_app::menu::{Action, TrayView, tray_view};
 use culvert_app::shown::{Explained, Place, Switch, Time, Tray};
-use culvert_app::Culvert;
 use tauri::{AppHandle, Manager as _, Runtime};
 use tracing::warn;
 

@@ -36,16 +36,18 @@ pub(crate) fn picture(mark: Mark, platform: Platform, panel: Panel) -> &'static 
 }
 
 /// What a Linux desktop's panel most likely looks like, by the desktop's name (`XDG_CURRENT_DESKTOP`) and its theme
-/// (`GTK_THEME`, or what the desktop says). `CULVERT_PANEL=light` or `dark` decides where this guesses wrong.
+/// (`GTK_THEME`). `CULVERT_PANEL=light` or `dark` decides where this guesses wrong.
 pub(crate) fn panel_on_linux(given: Option<&str>, desktop: &str, theme: Option<&str>) -> Panel {
     let desktop = desktop.to_lowercase();
     let is_dark_theme = theme.is_some_and(|theme| theme.to_lowercase().contains("dark"));
     match given.map(str::trim) {
         Some("light") => Panel::Light,
         Some("dark") => Panel::Dark,
-        // GNOME's and Unity's bars are dark whatever the theme.
-        _ if is_dark_theme || desktop.contains("gnome") || desktop.contains("unity") => Panel::Dark,
-        _ => Panel::Light,
+        // These follow their theme, which is light unless its name says otherwise; the others' bars are dark by default.
+        _ if !is_dark_theme && ["kde", "mate", "lxde", "lxqt"].iter().any(|name| desktop.contains(name)) => {
+            Panel::Light
+        }
+        _ => Panel::Dark,
     }
 }
 
@@ -69,8 +71,9 @@ mod tests {
     #[test]
     fn a_panel_is_guessed_by_its_desktop() {
         assert_eq!(panel_on_linux(None, "ubuntu:GNOME", None), Panel::Dark);
-        assert_eq!(panel_on_linux(None, "XFCE", Some("Adwaita")), Panel::Light);
-        assert_eq!(panel_on_linux(None, "XFCE", Some("Adwaita-dark")), Panel::Dark);
+        assert_eq!(panel_on_linux(None, "XFCE", Some("Adwaita")), Panel::Dark);
+        assert_eq!(panel_on_linux(None, "KDE", None), Panel::Light);
+        assert_eq!(panel_on_linux(None, "KDE", Some("Adwaita-dark")), Panel::Dark);
         assert_eq!(panel_on_linux(Some("dark"), "XFCE", None), Panel::Dark);
         assert_eq!(panel_on_linux(Some("light"), "GNOME", None), Panel::Light);
     }

@@ -125,8 +125,7 @@ async fn keep(
         .build()
         .await?;
     let bus = fdo::DBusProxy::new(&connection).await?;
-    let mut owners =
-        bus.receive_name_owner_changed_with_args(&[(0, "org.kde.StatusNotifierWatcher")]).await?;
+    let mut owners = bus.receive_name_owner_changed_with_args(&[(0, "org.kde.StatusNotifierWatcher")]).await?;
     shows.send_replace(register(&connection, &name).await);
     let mut waiting: Option<TrayView> = None;
     let mut patience = tokio::time::Instant::now();

@@ -60,7 +60,8 @@ impl<R: Runtime> Icon<R> {
             })
             .build(app)
             .map_err(failed)?;
-        let mut icon = Self { app: app.clone(), tray, rows: Vec::new(), view, actions, shows: watch::Sender::new(true) };
+        let mut icon =
+            Self { app: app.clone(), tray, rows: Vec::new(), view, actions, shows: watch::Sender::new(true) };
         icon.build().map_err(failed)?;
         Ok(icon)
     }
@@ -130,9 +131,7 @@ fn make<R: Runtime>(app: &AppHandle<R>, rows: &[Row], actions: &Actions, within:
         note(actions, &id, row);
         Ok(match &row.kind {
             Kind::Separator => Made::Separator(PredefinedMenuItem::separator(app)?),
-            Kind::Line | Kind::Item(_) => {
-                Made::Item(MenuItem::with_id(app, id, &row.text, row.enabled, None::<&str>)?)
-            }
+            Kind::Line | Kind::Item(_) => Made::Item(MenuItem::with_id(app, id, &row.text, row.enabled, None::<&str>)?),
             Kind::Check(_, switch) => {
                 Made::Check(CheckMenuItem::with_id(app, id, &row.text, row.enabled, switch.is_on(), None::<&str>)?)
             }

@@ -177,7 +177,10 @@ pub fn whole(profile: &Profile, path: Option<&OsString>) -> WholeCommand {
             let words = std::iter::once(&command.program).chain(&command.args);
             let plain = command.env.iter().filter(|(name, value)| *name != "PATH" || Some(*value) != path);
             let mut environment: Vec<_> = plain
-                .map(|(name, value)| ShownPair { name: name.clone(), value: Some(value.to_string_lossy().into_owned()) })
+                .map(|(name, value)| ShownPair {
+                    name: name.clone(),
+                    value: Some(value.to_string_lossy().into_owned()),
+                })
                 .collect();
             environment.extend(tunnel.secrets.env.iter().flat_map(|env| env.value.keys()).map(hidden));
             environment.sort_by(|a, b| a.name.cmp(&b.name));

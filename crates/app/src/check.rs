@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use culvert_instance::Terms as _;
-use culvert_profiles::{ConfigError, Content, Draft as Kept, DraftGateway, Key, Platform, Profile, Surroundings, Warning, split};
+use culvert_profiles::{
+    ConfigError, Content, Draft as Kept, DraftGateway, Key, Platform, Profile, Surroundings, Warning, split,
+};
 use culvert_protocol::{Explain, Secret};
 use culvert_tunnel::{LocalServer as Runs, trial};
 
 use crate::culvert::Culvert;
 use crate::filled::filled;
 use crate::shown::{
-    Checked, Draft, Explained, Field, Finding, ForwardAuth, FoundBy, FoundProgram, GatewayField, LocalServer, OptionKey,
-    Pair, Severity,
+    Checked, Draft, Explained, Field, Finding, ForwardAuth, FoundBy, FoundProgram, GatewayField, LocalServer,
+    OptionKey, Pair, Severity,
 };
 
 /// What a part is checked beside, where it needs something beside it.
@@ -24,7 +26,10 @@ impl Culvert {
     /// What the rules say of a form, and what it would come to.
     pub fn check(&self, form: &Draft) -> Checked {
         let saved = self.0.store.list().unwrap_or_default();
-        let own = form.id.as_ref().and_then(|id| saved.iter().find(|saved| saved.id().is_some_and(|own| own.to_string() == id.0)));
+        let own = form
+            .id
+            .as_ref()
+            .and_then(|id| saved.iter().find(|saved| saved.id().is_some_and(|own| own.to_string() == id.0)));
         let before = match own.map(|own| &own.content) {
             Some(Content::Profile(draft)) => Some(draft),
             _ => None,
@@ -32,7 +37,8 @@ impl Culvert {
         let draft = filled(form, before, "typed", self.choices().gateway_port).draft;
         let mut findings = parts(form, &draft);
         let name = form.name.trim();
-        let is_taken = |saved: &culvert_profiles::Saved| saved.name() == name && own.is_none_or(|own| own.path != saved.path);
+        let is_taken =
+            |saved: &culvert_profiles::Saved| saved.name() == name && own.is_none_or(|own| own.path != saved.path);
         if !name.is_empty() && saved.iter().any(is_taken) {
             let why = Explained::new("profile.name_taken", "Another profile has this name.", "Choose another one.");
             findings.push(Finding { field: Field::Name, severity: Severity::Error, why });
@@ -41,7 +47,7 @@ impl Culvert {
         match &mut profile {
             Ok(profile) => {
                 self.0.agreement.prepare(profile);
-                findings.extend(profile.warnings.iter().map(|warning| of_warning(warning)));
+                findings.extend(profile.warnings.iter().map(of_warning));
             }
             Err(error) => {
                 let finding = Finding { field: field_of(error), severity: Severity::Error, why: explained(error) };
@@ -53,7 +59,9 @@ impl Culvert {
         Checked {
             registered_name: name_of(&profile, &draft),
             words: match &form.server {
-                LocalServer::CommandLine { line, .. } => split(line, Platform::here()).ok().filter(|words| !words.is_empty()),
+                LocalServer::CommandLine { line, .. } => {
+                    split(line, Platform::here()).ok().filter(|words| !words.is_empty())
+                }
                 _ => None,
             },
             program: profile.ok().and_then(|profile| program(&profile)),
@@ -97,10 +105,13 @@ fn parts(form: &Draft, draft: &Kept) -> Vec<Finding> {
         base
     };
     judge(Field::Name, &with(base(), &|base| base.set_text(Key::ServerName, &form.name)));
-    judge(Field::Server, &with(server_only(draft), &|base| {
-        base.set_gateways(&[DraftGateway { address: ANY_GATEWAY.to_owned(), token: None }]);
-        base.set_text(Key::AllowPlaintext, draft.text(Key::AllowPlaintext).unwrap_or_default());
-    }));
+    judge(
+        Field::Server,
+        &with(server_only(draft), &|base| {
+            base.set_gateways(&[DraftGateway { address: ANY_GATEWAY.to_owned(), token: None }]);
+            base.set_text(Key::AllowPlaintext, draft.text(Key::AllowPlaintext).unwrap_or_default());
+        }),
+    );
     let (pairs, is_url): (&[Pair], bool) = match &form.server {
         LocalServer::CommandLine { environment, .. } | LocalServer::Command { environment, .. } => (environment, false),
         LocalServer::StreamableHttp { headers, .. } | LocalServer::Sse { headers, .. } => (headers, true),
@@ -157,24 +168,36 @@ fn gateways(form: &Draft, draft: &Kept, findings: &mut Vec<Finding>) {
     for (index, field) in form.gateways.iter().enumerate() {
         let GatewayField::Url { url, own_token } = field else { continue };
         let index = small(index);
-        let missing = || Explained::new("config.missing", "There is no gateway yet.", "Give its address, or use the built-in one.");
+        let missing = || {
+            Explained::new("config.missing", "There is no gateway yet.", "Give its address, or use the built-in one.")
+        };
         if url.trim().is_empty() {
             findings.push(Finding { field: Field::Gateway { index }, severity: Severity::Error, why: missing() });
             continue;
         }
         if let Some(error) = judged(DraftGateway { address: url.trim().to_owned(), token: None }) {
-            findings.push(Finding { field: Field::Gateway { index }, severity: Severity::Error, why: explained(&error) });
+            findings.push(Finding {
+                field: Field::Gateway { index },
+                severity: Severity::Error,
+                why: explained(&error),
+            });
             continue;
         }
-        let token = draft.gateways().into_iter().find(|gateway| gateway.address == url.trim()).and_then(|found| found.token);
+        let token =
+            draft.gateways().into_iter().find(|gateway| gateway.address == url.trim()).and_then(|found| found.token);
         if let (Some(_), Some(token)) = (own_token, token)
             && let Some(error) = judged(DraftGateway { address: url.trim().to_owned(), token: Some(token) })
         {
-            findings.push(Finding { field: Field::GatewayToken { index }, severity: Severity::Error, why: explained(&error) });
+            findings.push(Finding {
+                field: Field::GatewayToken { index },
+                severity: Severity::Error,
+                why: explained(&error),
+            });
         }
     }
     if form.gateways.is_empty() {
-        let why = Explained::new("config.missing", "There is no gateway yet.", "Give its address, or use the built-in one.");
+        let why =
+            Explained::new("config.missing", "There is no gateway yet.", "Give its address, or use the built-in one.");
         findings.push(Finding { field: Field::Gateway { index: 0 }, severity: Severity::Error, why });
     }
 }
@@ -222,10 +245,13 @@ fn program(profile: &Profile) -> Option<FoundProgram> {
 pub(crate) fn explained(error: &ConfigError) -> Explained {
     let whole = Explained::of(error);
     let text = whole.message.trim_start_matches([':', ' ']);
-    let text = Key::ALL.iter().find_map(|key| {
-        let rest = text.strip_prefix(key.name())?;
-        rest.starts_with([':', ' ']).then(|| rest.trim_start_matches([':', ' ']))
-    }).unwrap_or(text);
+    let text = Key::ALL
+        .iter()
+        .find_map(|key| {
+            let rest = text.strip_prefix(key.name())?;
+            rest.starts_with([':', ' ']).then(|| rest.trim_start_matches([':', ' ']))
+        })
+        .unwrap_or(text);
     let mut letters = text.chars();
     let message = letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
     Explained { message, ..whole }
@@ -282,7 +308,11 @@ mod tests {
 
     fn found(change: impl FnOnce(&mut Draft)) -> Vec<(Field, String)> {
         let mut form = empty();
-        form.server = LocalServer::CommandLine { line: "uvx mcp-server-git".to_owned(), environment: Vec::new(), folder: String::new() };
+        form.server = LocalServer::CommandLine {
+            line: "uvx mcp-server-git".to_owned(),
+            environment: Vec::new(),
+            folder: String::new(),
+        };
         form.gateways = vec![GatewayField::Url { url: "https://gw.example.com".to_owned(), own_token: None }];
         change(&mut form);
         let draft = filled(&form, None, "typed", 4444).draft;
@@ -292,9 +322,15 @@ mod tests {
     #[test]
     fn every_wrong_part_is_found_at_its_own_field() {
         assert_eq!(found(|_| {}), []);
-        let fields = |change: &dyn Fn(&mut Draft)| found(|form| change(form)).into_iter().map(|(field, _)| field).collect::<Vec<_>>();
+        let fields = |change: &dyn Fn(&mut Draft)| {
+            found(|form| change(form)).into_iter().map(|(field, _)| field).collect::<Vec<_>>()
+        };
         assert_eq!(fields(&|form| form.name = "a/b".to_owned()), [Field::Name]);
-        let line = |line: &str| LocalServer::CommandLine { line: line.to_owned(), environment: Vec::new(), folder: String::new() };
+        let line = |line: &str| LocalServer::CommandLine {
+            line: line.to_owned(),
+            environment: Vec::new(),
+            folder: String::new(),
+        };
         assert_eq!(fields(&|form| form.server = line("uvx 'open")), [Field::Server]);
         assert_eq!(fields(&|form| form.server = line("")), [Field::Server]);
         assert_eq!(fields(&|form| form.gateways.clear()), [Field::Gateway { index: 0 }]);
@@ -304,7 +340,10 @@ mod tests {
         let several = fields(&|form| {
             form.options.insert(OptionKey::Keepalive, "soon".to_owned());
             form.options.insert(OptionKey::MaxSessions, "-1".to_owned());
-            form.labels = vec![Label { name: "ok".to_owned(), value: "yes".to_owned() }, Label { name: String::new(), value: "x".to_owned() }];
+            form.labels = vec![
+                Label { name: "ok".to_owned(), value: "yes".to_owned() },
+                Label { name: String::new(), value: "x".to_owned() },
+            ];
         });
         assert!(several.contains(&Field::Label { index: 1 }), "{several:?}");
         for key in [OptionKey::Keepalive, OptionKey::MaxSessions] {
@@ -314,7 +353,8 @@ mod tests {
         let token = SecretField::Environment { variable: String::new() };
         assert_eq!(fields(&|form| form.token = token.clone()), [Field::Token]);
         let pair = Pair { name: "A=B".to_owned(), value: PairValue::Plain { text: "x".to_owned() } };
-        let with_pair = LocalServer::CommandLine { line: "x".to_owned(), environment: vec![pair], folder: String::new() };
+        let with_pair =
+            LocalServer::CommandLine { line: "x".to_owned(), environment: vec![pair], folder: String::new() };
         assert_eq!(fields(&|form| form.server = with_pair.clone()), [Field::Pair { index: 0 }]);
     }
 

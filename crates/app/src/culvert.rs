@@ -248,12 +248,16 @@ impl Culvert {
         loop {
             let why = match Lock::take(&self.0.places.lock(), &who) {
                 Ok(lock) => return lock,
-                Err(error @ LockError::Taken(_)) => {
-                    Explained::new("saved.locked", error.to_string(), "End that one; this app then takes over by itself.")
-                }
-                Err(error) => {
-                    Explained::new("saved.lock_file", error.to_string(), "Check the state folder, its permissions and its disk.")
-                }
+                Err(error @ LockError::Taken(_)) => Explained::new(
+                    "saved.locked",
+                    error.to_string(),
+                    "End that one; this app then takes over by itself.",
+                ),
+                Err(error) => Explained::new(
+                    "saved.lock_file",
+                    error.to_string(),
+                    "Check the state folder, its permissions and its disk.",
+                ),
             };
             let source = self.0.places.source();
             let loaded: Loaded = spawn_blocking(move || source.read().unwrap_or_default()).await.unwrap_or_default();

@@ -23,7 +23,9 @@ pub(crate) fn entry(client: Client, name: &str, url: &str, token: Option<&Secret
         ),
         Client::Cursor => pretty(json!({ "mcpServers": { name: { "url": url, "headers": headers } } })),
         Client::VsCode => pretty(json!({ "servers": { name: { "type": "http", "url": url, "headers": headers } } })),
-        Client::McpJson => pretty(json!({ "mcpServers": { name: { "type": "http", "url": url, "headers": headers } } })),
+        Client::McpJson => {
+            pretty(json!({ "mcpServers": { name: { "type": "http", "url": url, "headers": headers } } }))
+        }
         Client::Curl => {
             let hello = json!({
                 "jsonrpc": "2.0", "id": 1, "method": "initialize",
@@ -56,7 +58,9 @@ mod tests {
     #[test]
     fn files_of_clients_are_json_as_they_read_it() {
         let token = Secret::new("e30.e30.sig");
-        for (client, list) in [(Client::Cursor, "mcpServers"), (Client::VsCode, "servers"), (Client::McpJson, "mcpServers")] {
+        for (client, list) in
+            [(Client::Cursor, "mcpServers"), (Client::VsCode, "servers"), (Client::McpJson, "mcpServers")]
+        {
             let json: Value = serde_json::from_str(entry(client, "my git", URL, Some(&token)).expose()).unwrap();
             let one = &json[list]["my git"];
             assert_eq!(one["url"], URL);

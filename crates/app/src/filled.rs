@@ -26,13 +26,19 @@ pub(crate) fn filled(form: &Draft, before: Option<&Kept>, prefix: &str, port: u1
     for option in OptionKey::ALL {
         draft.set_text(option.key(), form.options.get(&option).map_or("", String::as_str));
     }
-    draft.set_text(Key::Start, match form.start {
-        Start::Last => "",
-        Start::Always => "always",
-        Start::Never => "never",
-    });
+    draft.set_text(
+        Key::Start,
+        match form.start {
+            Start::Last => "",
+            Start::Always => "always",
+            Start::Never => "never",
+        },
+    );
     let labels = form.labels.iter().filter(|label| !label.name.trim().is_empty() || !label.value.trim().is_empty());
-    draft.set_map(Key::Labels, &labels.map(|label| (label.name.trim().to_owned(), Secret::new(label.value.as_str()))).collect());
+    draft.set_map(
+        Key::Labels,
+        &labels.map(|label| (label.name.trim().to_owned(), Secret::new(label.value.as_str()))).collect(),
+    );
     work.server(&mut draft, &form.server);
     let saved = before.and_then(|before| before.text(Key::Token)).map(Secret::new);
     if let Some(token) = work.secret(&form.token, saved, "token") {
@@ -112,7 +118,8 @@ impl Work<'_> {
         }
         draft.set_map(Key::LocalHeaders, &headers);
         if let ForwardAuth::Headers { names } = forward_auth {
-            let names: Vec<_> = names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+            let names: Vec<_> =
+                names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
             if !names.is_empty() {
                 draft.set_list(Key::ForwardAuth, names);
             }
@@ -126,7 +133,8 @@ impl Work<'_> {
         }
         let known = GatewayAddress::parse(url).ok();
         let before = self.before.map(Kept::gateways).unwrap_or_default();
-        let of_address = before.iter().find(|saved| known.is_some() && GatewayAddress::parse(&saved.address).ok() == known);
+        let of_address =
+            before.iter().find(|saved| known.is_some() && GatewayAddress::parse(&saved.address).ok() == known);
         // An address that was corrected keeps the token beside it.
         let saved = of_address.or_else(|| before.get(at)).and_then(|saved| saved.token.clone());
         let host = known.as_ref().map_or_else(|| at.to_string(), crate::world::host_and_port);

@@ -81,10 +81,7 @@ fn server(kept: &Kept) -> LocalServer {
 fn gateways(kept: &Kept) -> Vec<GatewayField> {
     let field = |gateway: &culvert_profiles::DraftGateway| match built_in::uses_it(gateway) {
         true => GatewayField::BuiltIn,
-        false => GatewayField::Url {
-            url: gateway.address.clone(),
-            own_token: gateway.token.as_ref().map(secret),
-        },
+        false => GatewayField::Url { url: gateway.address.clone(), own_token: gateway.token.as_ref().map(secret) },
     };
     kept.gateways().iter().map(field).collect()
 }

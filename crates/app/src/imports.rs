@@ -43,7 +43,9 @@ impl Culvert {
             Ok(files.iter().map(|file| source(file, &known)).collect())
         })
         .await
-        .unwrap_or_else(|_| Err(Explained::new("internal", "The search came to no end.", "Please report this with the log.")))
+        .unwrap_or_else(|_| {
+            Err(Explained::new("internal", "The search came to no end.", "Please report this with the log."))
+        })
     }
 
     /// Saves the servers that were chosen, each shared through `gateway`. None of them runs yet.
@@ -78,13 +80,18 @@ impl Culvert {
             .iter()
             .filter_map(|need| {
                 let given = pick.values.get(&need_id(&need.what)).map(|typed| typed.0.clone());
-                let given = given.filter(|given| !given.is_empty()).or_else(|| need.default.as_deref().map(Secret::new));
+                let given =
+                    given.filter(|given| !given.is_empty()).or_else(|| need.default.as_deref().map(Secret::new));
                 Some((need.what.clone(), given?))
             })
             .collect();
         let prepared = found.prepare(&answers).map_err(|open| {
             let names: Vec<String> = open.iter().map(need_id).collect();
-            Explained::new("config.needs_value", format!("It needs a value first: {}.", names.join(", ")), "Fill it in.")
+            Explained::new(
+                "config.needs_value",
+                format!("It needs a value first: {}.", names.join(", ")),
+                "Fill it in.",
+            )
         })?;
         let id = new_id();
         let mut draft = prepared.draft;
@@ -122,7 +129,8 @@ impl Culvert {
         let id = {
             let _turn = self.0.writing.lock().await;
             let free = (1..100).map(|nth| if nth == 1 { "time".to_owned() } else { format!("time-{nth}") });
-            let name = free.into_iter().find(|name| self.0.store.is_free(name).is_ok()).unwrap_or_else(|| "time".to_owned());
+            let name =
+                free.into_iter().find(|name| self.0.store.is_free(name).is_ok()).unwrap_or_else(|| "time".to_owned());
             let mut draft = Kept::default();
             draft.set_text(Key::ServerName, &name);
             draft.set_text(Key::LocalStdio, TRY);

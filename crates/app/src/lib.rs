@@ -17,6 +17,7 @@ mod imports;
 pub mod login_path;
 mod memory;
 pub mod menu;
+pub mod notices;
 #[cfg(test)]
 mod sample;
 mod saving;

@@ -150,7 +150,10 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
             path.to_string_lossy().into_owned()
         };
-        let talkative = script("talkative", "#!/bin/sh\necho hello\nPATH=/opt/tools:/bin\nexport PATH\nshift 3\n/bin/sh -c \"$1\"\necho bye\nsleep 60\n");
+        let talkative = script(
+            "talkative",
+            "#!/bin/sh\necho hello\nPATH=/opt/tools:/bin\nexport PATH\nshift 3\n/bin/sh -c \"$1\"\necho bye\nsleep 60\n",
+        );
         assert_eq!(ask(&talkative).await.as_deref(), Some("/opt/tools:/bin"));
         let silent = script("silent", "#!/bin/sh\nexit 1\n");
         assert_eq!(ask(&silent).await, None);

@@ -158,7 +158,11 @@ mod tests {
 
     #[test]
     fn the_check_is_what_is_wanted_and_the_words_what_is() {
-        let mut world = sample::world(&[("git", Switch::On, Mark::Online, "online, 12 ms"), ("db", Switch::On, Mark::Attention, "token rejected"), ("time", Switch::Off, Mark::Off, "off")]);
+        let mut world = sample::world(&[
+            ("git", Switch::On, Mark::Online, "online, 12 ms"),
+            ("db", Switch::On, Mark::Attention, "token rejected"),
+            ("time", Switch::Off, Mark::Off, "off"),
+        ]);
         world.profiles[0].shared_until = Some(Time(15));
         let view = view(&world);
         assert_eq!((view.mark, view.title.as_str()), (Mark::Attention, "1 of 2 online"));
@@ -185,13 +189,18 @@ mod tests {
 
     #[test]
     fn nothing_comes_or_goes_while_the_profiles_stay() {
-        let before = view(&sample::world(&[("git", Switch::On, Mark::Online, "online"), ("db", Switch::Off, Mark::Off, "off")]));
-        let after = view(&sample::world(&[("git", Switch::On, Mark::Attention, "token rejected"), ("db", Switch::On, Mark::Online, "online")]));
+        let before =
+            view(&sample::world(&[("git", Switch::On, Mark::Online, "online"), ("db", Switch::Off, Mark::Off, "off")]));
+        let after = view(&sample::world(&[
+            ("git", Switch::On, Mark::Attention, "token rejected"),
+            ("db", Switch::On, Mark::Online, "online"),
+        ]));
         assert!(same_shape(&before.rows, &after.rows));
         assert_eq!(texts(&after.rows)[5], "Disconnect all");
         let other = view(&sample::world(&[("git", Switch::On, Mark::Online, "online")]));
         assert!(!same_shape(&before.rows, &other.rows));
-        let renamed = view(&sample::world(&[("git", Switch::On, Mark::Online, "online"), ("x", Switch::Off, Mark::Off, "off")]));
+        let renamed =
+            view(&sample::world(&[("git", Switch::On, Mark::Online, "online"), ("x", Switch::Off, Mark::Off, "off")]));
         assert!(!same_shape(&before.rows, &renamed.rows), "another profile is another row");
     }
 

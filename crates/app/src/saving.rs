@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use culvert_profiles::{Content, Draft as Kept, OnBroken as KeptOnBroken, Prompt, ProfileId as SavedId, Saved as SavedFile};
+use culvert_profiles::{
+    Content, Draft as Kept, OnBroken as KeptOnBroken, ProfileId as SavedId, Prompt, Saved as SavedFile,
+};
 use culvert_protocol::Secret;
 
 use crate::check::made;
@@ -106,7 +108,11 @@ impl Culvert {
 
 fn hand_made(saved: &SavedFile) -> Explained {
     let path = culvert_protocol::text::clean(&saved.path.to_string_lossy(), 300);
-    Explained::new("profile.hand_made", format!("{path} was made by hand and is not changed by Culvert"), "Edit the file; Culvert notices.")
+    Explained::new(
+        "profile.hand_made",
+        format!("{path} was made by hand and is not changed by Culvert"),
+        "Edit the file; Culvert notices.",
+    )
 }
 
 /// An id that no other profile has.

@@ -25,7 +25,8 @@ impl Shares {
     pub(crate) fn read(file: PathBuf) -> Self {
         let small = std::fs::metadata(&file).is_ok_and(|found| found.len() <= LARGEST);
         let text = if small { std::fs::read(&file).ok() } else { None };
-        let seconds: BTreeMap<String, u64> = text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let seconds: BTreeMap<String, u64> =
+            text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
         let time = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
         let ends = seconds.into_iter().filter_map(|(profile, seconds)| Some((profile, time(seconds)?))).collect();
         Self { file, ends: Mutex::new(ends) }

@@ -28,13 +28,18 @@ impl Culvert {
         let _turn = self.0.writing.lock().await;
         let saved = self.saved(id)?;
         let Content::Profile(before) = &saved.content else {
-            return Err(Explained::new("profile.hand_made", "this file is not changed by Culvert", "Put the token into it there."));
+            return Err(Explained::new(
+                "profile.hand_made",
+                "this file is not changed by Culvert",
+                "Put the token into it there.",
+            ));
         };
         let owner = saved.id().map_or_else(|| id.0.clone(), |id| id.to_string());
         let mut draft = before.clone();
-        let address = gateway.map(GatewayAddress::parse).transpose().map_err(|error| {
-            Explained::new("gateway.bad_url", error.to_string(), "Look at the list again.")
-        })?;
+        let address = gateway
+            .map(GatewayAddress::parse)
+            .transpose()
+            .map_err(|error| Explained::new("gateway.bad_url", error.to_string(), "Look at the list again."))?;
         let entry = match &address {
             None => {
                 let entry = entry_of(draft.text(Key::Token)).unwrap_or_else(|| format!("{owner}/token"));
@@ -43,7 +48,8 @@ impl Culvert {
             }
             Some(address) => {
                 let mut gateways = draft.gateways();
-                let found = gateways.iter_mut().find(|known| GatewayAddress::parse(&known.address).as_ref() == Ok(address));
+                let found =
+                    gateways.iter_mut().find(|known| GatewayAddress::parse(&known.address).as_ref() == Ok(address));
                 let found = found.ok_or_else(crate::wants::unknown)?;
                 let kept = found.token.as_ref().and_then(|token| entry_of(Some(token.expose())));
                 let entry = kept.unwrap_or_else(|| format!("{owner}/gateway/{}", crate::world::host_and_port(address)));

@@ -35,19 +35,33 @@ impl Culvert {
     pub async fn use_in(&self, id: &ProfileId, client: Client) -> Result<(Secret, Copied), Explained> {
         let instance = self.instance()?;
         let overview = instance.overview().borrow().clone();
-        let view = overview.profiles.iter().find(|view| view.profile.key.as_str() == id.0).ok_or_else(crate::wants::unknown)?;
+        let view = overview
+            .profiles
+            .iter()
+            .find(|view| view.profile.key.as_str() == id.0)
+            .ok_or_else(crate::wants::unknown)?;
         let online: Vec<String> = {
             let world = self.0.world.borrow();
             let profile = world.profiles.iter().find(|profile| profile.id == *id);
             let tunnels = profile.into_iter().flat_map(|profile| &profile.tunnels);
-            tunnels.filter(|tunnel| matches!(tunnel.status, Status::Online { url: Some(_), .. })).map(|tunnel| tunnel.url.clone()).collect()
+            tunnels
+                .filter(|tunnel| matches!(tunnel.status, Status::Online { url: Some(_), .. }))
+                .map(|tunnel| tunnel.url.clone())
+                .collect()
         };
         let mut tunnels = view.profile.tunnels.iter();
-        let chosen = tunnels.clone().find(|tunnel| online.contains(&tunnel.config.gateway.to_string())).or_else(|| tunnels.next());
+        let chosen = tunnels
+            .clone()
+            .find(|tunnel| online.contains(&tunnel.config.gateway.to_string()))
+            .or_else(|| tunnels.next());
         let tunnel = chosen.ok_or_else(crate::wants::unknown)?;
         let (gateway, name) = (&tunnel.config.gateway, view.profile.name.as_str());
         let made = match &tunnel.secrets.token {
-            None => Err(Explained::new("auth.missing", "This gateway is used without a token.", "Take the place of one out.")),
+            None => Err(Explained::new(
+                "auth.missing",
+                "This gateway is used without a token.",
+                "Take the place of one out.",
+            )),
             Some(reference) => match self.0.sources.read(&reference.value, Prompt::Allowed).await {
                 Ok(own) => made(gateway, &own, name).await,
                 Err(error) => Err(error.into()),
@@ -58,7 +72,8 @@ impl Culvert {
             Ok(token) => {
                 let ends = peek(token.expose()).and_then(|claims| u64::try_from(claims.exp?).ok());
                 let lasting = Duration::from_secs(u64::from(MINUTES) * 60);
-                let until = ends.map_or_else(|| Time::from(SystemTime::now() + lasting), |seconds| Time(seconds * 1000));
+                let until =
+                    ends.map_or_else(|| Time::from(SystemTime::now() + lasting), |seconds| Time(seconds * 1000));
                 (entry(client, name, &url, Some(&token)), Copied::WithToken { until })
             }
             Err(why) => (entry(client, name, &url, None), Copied::WithPlaceholder { why }),
@@ -89,9 +104,10 @@ async fn made(gateway: &GatewayAddress, own: &Secret, name: &str) -> Result<Secr
         }
     };
     let no_answer = || Explained::new("gateway.unreachable", "The gateway did not answer in time.", "Try again.");
-    let (status, body) = timeout(PATIENCE, asked).await.map_err(|_| no_answer())?.map_err(|cause| {
-        Explained::new(cause.code(), format!("No token was made: {cause}."), cause.action())
-    })?;
+    let (status, body) = timeout(PATIENCE, asked)
+        .await
+        .map_err(|_| no_answer())?
+        .map_err(|cause| Explained::new(cause.code(), format!("No token was made: {cause}."), cause.action()))?;
     match (status, serde_json::from_slice::<Made>(&body)) {
         (200 | 201, Ok(made)) if !made.token.is_empty() => Ok(Secret::new(made.token)),
         (401 | 403, _) => Err(Explained::new(

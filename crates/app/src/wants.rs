@@ -32,7 +32,8 @@ impl Culvert {
     /// # Errors
     /// As [`want`](Self::want).
     pub async fn toggle(&self, id: &ProfileId) -> Result<(), Explained> {
-        let wanted = self.0.world.borrow().profiles.iter().find(|profile| profile.id == *id).map(|profile| profile.wanted);
+        let wanted =
+            self.0.world.borrow().profiles.iter().find(|profile| profile.id == *id).map(|profile| profile.wanted);
         self.want(id, (wanted != Some(Switch::On)).into()).await
     }
 

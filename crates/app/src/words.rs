@@ -32,7 +32,9 @@ pub fn words(status: &Status) -> Words {
         Status::Starting { .. } => Words::plain(Mark::Connecting, "starting"),
         Status::Connecting | Status::Registering => Words::plain(Mark::Connecting, "connecting"),
         Status::Waiting { cause, .. } => of_cause(&cause.code, Mark::Connecting),
-        Status::Stopped { cause: Some(cause) } => Words { mark: Mark::Attention, ..of_cause(&cause.code, Mark::Attention) },
+        Status::Stopped { cause: Some(cause) } => {
+            Words { mark: Mark::Attention, ..of_cause(&cause.code, Mark::Attention) }
+        }
         Status::Online { round_trip_ms, server, in_use_by, notices, .. } => match (server, notices.first()) {
             (ServerState::Silent { .. }, _) => Words::plain(Mark::Attention, "server does not answer"),
             (ServerState::Restarting { .. }, _) => Words::plain(Mark::Attention, "server restarts"),
@@ -46,7 +48,11 @@ pub fn words(status: &Status) -> Words {
             }
             (_, None) => {
                 let trip = round_trip_ms.map(|ms| format!(", {ms} ms")).unwrap_or_default();
-                Words { mark: Mark::Online, words: format!("online{trip}{}", used_by(in_use_by)), said: "online".to_owned() }
+                Words {
+                    mark: Mark::Online,
+                    words: format!("online{trip}{}", used_by(in_use_by)),
+                    said: "online".to_owned(),
+                }
             }
         },
     }
@@ -164,16 +170,31 @@ mod tests {
         };
         let is = |mark, words: &str, said_: &str| (mark, words.to_owned(), said_.to_owned());
         let ready = || ServerState::Ready;
-        assert_eq!(said(&online(Some(12), ready(), &["claude", "claude"], &[])), is(Mark::Online, "online, 12 ms, in use by claude", "online"));
-        assert_eq!(said(&online(None, ready(), &["a", "b", "c", "d"], &[])), is(Mark::Online, "online, in use by a, b and 2 more", "online"));
+        assert_eq!(
+            said(&online(Some(12), ready(), &["claude", "claude"], &[])),
+            is(Mark::Online, "online, 12 ms, in use by claude", "online")
+        );
+        assert_eq!(
+            said(&online(None, ready(), &["a", "b", "c", "d"], &[])),
+            is(Mark::Online, "online, in use by a, b and 2 more", "online")
+        );
         let silent = ServerState::Silent { cause: Explained::new("server.silent", "", "") };
-        assert_eq!(said(&online(Some(12), silent, &["a"], &[])), is(Mark::Attention, "server does not answer", "server does not answer"));
+        assert_eq!(
+            said(&online(Some(12), silent, &["a"], &[])),
+            is(Mark::Attention, "server does not answer", "server does not answer")
+        );
         assert_eq!(said(&online(None, ready(), &[], &["gateway.no_routing"])).0, Mark::Attention);
         let cause = |code: &str| Explained::new(code, "", "");
         let waiting = |code| Status::Waiting { attempt: 1, retry_at: Time(0), cause: cause(code) };
-        assert_eq!(said(&waiting("gateway.lookup")), is(Mark::Connecting, "waiting for the network", "waiting for the network"));
+        assert_eq!(
+            said(&waiting("gateway.lookup")),
+            is(Mark::Connecting, "waiting for the network", "waiting for the network")
+        );
         assert_eq!(said(&waiting("keychain.locked")), is(Mark::Attention, "keychain locked", "keychain locked"));
-        assert_eq!(said(&Status::Stopped { cause: Some(cause("auth.rejected")) }), is(Mark::Attention, "token rejected", "token rejected"));
+        assert_eq!(
+            said(&Status::Stopped { cause: Some(cause("auth.rejected")) }),
+            is(Mark::Attention, "token rejected", "token rejected")
+        );
         assert_eq!(said(&Status::Stopped { cause: Some(cause("gateway.lookup")) }).0, Mark::Attention);
         assert_eq!(said(&Status::Stopped { cause: None }).0, Mark::Off);
     }

@@ -45,7 +45,7 @@ pub enum Event {
     /// How everything is.
     World {
         /// All of it.
-        world: World,
+        world: Box<World>,
     },
     /// The tray or a second launch asks for a page.
     Show {

@@ -10,7 +10,8 @@ use super::*;
 fn exported<T: TS>() -> String {
     let config = Config::new().with_large_int("number");
     let docs = T::docs().unwrap_or_default();
-    let about: Vec<_> = docs.lines().map(|line| line.trim_start_matches([' ', '/', '*'])).filter(|line| !line.is_empty()).collect();
+    let about: Vec<_> =
+        docs.lines().map(|line| line.trim_start_matches([' ', '/', '*'])).filter(|line| !line.is_empty()).collect();
     let mut declared = T::decl(&config);
     while let (Some(from), Some(to)) = (declared.find("/**"), declared.find("*/")) {
         declared.replace_range(from..to + 2, "");
@@ -26,12 +27,69 @@ macro_rules! types {
 #[test]
 fn the_windows_types_are_these() {
     let types = types![
-        ProfileId, Time, Switch, Explained, Mark, ServerState, Transport, Status, Process, Tunnel, TokenPlace, Token,
-        WholeCommand, ShownPair, Problem, Calls, Profile, ProfileFile, Gateway, Keychain, Tray, Settings, World, Platform,
-        Facts, Place, Say, Event, Outcome, Payload, Call, LogLine, Typed, SecretField, PairValue, Pair, LocalServer,
-        ForwardAuth, GatewayField, OptionKey, Start, Label, Draft, Field, Severity, Finding, FoundBy, FoundProgram,
-        Checked, OnBroken, Saved, StepState, TestStep, Visibility, Need, Presence, FoundServer, FoundSource, Pick, Refusal,
-        Imported, Client, Copied,
+        ProfileId,
+        Time,
+        Switch,
+        Explained,
+        Mark,
+        ServerState,
+        Transport,
+        Status,
+        Process,
+        Tunnel,
+        TokenPlace,
+        Token,
+        WholeCommand,
+        ShownPair,
+        Problem,
+        Calls,
+        Profile,
+        ProfileFile,
+        Gateway,
+        Keychain,
+        Tray,
+        Settings,
+        World,
+        Platform,
+        Facts,
+        Place,
+        Say,
+        Event,
+        Outcome,
+        Payload,
+        Call,
+        LogLine,
+        Typed,
+        SecretField,
+        PairValue,
+        Pair,
+        LocalServer,
+        ForwardAuth,
+        GatewayField,
+        OptionKey,
+        Start,
+        Label,
+        Draft,
+        Field,
+        Severity,
+        Finding,
+        FoundBy,
+        FoundProgram,
+        Checked,
+        OnBroken,
+        Saved,
+        StepState,
+        TestStep,
+        Visibility,
+        Need,
+        Presence,
+        FoundServer,
+        FoundSource,
+        Pick,
+        Refusal,
+        Imported,
+        Client,
+        Copied,
     ];
     let head = "// What the window and the back end tell each other. Written from the types in crates/app/src/shown by its\n\
                 // tests (CULVERT_WRITE_TYPES=1): change it there.\n\n";
