@@ -290,6 +290,7 @@ fn field_of_key(key: Key) -> Field {
 fn of_warning(warning: &Warning) -> Finding {
     let field = match warning {
         Warning::TokenInArguments | Warning::TokenInFile(_) => Field::Token,
+        Warning::SecretInFile(_) => Field::Server,
         Warning::HeaderInFile(_) | Warning::VariableInFile(_) => Field::Pair { index: 0 },
         Warning::Renamed { .. } => Field::Name,
         Warning::GatewayTwice(_) | Warning::Plaintext(_) => Field::Gateway { index: 0 },

@@ -26,12 +26,20 @@ impl Culvert {
             Ok(profile) => profile,
             Err(error) => {
                 let state = StepState::Failed { why: explained(&error) };
-                return tell(vec![TestStep { id: Check::Configuration.id().to_owned(), title: title(Check::Configuration, None), state }]);
+                return tell(vec![TestStep {
+                    id: Check::Configuration.id().to_owned(),
+                    title: title(Check::Configuration, None),
+                    state,
+                }]);
             }
         };
         self.0.agreement.prepare(&mut profile);
         let plan = plan(&profile);
-        tell(plan.iter().map(|(id, title)| TestStep { id: id.clone(), title: title.clone(), state: StepState::Pending }).collect());
+        tell(
+            plan.iter()
+                .map(|(id, title)| TestStep { id: id.clone(), title: title.clone(), state: StepState::Pending })
+                .collect(),
+        );
         let (sender, mut findings) = mpsc::unbounded_channel();
         let sources = self.0.sources.with_typed(typed);
         let hidden = BTreeSet::new();
@@ -66,7 +74,8 @@ impl Culvert {
             }
         }
         while let Ok(finding) = findings.try_recv() {
-            let (id, title) = (id_of(finding.check, finding.gateway.as_deref()), title(finding.check, finding.gateway.as_deref()));
+            let (id, title) =
+                (id_of(finding.check, finding.gateway.as_deref()), title(finding.check, finding.gateway.as_deref()));
             tell(vec![TestStep { id, title, state: state(finding) }]);
         }
     }
@@ -75,7 +84,8 @@ impl Culvert {
 /// Every check of a profile, in its order.
 fn plan(profile: &Profile) -> Vec<(String, String)> {
     let local = Check::LOCAL.map(|check| (id_of(check, None), title(check, None)));
-    let of_gateway = |gateway: String| Check::OF_GATEWAY.map(|check| (id_of(check, Some(&gateway)), title(check, Some(&gateway))));
+    let of_gateway =
+        |gateway: String| Check::OF_GATEWAY.map(|check| (id_of(check, Some(&gateway)), title(check, Some(&gateway))));
     let gateways = profile.tunnels.iter().map(|tunnel| tunnel.config.gateway.to_string());
     let several = profile.tunnels.len() > 1;
     let mut all: Vec<_> = local.into_iter().chain(gateways.flat_map(of_gateway)).collect();
@@ -97,6 +107,8 @@ fn title(check: Check, gateway: Option<&str>) -> String {
         Check::Server => "The server starts and speaks MCP",
         Check::Dns => "The gateway’s name leads to an address",
         Check::Tcp => "The gateway can be reached",
+        Check::Proxy => "The proxy lets Culvert through",
+        Check::ClientCertificate => "The client certificate can be used",
         Check::Tls => "The connection is secure",
         Check::Health => "The gateway answers",
         Check::Token => "The token looks good",
@@ -111,7 +123,9 @@ fn title(check: Check, gateway: Option<&str>) -> String {
 
 fn state(finding: Finding) -> StepState {
     let Finding { result, evidence, code, next_step, .. } = finding;
-    let why = || Explained::new(code.as_deref().unwrap_or("internal"), evidence.clone(), next_step.clone().unwrap_or_default());
+    let why = || {
+        Explained::new(code.as_deref().unwrap_or("internal"), evidence.clone(), next_step.clone().unwrap_or_default())
+    };
     match result {
         Outcome::Ok => StepState::Passed { summary: evidence },
         Outcome::Warning => StepState::Warned { why: why() },

@@ -73,6 +73,9 @@ impl From<&Cause> for Exit {
             | Cause::Lookup { .. }
             | Cause::Unreachable { .. }
             | Cause::Tls { .. }
+            | Cause::Certificate { .. }
+            | Cause::Proxy { .. }
+            | Cause::ProxyRejected { .. }
             | Cause::Upgrade { .. }
             | Cause::NoEndpoint { .. }
             | Cause::NoSse { .. }

@@ -28,6 +28,7 @@ mod talk;
 mod terminal;
 mod token;
 mod token_flags;
+mod way_args;
 #[cfg(test)]
 mod troubleshooting_tests;
 mod writer;

@@ -9,6 +9,7 @@ use culvert_tunnel::Transport;
 
 use crate::args::{TokenText, about};
 use crate::token_flags::TokenFlags;
+use crate::way_args::WayArgs;
 
 /// A local server and a gateway.
 #[derive(Debug, Args)]
@@ -63,6 +64,9 @@ pub(crate) struct ProfileArgs {
 
     #[command(flatten)]
     pub(crate) token: TokenFlags,
+
+    #[command(flatten)]
+    way: WayArgs,
 
     /// Allow a gateway, or a local server by URL, that is not on this machine and has no TLS
     #[arg(long, help_heading = "Gateway")]
@@ -123,7 +127,7 @@ impl ProfileArgs {
             let (key, origin) = (Key::LocalHeaders, Origin::Flag("--local-header"));
             ConfigError::Value { origin, key, shown: None, problem }
         })?;
-        Ok(Settings {
+        Ok(self.way.over(Settings {
             local_stdio: given(&self.local_stdio, Key::LocalStdio),
             local_streamable_http: given(&self.local_streamable_http, Key::LocalStreamableHttp),
             local_sse: given(&self.local_sse, Key::LocalSse),
@@ -146,6 +150,6 @@ impl ProfileArgs {
             start_timeout: given(&self.start_timeout, Key::StartTimeout),
             allow_plaintext: given(&self.allow_plaintext.then_some(true), Key::AllowPlaintext),
             ..Settings::default()
-        })
+        }))
     }
 }

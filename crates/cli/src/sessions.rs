@@ -13,10 +13,13 @@ use culvert_instance::{Empty, Source};
 use culvert_link::Dialler;
 use culvert_link::refusal::{self, Bearer};
 use culvert_link::rest::Answer;
-use culvert_profiles::{ConfigError, GivenGateway, Key, Origin, Prompt, SecretRef, SecretSources, Settings, Sourced};
+use culvert_profiles::{
+    ConfigError, GivenGateway, Key, Origin, ProfileTunnel, Prompt, SecretRef, SecretSources, Settings, Sourced,
+};
 use culvert_protocol::{Cause, Explain, GatewayAddress, Secret, text};
 use http::{Method, StatusCode};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::args::about;
 use crate::exit::{Exit, fail, say};
@@ -24,6 +27,7 @@ use crate::saved::{NoPlace, Places, failed};
 use crate::stdout;
 use crate::terminal::{Mood, Terminal};
 use crate::token_flags::TokenFlags;
+use crate::way_args::WayArgs;
 use shown::Session;
 
 /// List a gateway's sessions, or end one.
@@ -49,6 +53,9 @@ struct OfGateways {
 
     #[command(flatten)]
     token: TokenFlags,
+
+    #[command(flatten)]
+    way: WayArgs,
 
     /// Allow a gateway that is not on this machine and has no TLS
     #[arg(long, help_heading = "Gateway")]
@@ -82,6 +89,16 @@ enum SessionsCommand {
 struct Target {
     gateway: GatewayAddress,
     token: Option<SecretRef>,
+    tunnel: ProfileTunnel,
+    dialler: OnceCell<Dialler>,
+}
+
+impl Target {
+    /// What dials it, ready with the secrets of the way.
+    async fn dialler(&self, sources: &SecretSources) -> Result<&Dialler, Failure> {
+        let made = || async { Ok(Dialler::new(culvert_instance::outbound(&self.tunnel, sources).await?)) };
+        self.dialler.get_or_try_init(made).await.map_err(Failure::Gateway)
+    }
 }
 
 /// Why nothing came of it.
@@ -158,7 +175,7 @@ pub(crate) fn run(args: SessionsArgs, terminal: &Terminal) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return failed(terminal, &NoPlace::System(error)),
     };
-    let work = Work { targets, sources, dialler: Dialler::default(), json: args.json, terminal };
+    let work = Work { targets, sources, json: args.json, terminal };
     match which {
         None => runtime.block_on(work.list()),
         Some(which) => runtime.block_on(work.disconnect(&which)),
@@ -185,12 +202,12 @@ impl OfGateways {
     fn settings(&self) -> Settings {
         let flag = |key: Key| Origin::Flag(key.about().flag.unwrap_or_default());
         let gateways: Vec<_> = self.gateway.iter().flat_map(|text| GivenGateway::all_in(text)).collect();
-        Settings {
+        self.way.over(Settings {
             gateway: (!gateways.is_empty()).then(|| Sourced::new(gateways, flag(Key::Gateway))),
             token: self.token.setting(),
             allow_plaintext: self.allow_plaintext.then(|| Sourced::new(true, flag(Key::AllowPlaintext))),
             ..Settings::default()
-        }
+        })
     }
 }
 
@@ -217,6 +234,8 @@ fn targets(args: &OfGateways) -> Result<(Vec<Target>, SecretSources), Unread> {
         .map(|tunnel| Target {
             gateway: tunnel.config.gateway.clone(),
             token: tunnel.secrets.token.as_ref().map(|token| token.value.clone()),
+            tunnel: tunnel.clone(),
+            dialler: OnceCell::new(),
         })
         // Debug of a reference shows what it refers to and no secret, so two literals would look the same.
         .filter(|target| {
@@ -236,7 +255,6 @@ fn targets(args: &OfGateways) -> Result<(Vec<Target>, SecretSources), Unread> {
 struct Work<'t> {
     targets: Vec<Target>,
     sources: SecretSources,
-    dialler: Dialler,
     json: bool,
     terminal: &'t Terminal,
 }
@@ -310,7 +328,8 @@ impl Work<'_> {
             ));
         }
         let path = format!("/sessions/{}", session.id);
-        let answer = self.dialler.ask(&target.gateway, token, Method::DELETE, &path).await.map_err(Failure::Gateway)?;
+        let dialler = target.dialler(&self.sources).await?;
+        let answer = dialler.ask(&target.gateway, token, Method::DELETE, &path).await.map_err(Failure::Gateway)?;
         match answer.status() {
             status if status.is_success() => {}
             StatusCode::NOT_FOUND => return Err(Failure::Unknown(session.id.clone())),
@@ -337,7 +356,7 @@ impl Work<'_> {
             })?),
             None => None,
         };
-        let asked = self.dialler.ask(&target.gateway, token.as_ref(), Method::GET, "/sessions").await;
+        let asked = target.dialler(&self.sources).await?.ask(&target.gateway, token.as_ref(), Method::GET, "/sessions").await;
         let answer = asked.map_err(Failure::Gateway)?;
         if !answer.status().is_success() {
             return Err(refused(target, token.as_ref(), &answer));

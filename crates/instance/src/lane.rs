@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use culvert_link::Outbound;
 use culvert_profiles::{BadValue, Profile, ProfileTunnel, Prompt, SecretRef, SecretSources, Secrets, TunnelKey};
 use culvert_protocol::{Cause, Explain, Labels, Secret};
 use culvert_tunnel::{Ledger, Outside, Status, TunnelConfig, Turnstile};
@@ -280,7 +281,8 @@ impl<R: Future<Output = Result<(), Cause>>> Once<R> {
 /// The engine's configuration with every secret in it but the token.
 pub(crate) async fn complete(wish: &Wish, sources: &SecretSources) -> Result<TunnelConfig, Cause> {
     let mut read: Vec<(&SecretRef, Secret)> = Vec::new();
-    for reference in wish.tunnel.secrets.of_local_server() {
+    let secrets = &wish.tunnel.secrets;
+    for reference in secrets.of_local_server().chain(secrets.of_way()) {
         let secret = sources.read(reference, Prompt::Allowed).await.map_err(|error| secret_cause(&error))?;
         read.push((reference, secret));
     }
@@ -292,6 +294,23 @@ pub(crate) async fn complete(wish: &Wish, sources: &SecretSources) -> Result<Tun
     let secrets = Secrets { token: None, ..wish.tunnel.secrets.clone() };
     let tunnel = ProfileTunnel { config: wish.tunnel.config.clone(), secrets };
     tunnel.complete(&wish.hidden, &mut follow).map_err(|error| secret_cause(&error))
+}
+
+/// How connections to the tunnel's gateway are made, with the secrets that this takes.
+///
+/// # Errors
+/// A [`Cause`] about a secret that cannot be had or used.
+pub async fn outbound(tunnel: &ProfileTunnel, sources: &SecretSources) -> Result<Outbound, Cause> {
+    let mut read: Vec<(&SecretRef, Secret)> = Vec::new();
+    for reference in tunnel.secrets.of_way() {
+        let secret = sources.read(reference, Prompt::Allowed).await.map_err(|error| secret_cause(&error))?;
+        read.push((reference, secret));
+    }
+    let mut follow = |reference: &SecretRef| {
+        let found = read.iter().find(|(known, _)| *known == reference);
+        found.map(|(_, secret)| secret.clone()).ok_or(BadValue::Empty)
+    };
+    tunnel.outbound(&mut follow).map_err(|error| secret_cause(&error))
 }
 
 fn token_of(wish: &Wish) -> Option<&SecretRef> {

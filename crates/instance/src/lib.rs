@@ -20,6 +20,7 @@ mod terms;
 mod token;
 mod wishes;
 
+pub use lane::outbound;
 pub use instance::{Instance, NotHere, Setup};
 pub use lock::{Lock, LockError};
 pub use overview::{Changes, Overview, ProfileView, TunnelView};

@@ -9,24 +9,30 @@ use culvert_protocol::address::Endpoint;
 use culvert_protocol::{Cause, GatewayAddress, Secret, limits};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::carriage::{Carriage, FrameReceiver, FrameSender};
+use crate::identity::{self, BadFile};
+use crate::outbound::Outbound;
+use crate::proxy::Kind;
 use crate::refusal::{self, Bearer, Suspicion};
 use crate::{tls, websocket};
 
-pub(crate) use way::Way;
+pub(crate) use way::{Through, Way};
 
 /// How we introduce ourselves.
 const AGENT: &str = concat!("culvert/", env!("CARGO_PKG_VERSION"));
 
-/// Dials gateways. One per process is enough: it reads the system's root certificates once, when first needed.
+/// Dials gateways, all in the same way. It reads the system's root certificates once, when first needed, and files that
+/// the configuration names anew for each link.
 #[derive(Debug, Default)]
 pub struct Dialler {
+    outbound: Outbound,
+    roots: OnceLock<RootCertStore>,
     tls: OnceLock<Arc<ClientConfig>>,
 }
 
@@ -78,6 +84,11 @@ pub(crate) enum Failed {
 }
 
 impl Dialler {
+    /// One that goes out like this.
+    pub fn new(outbound: Outbound) -> Self {
+        Self { outbound, ..Self::default() }
+    }
+
     /// Opens a link over WebSocket.
     ///
     /// # Errors
@@ -159,7 +170,10 @@ impl Dialler {
                 Ok(Dialled { sender, receiver, endpoint, carriage: Carriage::WebSocket })
             }
             Err(WsError::Http(response)) => Err(Failed::Refused(response)),
-            Err(WsError::Io(error)) => Err(Failed::Unanswered(Cause::LinkLost { detail: error.to_string() })),
+            Err(WsError::Io(error)) => Err(match tls::refused_identity(&error) {
+                Some(detail) => Failed::Before(Cause::Tls { gateway: gateway.to_string(), detail }),
+                None => Failed::Unanswered(Cause::LinkLost { detail: error.to_string() }),
+            }),
             Err(error) => Err(Failed::Unanswered(Cause::Upgrade {
                 gateway: gateway.to_string(),
                 status: "something that is no WebSocket".to_owned(),
@@ -171,16 +185,60 @@ impl Dialler {
     /// The way to `gateway`, good for any number of connections.
     pub(crate) fn way(&self, gateway: &GatewayAddress) -> Result<Way, Cause> {
         let failed = |detail| Cause::Tls { gateway: gateway.to_string(), detail };
-        let tls = gateway.is_encrypted().then(|| self.tls().map_err(failed)).transpose()?;
-        Ok(Way { gateway: gateway.clone(), tls })
+        let tls = gateway.is_encrypted().then(|| self.tls(gateway)).transpose()?;
+        let through = match &self.outbound.proxy {
+            None => None,
+            Some(proxy) if proxy.kind == Kind::Https => Some(Through {
+                proxy: proxy.clone(),
+                tls: Some(tls::anonymous(self.roots().map_err(|bad| bad.cause(failed))?)),
+            }),
+            Some(proxy) => Some(Through { proxy: proxy.clone(), tls: None }),
+        };
+        Ok(Way { gateway: gateway.clone(), tls, through })
     }
 
-    fn tls(&self) -> Result<Arc<ClientConfig>, String> {
-        if let Some(config) = self.tls.get() {
-            return Ok(config.clone());
+    fn tls(&self, gateway: &GatewayAddress) -> Result<Arc<ClientConfig>, Cause> {
+        let failed = |detail| Cause::Tls { gateway: gateway.to_string(), detail };
+        match (&self.outbound.identity, &self.outbound.ca_cert) {
+            (None, None) => {
+                if let Some(config) = self.tls.get() {
+                    return Ok(config.clone());
+                }
+                let config = tls::anonymous(self.roots().map_err(|bad| bad.cause(failed))?);
+                Ok(self.tls.get_or_init(|| config).clone())
+            }
+            (None, Some(_)) => self.roots().map(tls::anonymous).map_err(|bad| bad.cause(failed)),
+            (Some(identity), _) => {
+                let roots = self.roots().map_err(|bad| bad.cause(failed))?;
+                tls::with_identity(roots, identity).map_err(|bad| Cause::Certificate { detail: bad.to_string() })
+            }
         }
-        let config = tls::system_config()?;
-        Ok(self.tls.get_or_init(|| config).clone())
+    }
+
+    fn roots(&self) -> Result<RootCertStore, NoRoots> {
+        match (&self.outbound.ca_cert, self.roots.get()) {
+            (Some(path), _) => identity::roots(path).map_err(NoRoots::File),
+            (None, Some(roots)) => Ok(roots.clone()),
+            (None, None) => {
+                let roots = tls::system_roots().map_err(NoRoots::System)?;
+                Ok(self.roots.get_or_init(|| roots).clone())
+            }
+        }
+    }
+}
+
+/// Why there is nobody to trust.
+enum NoRoots {
+    File(BadFile),
+    System(String),
+}
+
+impl NoRoots {
+    fn cause(self, system: impl Fn(String) -> Cause) -> Cause {
+        match self {
+            Self::File(bad) => Cause::Certificate { detail: bad.to_string() },
+            Self::System(detail) => system(detail),
+        }
     }
 }
 
@@ -224,3 +282,6 @@ pub(crate) fn overdue(gateway: &GatewayAddress) -> Cause {
     let detail = format!("no answer within {} s", limits::DIAL_TIMEOUT.as_secs());
     Cause::Unreachable { gateway: gateway.to_string(), detail }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use crate::dial::{Dialler, Request, overdue};
-use crate::refusal;
+use crate::{refusal, tls};
 
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
@@ -69,11 +69,15 @@ impl Dialler {
         asked.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         *asked.uri_mut() = target.parse().map_err(|_| internal(format!("{url} makes no request")))?;
-        let stream = self.way(gateway)?.open().await?;
+        let way = self.way(gateway)?;
+        let stream = way.open().await?;
         let (mut requests, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(error.to_string()))?;
         let exchange = async {
-            let answer = requests.send_request(asked).await.map_err(|error| lost(error.to_string()))?;
+            let answer = requests.send_request(asked).await.map_err(|error| match tls::refused_identity(&error) {
+                Some(detail) => way.insecure(detail),
+                None => lost(error.to_string()),
+            })?;
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| lost(error.to_string()))?;
             Ok(Response::from_parts(head, Some(body.to_bytes().to_vec())))

@@ -14,10 +14,12 @@ use hyper_util::rt::TokioIo;
 use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
+use crate::activity::{Io, Watched};
 use crate::certificate::{good_until, http_date};
-use crate::dial::way;
+use crate::dial::{Dialler, Way};
+use crate::outbound::Outbound;
+use crate::proxy::Proxy;
 use crate::tls;
 
 /// The most bytes of an answer that are read.
@@ -27,7 +29,7 @@ const MOST: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Secured {
     /// The connection.
-    pub stream: TlsStream<TcpStream>,
+    pub stream: Watched,
     /// Until when the gateway's own certificate is good, where that can be read.
     pub good_until: Option<SystemTime>,
     /// `TLS 1.3`, `TLS 1.2`.
@@ -43,16 +45,91 @@ pub struct Answer {
     pub date: Option<SystemTime>,
 }
 
+/// The way to one gateway, to be gone step by step.
+#[derive(Debug)]
+pub struct Road(Way);
+
+impl Road {
+    /// The way that links of a tunnel like this take.
+    ///
+    /// # Errors
+    /// [`Cause::Certificate`] or [`Cause::Tls`], when there are no authorities to trust or our own certificate cannot be
+    /// used.
+    pub async fn new(gateway: &GatewayAddress, outbound: &Outbound) -> Result<Self, Cause> {
+        let (gateway, dialler) = (gateway.clone(), Dialler::new(outbound.clone()));
+        // The system's authorities take a while to read.
+        let way = tokio::task::spawn_blocking(move || dialler.way(&gateway)).await;
+        way.map_err(|error| Cause::Internal { detail: error.to_string() })?.map(Self)
+    }
+
+    /// The proxy on the way.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.0.through.as_ref().map(|through| &through.proxy)
+    }
+
+    /// The addresses behind the name of whatever comes first: the proxy, else the gateway.
+    ///
+    /// # Errors
+    /// [`Cause::Lookup`] or [`Cause::Proxy`]. The resolver's patience is the system's: give it a limit.
+    pub async fn look_up(&self) -> Result<Vec<SocketAddr>, Cause> {
+        let addresses = self.0.look_up().await?;
+        match addresses.is_empty() {
+            true => {
+                Err(Cause::Lookup { gateway: self.0.gateway.to_string(), detail: "its name has no address".to_owned() })
+            }
+            false => Ok(addresses),
+        }
+    }
+
+    /// TCP to the first of these addresses that answers.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`], [`Cause::Unreachable`] or [`Cause::Proxy`]; each address has 6 s.
+    pub async fn connect(&self, addresses: Vec<SocketAddr>) -> Result<TcpStream, Cause> {
+        self.0.connect(addresses).await
+    }
+
+    /// Through the proxy, if there is one.
+    ///
+    /// # Errors
+    /// [`Cause::Proxy`], [`Cause::ProxyRejected`].
+    pub async fn pass(&self, stream: TcpStream) -> Result<Box<dyn Io>, Cause> {
+        self.0.pass(stream).await
+    }
+
+    /// TLS on a connection to the gateway: chain, name and time are checked.
+    ///
+    /// # Errors
+    /// [`Cause::Tls`] says which of them is wrong.
+    pub async fn secure(&self, stream: Box<dyn Io>) -> Result<Secured, Cause> {
+        let config = self.0.tls.clone().ok_or_else(|| self.0.insecure("its address has no TLS".to_owned()))?;
+        let stream = tls::connect(config, &self.0.gateway.host(), stream).await;
+        let stream = stream.map_err(|detail| self.0.insecure(detail))?;
+        let (_, session) = stream.get_ref();
+        let good_until = session.peer_certificates().and_then(|chain| chain.first()).and_then(|own| good_until(own));
+        let version = match session.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            _ => "TLS",
+        };
+        Ok(Secured { stream: Watched::new(stream), good_until, version })
+    }
+
+    /// All of that at once.
+    ///
+    /// # Errors
+    /// As the steps.
+    pub async fn open(&self) -> Result<Watched, Cause> {
+        self.0.open().await
+    }
+}
+
 /// The addresses behind the gateway's name.
 ///
 /// # Errors
 /// [`Cause::Lookup`]. The resolver's patience is the system's: give it a limit.
 pub async fn look_up(gateway: &GatewayAddress) -> Result<Vec<SocketAddr>, Cause> {
-    let addresses = way::look_up(gateway).await?;
-    match addresses.is_empty() {
-        true => Err(Cause::Lookup { gateway: gateway.to_string(), detail: "its name has no address".to_owned() }),
-        false => Ok(addresses),
-    }
+    straight(gateway).look_up().await
 }
 
 /// TCP to the first of these addresses that answers.
@@ -60,7 +137,7 @@ pub async fn look_up(gateway: &GatewayAddress) -> Result<Vec<SocketAddr>, Cause>
 /// # Errors
 /// [`Cause::Refused`] or [`Cause::Unreachable`]; each address has 6 s.
 pub async fn connect(gateway: &GatewayAddress, addresses: Vec<SocketAddr>) -> Result<TcpStream, Cause> {
-    way::connect_to(gateway, addresses).await
+    straight(gateway).connect(addresses).await
 }
 
 /// TLS on a connection to the gateway, with this machine's roots: chain, name and time are checked.
@@ -68,20 +145,12 @@ pub async fn connect(gateway: &GatewayAddress, addresses: Vec<SocketAddr>) -> Re
 /// # Errors
 /// [`Cause::Tls`] says which of them is wrong.
 pub async fn secure(gateway: &GatewayAddress, stream: TcpStream) -> Result<Secured, Cause> {
-    let failed = |detail| Cause::Tls { gateway: gateway.to_string(), detail };
-    let config = tokio::task::spawn_blocking(tls::system_config)
-        .await
-        .map_err(|error| Cause::Internal { detail: error.to_string() })?
-        .map_err(failed)?;
-    let stream = tls::connect(config, &gateway.host(), stream).await.map_err(failed)?;
-    let (_, session) = stream.get_ref();
-    let good_until = session.peer_certificates().and_then(|chain| chain.first()).and_then(|own| good_until(own));
-    let version = match session.protocol_version() {
-        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
-        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
-        _ => "TLS",
-    };
-    Ok(Secured { stream, good_until, version })
+    Road::new(gateway, &Outbound::default()).await?.secure(Box::new(stream)).await
+}
+
+/// Without a proxy, and as yet without TLS.
+fn straight(gateway: &GatewayAddress) -> Road {
+    Road(Way { gateway: gateway.clone(), tls: None, through: None })
 }
 
 /// GET of `path` below the gateway's prefix, without a token, over a connection to it, which is used up.
@@ -135,7 +204,10 @@ async fn ask(
     let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut requests, connection) = shaken.map_err(|error| lost(error.to_string()))?;
     let asked = async {
-        let answer = requests.send_request(request).await.map_err(|error| lost(error.to_string()))?;
+        let answer = requests.send_request(request).await.map_err(|error| match tls::refused_identity(&error) {
+            Some(detail) => Cause::Tls { gateway: gateway.to_string(), detail },
+            None => lost(error.to_string()),
+        })?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, MOST).collect().await.map_err(|error| lost(error.to_string()))?;
         Ok((head, body.to_bytes()))

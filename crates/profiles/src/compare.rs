@@ -59,7 +59,8 @@ fn by_key(profiles: &[Profile]) -> BTreeMap<TunnelKey, Tunnel<'_>> {
 
 fn change((old_profile, old): Tunnel<'_>, (new_profile, new): Tunnel<'_>) -> Change {
     let same_secrets = old.secrets.env.as_ref().map(|env| &env.value) == new.secrets.env.as_ref().map(|env| &env.value)
-        && old.secrets.headers.as_ref().map(|all| &all.value) == new.secrets.headers.as_ref().map(|all| &all.value);
+        && old.secrets.headers.as_ref().map(|all| &all.value) == new.secrets.headers.as_ref().map(|all| &all.value)
+        && old.secrets.of_way().eq(new.secrets.of_way());
     let token = |tunnel: &ProfileTunnel| tunnel.secrets.token.as_ref().map(|token| token.value.clone());
     if !same_secrets || !is_same(&old.config, &new.config) {
         Change::Restart
@@ -80,6 +81,7 @@ fn is_same(old: &TunnelConfig, new: &TunnelConfig) -> bool {
         server,
         forward_auth,
         gateway,
+        outbound,
         token: _,
         retry,
         keepalive,
@@ -98,6 +100,7 @@ fn is_same(old: &TunnelConfig, new: &TunnelConfig) -> bool {
         && *server == new.server
         && *forward_auth == new.forward_auth
         && gateway.to_string() == new.gateway.to_string()
+        && *outbound == new.outbound
         && *retry == new.retry
         && *keepalive == new.keepalive
         && *max_message == new.max_message
@@ -207,6 +210,10 @@ mod tests {
             ("request_timeout: 7", Change::Restart),
             ("probe_interval: 7", Change::Restart),
             ("drain: 0", Change::Restart),
+            ("ca_cert: /ca.pem", Change::Restart),
+            ("client_cert: /me.pem", Change::Restart),
+            ("proxy: 'http://p:3128'", Change::Restart),
+            ("proxy: 'env:P'", Change::Restart),
         ] {
             assert_eq!(steps(old, &format!("{old}{more}")).remove(0).1, change, "{more}");
         }

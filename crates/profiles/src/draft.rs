@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use culvert_link::Proxy;
 use culvert_protocol::Secret;
 use serde_json::json;
 
@@ -169,7 +170,7 @@ impl Draft {
     /// The entries of the keychain that it refers to.
     pub fn keychain_entries(&self) -> BTreeSet<String> {
         let texts = self.0.iter().flat_map(|(key, raw)| match (key, raw) {
-            (Key::Token, Raw::Text(text)) => vec![text.as_str()],
+            (key, Raw::Text(text)) if key.is_secret() => vec![text.as_str()],
             (Key::LocalHeaders | Key::SecretEnv, Raw::Map(map)) => map.values().map(String::as_str).collect(),
             (Key::Gateway, Raw::Gateways(all)) => all.iter().filter_map(|gateway| gateway.token.as_deref()).collect(),
             _ => Vec::new(),
@@ -192,7 +193,9 @@ impl Draft {
         for (key, raw) in &mut self.0 {
             let before = raw.clone();
             match (key, &mut *raw) {
-                (Key::Token, Raw::Text(text)) if !is_kept(text) => text.clear(),
+                // An address without a password in it is none.
+                (Key::Proxy, Raw::Text(text)) if Proxy::parse(text).is_ok_and(|proxy| !proxy.has_credentials()) => {}
+                (key, Raw::Text(text)) if key.is_secret() && !is_kept(text) => text.clear(),
                 (Key::LocalHeaders | Key::SecretEnv, Raw::Map(map)) => map.retain(|_, value| is_kept(value)),
                 (Key::Gateway, Raw::Gateways(all)) => {
                     for gateway in all {
@@ -205,7 +208,7 @@ impl Draft {
                 lost.push(*key);
             }
         }
-        self.0.retain(|key, raw| *key != Key::Token || !matches!(raw, Raw::Text(text) if text.is_empty()));
+        self.0.retain(|key, raw| !key.is_secret() || !matches!(raw, Raw::Text(text) if text.is_empty()));
         lost
     }
 

@@ -2,6 +2,7 @@
 
 mod gateways;
 mod local_server;
+mod way;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use culvert_tunnel::{Children, Notice, Retry, Transport, TunnelConfig};
 
 use self::gateways::gateways;
 use self::local_server::{apart, forward_auth, local_server};
+use self::way::way;
 use crate::error::ConfigError;
 use crate::key::Key;
 use crate::labels::GivenLabels;
@@ -55,35 +57,45 @@ pub(crate) fn profile(
     let first = value(&settings.reconnect_delay, default.first);
     let children = children(settings)?;
     let forward_auth = forward_auth(settings)?;
-    let tunnel = |(gateway, token)| ProfileTunnel {
-        config: TunnelConfig {
-            name: name.clone(),
-            description: description.clone(),
-            server: server.server.clone(),
-            forward_auth: forward_auth.clone(),
-            gateway,
-            token: None,
-            retry: Retry {
-                first,
-                cap: default.cap.max(first),
-                max: settings.max_retries.as_ref().map(|given| given.value).filter(|tries| *tries > 0),
-                ..default
+    let tunnel = |(gateway, token)| {
+        let way = way(settings, &gateway, surroundings, &mut warnings)?;
+        Ok(ProfileTunnel {
+            config: TunnelConfig {
+                name: name.clone(),
+                description: description.clone(),
+                server: server.server.clone(),
+                forward_auth: forward_auth.clone(),
+                gateway,
+                outbound: way.outbound,
+                token: None,
+                retry: Retry {
+                    first,
+                    cap: default.cap.max(first),
+                    max: settings.max_retries.as_ref().map(|given| given.value).filter(|tries| *tries > 0),
+                    ..default
+                },
+                keepalive,
+                request_timeout: value(&settings.request_timeout, limits::REQUEST_TIMEOUT_DEFAULT),
+                transport: value(&settings.transport, Transport::default()),
+                children,
+                max_message: value(&settings.max_message_size, limits::MAX_MESSAGE_DEFAULT),
+                start_timeout: value(&settings.start_timeout, limits::START_TIMEOUT_DEFAULT),
+                labels: labels.clone(),
+                host: host.clone(),
+                probe_interval: value(&settings.probe_interval, limits::PROBE_INTERVAL_DEFAULT),
+                drain: value(&settings.drain, limits::DRAIN_DEFAULT),
             },
-            keepalive,
-            request_timeout: value(&settings.request_timeout, limits::REQUEST_TIMEOUT_DEFAULT),
-            transport: value(&settings.transport, Transport::default()),
-            children,
-            max_message: value(&settings.max_message_size, limits::MAX_MESSAGE_DEFAULT),
-            start_timeout: value(&settings.start_timeout, limits::START_TIMEOUT_DEFAULT),
-            labels: labels.clone(),
-            host: host.clone(),
-            probe_interval: value(&settings.probe_interval, limits::PROBE_INTERVAL_DEFAULT),
-            drain: value(&settings.drain, limits::DRAIN_DEFAULT),
-        },
-        secrets: Secrets { token, env: server.env.clone(), headers: server.headers.clone() },
+            secrets: Secrets {
+                token,
+                env: server.env.clone(),
+                headers: server.headers.clone(),
+                passphrase: way.passphrase,
+                proxy: way.proxy,
+            },
+        })
     };
     let id = settings.id.as_ref().map(|id| id.value);
-    let tunnels = gateways.into_iter().map(tunnel).collect();
+    let tunnels = gateways.into_iter().map(tunnel).collect::<Result<_, ConfigError>>()?;
     let start = value(&settings.start, Default::default());
     Ok(Profile { key: ProfileKey::new(id, &name), id, name, place, start, labels, tunnels, warnings })
 }

@@ -34,6 +34,16 @@ pub enum Key {
     Gateway,
     /// The bearer for the gateway.
     Token,
+    /// The authorities that a gateway's certificate is checked against.
+    CaCert,
+    /// Our certificate, for gateways that ask for one.
+    ClientCert,
+    /// Its private key.
+    ClientKey,
+    /// What that key is encrypted with.
+    ClientKeyPassphrase,
+    /// What stands between this machine and its gateways.
+    Proxy,
     /// What carries the link.
     Transport,
     /// The ceiling of the first wait between tries.
@@ -112,7 +122,7 @@ const fn only_in_files(name: &'static str, shape: Shape) -> About {
 
 impl Key {
     /// Every key, in the order of the documentation.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::LocalStdio,
         Self::Args,
         Self::Env,
@@ -127,6 +137,11 @@ impl Key {
         Self::Labels,
         Self::Gateway,
         Self::Token,
+        Self::CaCert,
+        Self::ClientCert,
+        Self::ClientKey,
+        Self::ClientKeyPassphrase,
+        Self::Proxy,
         Self::Transport,
         Self::ReconnectDelay,
         Self::MaxRetries,
@@ -170,6 +185,18 @@ impl Key {
                 ..plain("gateway", "--gateway")
             },
             Self::Token => About { variable: Some("REVERSE_PROXY_TOKEN"), ..plain("token", "--token") },
+            Self::CaCert => About { variable: Some("REVERSE_PROXY_CA_CERT"), ..plain("ca_cert", "--ca-cert") },
+            Self::ClientCert => {
+                About { variable: Some("REVERSE_PROXY_CLIENT_CERT"), ..plain("client_cert", "--client-cert") }
+            }
+            Self::ClientKey => {
+                About { variable: Some("REVERSE_PROXY_CLIENT_KEY"), ..plain("client_key", "--client-key") }
+            }
+            Self::ClientKeyPassphrase => About {
+                variable: Some("REVERSE_PROXY_CLIENT_KEY_PASSPHRASE"),
+                ..plain("client_key_passphrase", "--client-key-passphrase")
+            },
+            Self::Proxy => plain("proxy", "--proxy"),
             Self::Transport => About { default: Some("auto"), ..plain("transport", "--transport") },
             Self::ReconnectDelay => About {
                 variable: Some("REVERSE_PROXY_RECONNECT_DELAY"),
@@ -213,6 +240,11 @@ impl Key {
             Self::Start => About { default: Some("last"), ..only_in_files("start", Shape::Text) },
             Self::Id => only_in_files("id", Shape::Text),
         }
+    }
+
+    /// Whether its text may be a secret, so that it is never shown.
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Token | Self::ClientKeyPassphrase | Self::Proxy)
     }
 
     /// Its name in a file.

@@ -26,6 +26,7 @@ mod labels;
 mod level;
 mod load;
 mod naming;
+mod no_proxy;
 mod origin;
 mod package;
 mod placeholder;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use culvert_link::{Outbound, Proxy};
 use culvert_protocol::{Labels, Secret, ServerName, text};
 use culvert_tunnel::{Headers, LocalServer, TunnelConfig};
 use uuid::Uuid;
@@ -168,12 +169,21 @@ pub struct Secrets {
     pub env: Option<Sourced<SecretEnv>>,
     /// Headers for a local server by address, in the order given.
     pub headers: Option<Sourced<SecretHeaders>>,
+    /// What the key of our own certificate is encrypted with.
+    pub passphrase: Option<Sourced<SecretRef>>,
+    /// The address of the proxy, which may hold a password.
+    pub proxy: Option<Sourced<SecretRef>>,
 }
 
 impl Secrets {
     /// Every reference.
     pub fn all(&self) -> impl Iterator<Item = &SecretRef> {
-        self.token.iter().map(|token| &token.value).chain(self.of_local_server())
+        self.token.iter().map(|token| &token.value).chain(self.of_local_server()).chain(self.of_way())
+    }
+
+    /// Those that the way to the gateway needs.
+    pub fn of_way(&self) -> impl Iterator<Item = &SecretRef> {
+        self.passphrase.iter().chain(&self.proxy).map(|reference| &reference.value)
     }
 
     /// Those that the local server needs.
@@ -196,6 +206,7 @@ impl ProfileTunnel {
         follow: &mut dyn FnMut(&SecretRef) -> Result<Secret, BadValue>,
     ) -> Result<TunnelConfig, ConfigError> {
         let mut config = self.config.clone();
+        config.outbound = self.outbound(follow)?;
         config.token = self.secrets.token.as_ref().map(|token| bearer(token, follow)).transpose()?;
         match &mut config.server {
             LocalServer::Stdio(command) => {
@@ -232,6 +243,27 @@ impl ProfileTunnel {
             }
         }
         Ok(config)
+    }
+
+    /// How connections to the gateway are made, with what `follow` finds behind each reference.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub fn outbound(
+        &self,
+        follow: &mut dyn FnMut(&SecretRef) -> Result<Secret, BadValue>,
+    ) -> Result<Outbound, ConfigError> {
+        let mut outbound = self.config.outbound.clone();
+        if let (Some(identity), Some(given)) = (&mut outbound.identity, &self.secrets.passphrase) {
+            let found = follow(&given.value);
+            let found = found.map_err(|problem| bad(&given.origin, Key::ClientKeyPassphrase, None, problem))?;
+            identity.passphrase = Some(found);
+        }
+        if let Some(given) = &self.secrets.proxy {
+            let found = follow(&given.value).and_then(|found| Ok(Proxy::parse(found.expose())?));
+            outbound.proxy = Some(found.map_err(|problem| bad(&given.origin, Key::Proxy, None, problem))?);
+        }
+        Ok(outbound)
     }
 }
 

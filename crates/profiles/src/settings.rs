@@ -37,6 +37,11 @@ pub struct Settings {
     pub labels: Option<Sourced<GivenLabels>>,
     pub gateway: Option<Sourced<Vec<GivenGateway>>>,
     pub token: Option<Sourced<Secret>>,
+    pub ca_cert: Option<Sourced<PathBuf>>,
+    pub client_cert: Option<Sourced<PathBuf>>,
+    pub client_key: Option<Sourced<PathBuf>>,
+    pub client_key_passphrase: Option<Sourced<Secret>>,
+    pub proxy: Option<Sourced<Secret>>,
     pub transport: Option<Sourced<Transport>>,
     pub reconnect_delay: Option<Sourced<Duration>>,
     pub max_retries: Option<Sourced<u32>>,
@@ -105,6 +110,11 @@ impl Settings {
             labels: GivenLabels::merged(self.labels, lower.labels),
             gateway: self.gateway.or(lower.gateway),
             token: self.token.or(lower.token),
+            ca_cert: self.ca_cert.or(lower.ca_cert),
+            client_cert: self.client_cert.or(lower.client_cert),
+            client_key: self.client_key.or(lower.client_key),
+            client_key_passphrase: self.client_key_passphrase.or(lower.client_key_passphrase),
+            proxy: self.proxy.or(lower.proxy),
             transport: self.transport.or(lower.transport),
             reconnect_delay: self.reconnect_delay.or(lower.reconnect_delay),
             max_retries: self.max_retries.or(lower.max_retries),
@@ -158,6 +168,11 @@ impl Settings {
             Key::Labels => of(&self.labels),
             Key::Gateway => of(&self.gateway),
             Key::Token => of(&self.token),
+            Key::CaCert => of(&self.ca_cert),
+            Key::ClientCert => of(&self.client_cert),
+            Key::ClientKey => of(&self.client_key),
+            Key::ClientKeyPassphrase => of(&self.client_key_passphrase),
+            Key::Proxy => of(&self.proxy),
             Key::Transport => of(&self.transport),
             Key::ReconnectDelay => of(&self.reconnect_delay),
             Key::MaxRetries => of(&self.max_retries),
@@ -180,7 +195,7 @@ impl Settings {
     /// Reads the value of a key from its text.
     pub(crate) fn set(&mut self, key: Key, raw: Raw, origin: Origin) -> Result<(), ConfigError> {
         let shown = match &raw {
-            Raw::Text(value) if key != Key::Token => Some(text::clean(value, 60)),
+            Raw::Text(value) if !key.is_secret() => Some(text::clean(value, 60)),
             _ => None,
         };
         let bad = |problem| ConfigError::Value { origin: origin.clone(), key, shown: shown.clone(), problem };
@@ -228,6 +243,15 @@ impl Settings {
                 self.gateway = Some(Sourced::new(all.into_iter().flatten().collect(), to()));
             }
             (Key::Token, Raw::Text(text)) => self.token = Some(Sourced::new(Secret::new(text), to())),
+            (Key::CaCert, Raw::Text(text)) => self.ca_cert = Some(Sourced::new(file(&text).map_err(bad)?, to())),
+            (Key::ClientCert, Raw::Text(text)) => {
+                self.client_cert = Some(Sourced::new(file(&text).map_err(bad)?, to()));
+            }
+            (Key::ClientKey, Raw::Text(text)) => self.client_key = Some(Sourced::new(file(&text).map_err(bad)?, to())),
+            (Key::ClientKeyPassphrase, Raw::Text(text)) => {
+                self.client_key_passphrase = Some(Sourced::new(Secret::new(text), to()));
+            }
+            (Key::Proxy, Raw::Text(text)) => self.proxy = Some(Sourced::new(Secret::new(text), to())),
             (Key::Transport, Raw::Text(text)) => {
                 self.transport = Some(Sourced::new(value::transport(&text).map_err(bad)?, to()));
             }
@@ -277,6 +301,14 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+fn file(text: &str) -> Result<PathBuf, BadValue> {
+    match text.trim() {
+        "" => Err(BadValue::Empty),
+        path if path.contains('\0') => Err(BadValue::NotForProcesses),
+        path => Ok(path.into()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use culvert_link::BadProxy;
 use culvert_protocol::limits;
 use culvert_tunnel::Transport;
 use thiserror::Error;
@@ -74,6 +75,15 @@ pub enum BadValue {
     /// A reference that cannot be one.
     #[error(transparent)]
     BadReference(#[from] BadReference),
+    /// No address of a proxy.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
+    /// A key or passphrase without the certificate that it is for.
+    #[error("it says nothing without a client certificate")]
+    WithoutCertificate,
+    /// A passphrase on the command line.
+    #[error("a secret on the command line can be seen by every user of this machine; use env:NAME or file:PATH")]
+    LiteralSecret,
     /// No way to start.
     #[error("expected one of last, always, never")]
     Start,

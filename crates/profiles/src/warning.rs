@@ -19,6 +19,8 @@ pub enum Warning {
     HeaderInFile(Place),
     /// The value of a variable that is called secret stands in a file as it is.
     VariableInFile(Place),
+    /// The address of a proxy, with a password, or a passphrase stands in a file as it is.
+    SecretInFile(Place),
     /// A key that says nothing there.
     Ignored {
         /// Where.
@@ -58,6 +60,7 @@ impl fmt::Display for Warning {
             Self::VariableInFile(place) => {
                 write!(f, "{place}: the value of a secret variable stands in the file as it is")
             }
+            Self::SecretInFile(place) => write!(f, "{place}: a password or passphrase stands in the file as it is"),
             Self::Ignored { at, key } => write!(f, "{at}: the key {key:?} says nothing here"),
             Self::SwitchedOff(place) => write!(f, "{place}: the server is switched off in that file"),
             Self::Renamed { at, name } => {
@@ -82,6 +85,7 @@ impl Explain for Warning {
             Self::TokenInFile(_) => "token.in_file",
             Self::HeaderInFile(_) => "header.in_file",
             Self::VariableInFile(_) => "variable.in_file",
+            Self::SecretInFile(_) => "secret.in_file",
             Self::Ignored { .. } => "config.ignored",
             Self::SwitchedOff(_) => "server.switched_off",
             Self::Renamed { .. } => "server.renamed",
@@ -96,7 +100,9 @@ impl Explain for Warning {
         match self {
             Self::TokenInArguments => "Set REVERSE_PROXY_TOKEN, or use --token-file instead.".into(),
             Self::TokenInFile(_) => "Set REVERSE_PROXY_TOKEN, or write token: \"env:NAME\" or \"file:PATH\".".into(),
-            Self::VariableInFile(_) => "Write \"env:NAME\", \"file:PATH\" or \"keychain:NAME\" in its place.".into(),
+            Self::VariableInFile(_) | Self::SecretInFile(_) => {
+                "Write \"env:NAME\", \"file:PATH\" or \"keychain:NAME\" in its place.".into()
+            }
             Self::Ignored { .. } => "Remove it, or write it where it is meant.".into(),
             Self::SwitchedOff(_) => "Switch it on there, or leave it as it is.".into(),
             Self::Renamed { .. } => "Give it a name of letters, digits, '_', '.', '-' and spaces.".into(),

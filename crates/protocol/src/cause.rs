@@ -58,6 +58,28 @@ pub enum Cause {
         /// What the check of the certificate said.
         detail: String,
     },
+    /// A file with certificates or a key at this end cannot be used.
+    #[error("a certificate or key at this end cannot be used: {detail}")]
+    Certificate {
+        /// Which file, and what is wrong with it.
+        detail: String,
+    },
+    /// The proxy cannot be reached, or opens no way to the gateway.
+    #[error("the proxy {proxy} opens no way to the gateway: {detail}")]
+    Proxy {
+        /// The proxy, without user and password.
+        proxy: String,
+        /// What it said, or the network.
+        detail: String,
+    },
+    /// The proxy asks who we are, or does not take what we say.
+    #[error("the proxy {proxy} lets nobody through: {detail}")]
+    ProxyRejected {
+        /// The proxy, without user and password.
+        proxy: String,
+        /// What it said.
+        detail: String,
+    },
     /// The upgrade to WebSocket was answered with something else.
     #[error("WebSocket connection failed: {gateway} answered {status}{detail}")]
     Upgrade {
@@ -306,6 +328,8 @@ impl Cause {
             | Self::Lookup { .. }
             | Self::Unreachable { .. }
             | Self::Tls { .. }
+            | Self::Certificate { .. }
+            | Self::Proxy { .. }
             | Self::Upgrade { .. }
             | Self::NoEndpoint { .. }
             | Self::NoSse { .. }
@@ -324,6 +348,7 @@ impl Cause {
             | Self::TokenMissing { .. }
             | Self::Forbidden { .. }
             | Self::TokenExpired { .. }
+            | Self::ProxyRejected { .. }
             | Self::RegisterRefused { .. }
             | Self::RetriesExhausted { .. }
             | Self::CommandNotFound { .. }
@@ -357,6 +382,9 @@ impl Explain for Cause {
             Self::Lookup { .. } => "gateway.lookup",
             Self::Unreachable { .. } => "gateway.unreachable",
             Self::Tls { .. } => "gateway.tls",
+            Self::Certificate { .. } => "tls.files",
+            Self::Proxy { .. } => "proxy.failed",
+            Self::ProxyRejected { .. } => "proxy.rejected",
             Self::Upgrade { .. } => "gateway.upgrade",
             Self::NoEndpoint { .. } => "gateway.no_endpoint",
             Self::NoSse { .. } => "gateway.no_sse",
@@ -397,8 +425,19 @@ impl Explain for Cause {
             Self::Refused { .. } | Self::Unreachable { .. } => "Check the gateway's URL and the network.",
             Self::Lookup { .. } => "Check the host name in the gateway's URL, and that this machine is online.",
             Self::Tls { .. } => {
-                "If the gateway has a certificate of a private CA, name that CA's file in SSL_CERT_FILE. \
-                 Check the host name and this machine's clock."
+                "If the gateway has a certificate of a private CA, name that CA's file with --ca-cert (or in SSL_CERT_FILE). If \
+                 it asks for a client certificate, give --client-cert. Check the host name and this machine's clock."
+            }
+            Self::Certificate { .. } => {
+                "Give --ca-cert, --client-cert and --client-key as PEM files that this user may read, and the passphrase \
+                 of an encrypted key with --client-key-passphrase."
+            }
+            Self::Proxy { .. } => {
+                "Check --proxy, or HTTPS_PROXY and ALL_PROXY in the environment, and that the proxy allows CONNECT to the \
+                 gateway's port. NO_PROXY names hosts that are reached without it."
+            }
+            Self::ProxyRejected { .. } => {
+                "Put user and password into the proxy's URL, and keep that in a secret: --proxy env:NAME or file:PATH."
             }
             Self::Upgrade { .. } => {
                 "Check that outbound port 443 is open and that proxies on the way let WebSocket upgrades pass."

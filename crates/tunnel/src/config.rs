@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use culvert_link::Outbound;
 use culvert_protocol::{GatewayAddress, Labels, Secret, ServerName, limits};
 
 use crate::http::headers::{ForwardAuth, Headers};
@@ -25,6 +26,8 @@ pub struct TunnelConfig {
     pub forward_auth: ForwardAuth,
     /// Where to register.
     pub gateway: GatewayAddress,
+    /// How connections to it are made.
+    pub outbound: Outbound,
     /// The bearer; none for a gateway without authentication.
     pub token: Option<Secret>,
     /// When to try again.
@@ -164,6 +167,7 @@ pub(crate) fn sample() -> TunnelConfig {
         server: LocalServer::Stdio(Default::default()),
         forward_auth: Default::default(),
         gateway: GatewayAddress::parse("http://127.0.0.1:9").unwrap(),
+        outbound: Default::default(),
         token: None,
         retry: Default::default(),
         keepalive: limits::KEEPALIVE_DEFAULT,

@@ -70,6 +70,9 @@ impl Door<'_> {
                     | Cause::Lookup { .. }
                     | Cause::Unreachable { .. }
                     | Cause::Tls { .. }
+                    | Cause::Certificate { .. }
+                    | Cause::Proxy { .. }
+                    | Cause::ProxyRejected { .. }
                     | Cause::TokenRejected { .. }
                     | Cause::TokenMissing { .. }),
                 ) => Err(cause),

@@ -58,6 +58,7 @@ pub async fn run(
     let report = Arc::new(Report::new(status, outside.ledger.clone()));
     let mut session_ids = random.clone();
     session_ids.u64(..);
+    let dialler = Dialler::new(config.outbound.clone());
     let launcher = Arc::new(Launcher::new(&config, outside.ledger.clone(), session_ids.fork()));
     let mut engine = Engine {
         launcher,
@@ -66,7 +67,7 @@ pub async fn run(
         session_ids,
         config,
         outside,
-        dialler: Dialler::default(),
+        dialler,
         report,
         stop,
         renewed: false,

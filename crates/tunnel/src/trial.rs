@@ -111,7 +111,7 @@ pub struct FreshLink {
 /// # Errors
 /// The cause with which the engine's try would fail.
 pub async fn dial(config: &TunnelConfig, random: &mut fastrand::Rng) -> Result<FreshLink, Cause> {
-    let dialler = Dialler::default();
+    let dialler = Dialler::new(config.outbound.clone());
     let bearer = config.token.clone().map_or_else(Bearer::none, Bearer::fixed);
     let choice = Choice::new(config);
     let session_id = session_id(random);

@@ -19,6 +19,11 @@ pub enum Check {
     Dns,
     /// A connection to the gateway.
     Tcp,
+    /// The proxy on the way to the gateway.
+    Proxy,
+    /// Our own certificate, for a gateway that asks for one.
+    #[serde(rename = "client-certificate")]
+    ClientCertificate,
     /// The protection of that connection.
     Tls,
     /// A plain request to the gateway.
@@ -36,8 +41,17 @@ impl Check {
     pub const LOCAL: [Self; 3] = [Self::Configuration, Self::Command, Self::Server];
 
     /// Those of each gateway, in their order.
-    pub const OF_GATEWAY: [Self; 7] =
-        [Self::Dns, Self::Tcp, Self::Tls, Self::Health, Self::Token, Self::Upgrade, Self::Registration];
+    pub const OF_GATEWAY: [Self; 9] = [
+        Self::ClientCertificate,
+        Self::Dns,
+        Self::Tcp,
+        Self::Proxy,
+        Self::Tls,
+        Self::Health,
+        Self::Token,
+        Self::Upgrade,
+        Self::Registration,
+    ];
 
     /// Its id.
     pub const fn id(self) -> &'static str {
@@ -47,6 +61,8 @@ impl Check {
             Self::Server => "server",
             Self::Dns => "dns",
             Self::Tcp => "tcp",
+            Self::Proxy => "proxy",
+            Self::ClientCertificate => "client-certificate",
             Self::Tls => "tls",
             Self::Health => "health",
             Self::Token => "token",
@@ -63,6 +79,8 @@ impl Check {
             Self::Server => "A gateway only ever sees a server that answers.",
             Self::Dns => "The gateway is known by a name, which must lead to an address.",
             Self::Tcp => "Culvert goes out to the gateway; a firewall may stop it.",
+            Self::Proxy => "Where a proxy stands between, it must let Culvert through to the gateway.",
+            Self::ClientCertificate => "A gateway that asks for a certificate lets nobody in without a good one.",
             Self::Tls => "The token and all calls travel on this connection.",
             Self::Health => "It tells a gateway that is well from something else at its address, and what time it has.",
             Self::Token => "Without a good token the gateway turns the tunnel away.",

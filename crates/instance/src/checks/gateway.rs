@@ -3,19 +3,22 @@
 use std::time::{Duration, SystemTime};
 
 use culvert_link::Carriage;
-use culvert_link::steps::{self, Answer};
+use culvert_link::activity::Watched;
+use culvert_link::identity;
+use culvert_link::steps::{self, Answer, Road};
 use culvert_profiles::{ProfileTunnel, Prompt};
-use culvert_protocol::{Cause, Secret, ServerName};
+use culvert_protocol::{Cause, GatewayAddress, Secret, ServerName};
 use culvert_tunnel::TunnelConfig;
 use culvert_tunnel::trial::{self, Met, Registered, Routing};
 use tokio::time::{Instant, timeout};
 
 use super::finding::{Check, Verdict};
 use super::{Exam, SECRETS, no_secret, skipped, token};
-use crate::lane::secret_cause;
+use crate::lane::{outbound, secret_cause};
 
 const DNS: Duration = Duration::from_secs(4);
 const TCP: Duration = Duration::from_secs(6);
+const PROXY: Duration = Duration::from_secs(6);
 const TLS: Duration = Duration::from_secs(5);
 const HEALTH: Duration = Duration::from_secs(5);
 const UPGRADE: Duration = Duration::from_secs(8);
@@ -30,7 +33,13 @@ const NAME_KEPT: usize = ServerName::MAX - 12;
 impl Exam<'_> {
     pub(super) async fn gateway(&mut self, tunnel: &ProfileTunnel, mut config: TunnelConfig, met: Option<&Met>) {
         let gateway = config.gateway.to_string();
-        let way = self.way(&config, &gateway).await;
+        let way = match outbound(tunnel, self.sources).await {
+            Ok(outbound) => {
+                config.outbound = outbound;
+                self.way(&config, &gateway).await
+            }
+            Err(cause) => Err(self.no_way(tunnel, &gateway, &cause)),
+        };
         let token = self.token(tunnel, &gateway, way.as_ref().ok().copied().flatten()).await;
         let failed = match (&way, &token) {
             (Err(check), _) => Some(*check),
@@ -47,6 +56,19 @@ impl Exam<'_> {
         self.link(&config, &gateway, met).await;
     }
 
+    /// Tells that a secret of the way cannot be had.
+    fn no_way(&mut self, tunnel: &ProfileTunnel, gateway: &str, cause: &Cause) -> Check {
+        let check = match tunnel.secrets.passphrase {
+            Some(_) => Check::ClientCertificate,
+            None => Check::Proxy,
+        };
+        let before = [Check::ClientCertificate, Check::Dns, Check::Tcp];
+        for other in before.into_iter().filter(|_| check == Check::Proxy) {
+            self.told(other, Some(gateway), Instant::now(), skipped(check));
+        }
+        self.broken_off(check, gateway, Instant::now(), cause)
+    }
+
     /// As far as a plain request. The gateway's clock, where it tells, or the check that failed.
     async fn way(&mut self, config: &TunnelConfig, gateway: &str) -> Result<Option<SystemTime>, Check> {
         let address = &config.gateway;
@@ -54,8 +76,26 @@ impl Exam<'_> {
             gateway: gateway.to_owned(),
             detail: format!("no answer within {} s", limit.as_secs()),
         };
+        let began = Instant::now();
+        let own = client_certificate(config, SystemTime::now());
+        let is_usable = !matches!(own, Verdict::Failed(_));
+        self.told(Check::ClientCertificate, Some(gateway), began, own);
+        if !is_usable {
+            return Err(self.skip_behind(Check::ClientCertificate, gateway));
+        }
+        let began = Instant::now();
+        let road = match Road::new(address, &config.outbound).await {
+            Ok(road) => road,
+            // Whom to trust is asked before the first step; it is told where it counts.
+            Err(cause) => {
+                for check in [Check::Dns, Check::Tcp, Check::Proxy] {
+                    self.told(check, Some(gateway), began, skipped(Check::Tls));
+                }
+                return Err(self.broken_off(Check::Tls, gateway, began, &cause));
+            }
+        };
         let (began, limit) = (Instant::now(), self.limit(DNS));
-        let looked_up = timeout(limit, steps::look_up(address)).await;
+        let looked_up = timeout(limit, road.look_up()).await;
         let looked_up = looked_up.unwrap_or_else(|_| {
             let detail = format!("no answer within {} s", limit.as_secs());
             Err(Cause::Lookup { gateway: gateway.to_owned(), detail })
@@ -65,10 +105,16 @@ impl Exam<'_> {
             Err(cause) => return Err(self.broken_off(Check::Dns, gateway, began, &cause)),
         };
         let shown: Vec<_> = addresses.iter().take(4).map(|address| address.ip().to_string()).collect();
-        self.told(Check::Dns, Some(gateway), began, Verdict::Ok(format!("{} is {}", address.host(), shown.join(", "))));
+        let found = match road.proxy() {
+            None => format!("{} is {}", address.host(), shown.join(", ")),
+            Some(proxy) => {
+                format!("{} is {}; it looks the gateway's name up", proxy.host(), shown.join(", "))
+            }
+        };
+        self.told(Check::Dns, Some(gateway), began, Verdict::Ok(found));
 
         let (began, limit) = (Instant::now(), self.limit(TCP));
-        let connected = timeout(limit, steps::connect(address, addresses.clone())).await;
+        let connected = timeout(limit, road.connect(addresses)).await;
         let stream = match connected.unwrap_or_else(|_| Err(overdue(limit))) {
             Ok(stream) => stream,
             Err(cause) => return Err(self.broken_off(Check::Tcp, gateway, began, &cause)),
@@ -76,42 +122,40 @@ impl Exam<'_> {
         let peer = stream.peer_addr().map_or_else(|_| gateway.to_owned(), |peer| peer.to_string());
         self.told(Check::Tcp, Some(gateway), began, Verdict::Ok(format!("connected to {peer}")));
 
+        let (began, limit) = (Instant::now(), self.limit(PROXY));
+        let passed = timeout(limit, road.pass(stream)).await;
+        let stream = match passed.unwrap_or_else(|_| Err(overdue(limit))) {
+            Ok(stream) => stream,
+            Err(cause) => return Err(self.broken_off(Check::Proxy, gateway, began, &cause)),
+        };
+        let verdict = match road.proxy() {
+            None => Verdict::Skipped("none is set for this gateway".to_owned()),
+            Some(proxy) => Verdict::Ok(format!("{proxy} lets us through")),
+        };
+        self.told(Check::Proxy, Some(gateway), began, verdict);
+
         let (began, limit) = (Instant::now(), self.limit(TLS));
         if !address.is_encrypted() {
             let why = "not asked for by the gateway's address".to_owned();
             self.told(Check::Tls, Some(gateway), began, Verdict::Skipped(why));
             let began = Instant::now();
-            let answers = timeout(self.limit(HEALTH), self.health(config, stream)).await;
+            let answers = timeout(self.limit(HEALTH), health(&road, address, Watched::new(stream))).await;
             return Ok(self.well(gateway, began, answers.unwrap_or_else(|_| Err(overdue(HEALTH)))));
         }
-        let secured = timeout(limit, steps::secure(address, stream)).await;
+        let secured = timeout(limit, road.secure(stream)).await;
         let secured = match secured.unwrap_or_else(|_| Err(overdue(limit))) {
             Ok(secured) => secured,
             Err(cause) => return Err(self.broken_off(Check::Tls, gateway, began, &cause)),
         };
-        self.told(Check::Tls, Some(gateway), began, protected(secured.version, secured.good_until, SystemTime::now()));
-        let began = Instant::now();
-        let answers = timeout(self.limit(HEALTH), self.health(config, secured.stream)).await;
-        Ok(self.well(gateway, began, answers.unwrap_or_else(|_| Err(overdue(HEALTH)))))
-    }
-
-    /// `/healthz`, else `/health`, which ContextForge has.
-    async fn health(
-        &self,
-        config: &TunnelConfig,
-        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
-    ) -> Result<(&'static str, Answer), Cause> {
-        let first = steps::get(&config.gateway, stream, "/healthz").await?;
-        if first.status == 200 {
-            return Ok(("/healthz", first));
+        let began_health = Instant::now();
+        let answers = timeout(self.limit(HEALTH), health(&road, address, secured.stream)).await;
+        // With TLS 1.3 a gateway's word on our certificate comes in place of its first answer.
+        if let Ok(Err(cause @ Cause::Tls { .. })) = &answers {
+            return Err(self.broken_off(Check::Tls, gateway, began, cause));
         }
-        let address = &config.gateway;
-        let stream = steps::connect(address, steps::look_up(address).await?).await?;
-        let second = match address.is_encrypted() {
-            true => steps::get(address, steps::secure(address, stream).await?.stream, "/health").await?,
-            false => steps::get(address, stream, "/health").await?,
-        };
-        Ok(("/health", second))
+        let verdict = protected(secured.version, secured.good_until, SystemTime::now());
+        self.told(Check::Tls, Some(gateway), began, verdict);
+        Ok(self.well(gateway, began_health, answers.unwrap_or_else(|_| Err(overdue(HEALTH)))))
     }
 
     /// A gateway that has no such page may work all the same: something before it may hide it.
@@ -138,7 +182,11 @@ impl Exam<'_> {
     /// Tells a failure on the way, and that nothing behind it was tried.
     fn broken_off(&mut self, check: Check, gateway: &str, began: Instant, cause: &Cause) -> Check {
         self.told(check, Some(gateway), began, Verdict::failed(cause));
-        let on_the_way = [Check::Dns, Check::Tcp, Check::Tls, Check::Health];
+        self.skip_behind(check, gateway)
+    }
+
+    fn skip_behind(&mut self, check: Check, gateway: &str) -> Check {
+        let on_the_way = [Check::ClientCertificate, Check::Dns, Check::Tcp, Check::Proxy, Check::Tls, Check::Health];
         for behind in on_the_way.into_iter().skip_while(|other| *other != check).skip(1) {
             self.told(behind, Some(gateway), Instant::now(), skipped(check));
         }
@@ -234,6 +282,39 @@ fn registered(outcome: Result<Registered, Cause>, name: &ServerName) -> Verdict 
 }
 
 /// What a certificate that holds is worth saying.
+/// `/healthz`, else `/health`, which ContextForge has.
+async fn health(road: &Road, gateway: &GatewayAddress, stream: Watched) -> Result<(&'static str, Answer), Cause> {
+    let first = steps::get(gateway, stream, "/healthz").await?;
+    if first.status == 200 {
+        return Ok(("/healthz", first));
+    }
+    Ok(("/health", steps::get(gateway, road.open().await?, "/health").await?))
+}
+
+/// Our own certificate: whether it can be used, and until when.
+fn client_certificate(config: &TunnelConfig, now: SystemTime) -> Verdict {
+    let Some(own) = &config.outbound.identity else { return Verdict::Skipped("none is set".to_owned()) };
+    let until = match identity::inspect(own) {
+        Ok(until) => until,
+        Err(bad) => return Verdict::failed(&Cause::Certificate { detail: bad.to_string() }),
+    };
+    let shown = own.certificate.display();
+    match until.map(|end| end.duration_since(now).unwrap_or_default()) {
+        Some(left) if left.is_zero() => Verdict::warning(
+            "tls.client_certificate_expired",
+            format!("the client certificate {shown} has expired"),
+            "Renew it: the new file is taken up with the next link.",
+        ),
+        Some(left) if left < CERTIFICATE_WARNING => Verdict::warning(
+            "tls.client_certificate_expires",
+            format!("the client certificate {shown} is good for {} only", token::lasting(left)),
+            "Renew it: the new file is taken up with the next link.",
+        ),
+        Some(left) => Verdict::Ok(format!("{shown} fits its key and is good for {}", token::lasting(left))),
+        None => Verdict::Ok(format!("{shown} fits its key")),
+    }
+}
+
 fn protected(version: &str, good_until: Option<SystemTime>, now: SystemTime) -> Verdict {
     let left = good_until.map(|end| end.duration_since(now).unwrap_or_default());
     match left {

@@ -1,4 +1,4 @@
-//! Connections to a gateway: look-up, TCP and TLS.
+//! Connections to a gateway: look-up, TCP, maybe a proxy, and TLS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,9 @@ use rustls::ClientConfig;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use crate::activity::Watched;
+use crate::activity::{Io, Watched};
+use crate::proxy::socks::NoWay;
+use crate::proxy::{Kind, Proxy, connect as http_connect, socks};
 use crate::tls;
 
 /// How long one address of several may take before the next is tried.
@@ -21,37 +23,104 @@ const PER_ADDRESS: Duration = Duration::from_secs(6);
 pub(crate) struct Way {
     pub(crate) gateway: GatewayAddress,
     pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) through: Option<Through>,
+}
+
+/// A proxy, and how its own connection is protected.
+#[derive(Debug, Clone)]
+pub(crate) struct Through {
+    pub(crate) proxy: Proxy,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 impl Way {
-    /// TCP, and TLS where the gateway wants it.
+    /// TCP, through the proxy if there is one, and TLS where the gateway wants it.
     pub(crate) async fn open(&self) -> Result<Watched, Cause> {
-        let stream = connect(&self.gateway).await?;
-        let Some(tls) = &self.tls else { return Ok(Watched::new(stream)) };
-        let secured = tls::connect(tls.clone(), &self.gateway.host(), stream).await;
-        secured.map(Watched::new).map_err(|detail| Cause::Tls { gateway: self.gateway.to_string(), detail })
+        let stream = self.connect(self.look_up().await?).await?;
+        let Some(tls) = &self.tls else {
+            return match &self.through {
+                None => Ok(Watched::new(stream)),
+                Some(_) => Ok(Watched::new(self.pass(stream).await?)),
+            };
+        };
+        let host = self.gateway.host();
+        let secured = match &self.through {
+            None => tls::connect(tls.clone(), &host, stream).await.map(Watched::new),
+            Some(_) => tls::connect(tls.clone(), &host, self.pass(stream).await?).await.map(Watched::new),
+        };
+        secured.map_err(|detail| self.insecure(detail))
     }
-}
 
-/// TCP to the first of the gateway's addresses that answers.
-async fn connect(gateway: &GatewayAddress) -> Result<TcpStream, Cause> {
-    connect_to(gateway, look_up(gateway).await?).await
-}
-
-/// The addresses behind the gateway's name.
-pub(crate) async fn look_up(gateway: &GatewayAddress) -> Result<Vec<SocketAddr>, Cause> {
-    match lookup_host((gateway.host(), gateway.port())).await {
-        Ok(found) => Ok(found.collect()),
-        Err(error) => {
-            let detail = error.to_string();
-            let detail = detail.strip_prefix("failed to lookup address information: ").unwrap_or(&detail).to_owned();
-            Err(Cause::Lookup { gateway: gateway.to_string(), detail })
+    /// The addresses behind the name of whatever comes first: the proxy, else the gateway.
+    pub(crate) async fn look_up(&self) -> Result<Vec<SocketAddr>, Cause> {
+        let (host, port) = match &self.through {
+            Some(Through { proxy, .. }) => (proxy.host.clone(), proxy.port),
+            None => (self.gateway.host(), self.gateway.port()),
+        };
+        match lookup_host((host, port)).await {
+            Ok(found) => Ok(found.collect()),
+            Err(error) => {
+                let detail = error.to_string();
+                let detail = detail.strip_prefix("failed to lookup address information: ").unwrap_or(&detail);
+                Err(match &self.through {
+                    None => Cause::Lookup { gateway: self.gateway.to_string(), detail: detail.to_owned() },
+                    Some(through) => through.failed(format!("its name cannot be looked up: {detail}")),
+                })
+            }
         }
     }
+
+    /// TCP to the first of these addresses that answers.
+    pub(crate) async fn connect(&self, addresses: Vec<SocketAddr>) -> Result<TcpStream, Cause> {
+        let error = match tcp(addresses).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        let gateway = self.gateway.to_string();
+        Err(match (&self.through, error.kind()) {
+            (Some(through), io::ErrorKind::ConnectionRefused) => through.failed("nothing listens there".to_owned()),
+            (Some(through), _) => through.failed(error.to_string()),
+            (None, io::ErrorKind::ConnectionRefused) => Cause::Refused { gateway },
+            (None, _) => Cause::Unreachable { gateway, detail: error.to_string() },
+        })
+    }
+
+    /// Asks the proxy for a way through to the gateway; without one, the stream is that already.
+    pub(crate) async fn pass(&self, stream: TcpStream) -> Result<Box<dyn Io>, Cause> {
+        let Some(through) = &self.through else { return Ok(Box::new(stream)) };
+        let Through { proxy, tls } = through;
+        let mut stream: Box<dyn Io> = match tls {
+            None => Box::new(stream),
+            Some(tls) => match tls::connect(tls.clone(), &proxy.host, stream).await {
+                Ok(secured) => Box::new(secured),
+                Err(detail) => return Err(through.failed(format!("no secure connection to it: {detail}"))),
+            },
+        };
+        let (host, port) = (self.gateway.host(), self.gateway.port());
+        let credentials = proxy.credentials.as_ref();
+        let passed = match proxy.kind {
+            Kind::Http | Kind::Https => http_connect::through(&mut stream, &host, port, credentials).await,
+            Kind::Socks5 => socks::through(&mut stream, &host, port, credentials).await,
+        };
+        match passed {
+            Ok(()) => Ok(stream),
+            Err(NoWay::Credentials(detail)) => Err(Cause::ProxyRejected { proxy: proxy.to_string(), detail }),
+            Err(other) => Err(through.failed(other.to_string())),
+        }
+    }
+
+    pub(crate) fn insecure(&self, detail: String) -> Cause {
+        Cause::Tls { gateway: self.gateway.to_string(), detail }
+    }
 }
 
-/// TCP to the first of these addresses of the gateway that answers.
-pub(crate) async fn connect_to(gateway: &GatewayAddress, addresses: Vec<SocketAddr>) -> Result<TcpStream, Cause> {
+impl Through {
+    fn failed(&self, detail: String) -> Cause {
+        Cause::Proxy { proxy: self.proxy.to_string(), detail }
+    }
+}
+
+async fn tcp(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
     for address in addresses {
         match timeout(PER_ADDRESS, TcpStream::connect(address)).await {
@@ -64,9 +133,5 @@ pub(crate) async fn connect_to(gateway: &GatewayAddress, addresses: Vec<SocketAd
             Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {address}")),
         }
     }
-    let gateway = gateway.to_string();
-    Err(match last.kind() {
-        io::ErrorKind::ConnectionRefused => Cause::Refused { gateway },
-        _ => Cause::Unreachable { gateway, detail: last.to_string() },
-    })
+    Err(last)
 }

@@ -14,7 +14,7 @@ use super::http_connection::HttpConnection;
 use super::posts::{self, Opening, Posts, Road};
 use crate::carriage::Carriage;
 use crate::dial::{Dialled, Dialler, Failed, Request, overdue};
-use crate::refusal;
+use crate::{refusal, tls};
 
 /// Bytes of a refusal that are read for its reason.
 const MAX_REFUSAL: usize = 16 * 1024;
@@ -53,7 +53,10 @@ impl Dialler {
         let mut opening = Opening::new();
         posts::open(&way, &mut opening);
         let lost = |detail: String| Failed::Unanswered(Cause::LinkLost { detail });
-        let answer = connection.ask(head.get()).await.map_err(|error| lost(error.to_string()))?;
+        let answer = connection.ask(head.get()).await.map_err(|error| match tls::refused_identity(&error) {
+            Some(detail) => Failed::Before(way.insecure(detail)),
+            None => lost(error.to_string()),
+        })?;
         let (parts, body) = answer.into_parts();
         if parts.status != StatusCode::OK {
             let words = Limited::new(body, MAX_REFUSAL).collect().await.map(|body| body.to_bytes().to_vec()).ok();
