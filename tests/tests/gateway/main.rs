@@ -5,6 +5,7 @@
 
 mod base_clients;
 mod bytes;
+mod children;
 mod cuts;
 mod deploy;
 mod existing_clients;
