@@ -28,9 +28,9 @@ mod talk;
 mod terminal;
 mod token;
 mod token_flags;
-mod way_args;
 #[cfg(test)]
 mod troubleshooting_tests;
+mod way_args;
 mod writer;
 
 use std::io::Write as _;
@@ -43,12 +43,8 @@ use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
-/// The one argument of the process that outlives a killed Culvert for long enough to end its local servers.
-const REAPER: &str = "reap";
-
 fn main() -> ExitCode {
-    if std::env::args_os().skip(1).eq([REAPER]) {
-        reaper::attend(std::io::stdin().lock());
+    if reaper::attend_if_asked() {
         return ExitCode::SUCCESS;
     }
     let command = Cli::parse().command;
@@ -63,7 +59,7 @@ fn main() -> ExitCode {
     }
     let exit = match Terminal::stderr() {
         Ok(terminal) => {
-            let _retained = std::env::current_exe().map(|program| reaper::retain(program, REAPER));
+            let _retained = std::env::current_exe().map(reaper::retain);
             let exit = match command {
                 Command::Run(args) => run::run(*args, &terminal),
                 Command::Gateway(args) => gateway::run(*args, &terminal),

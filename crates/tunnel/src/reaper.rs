@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use crate::group::{Ask, Group};
+
+/// The one argument of a process that is to be a reaper.
+const WORD: &str = "reap";
 
 /// How long groups have after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
@@ -27,7 +30,7 @@ static REAPER: Mutex<Reaper> = Mutex::new(Reaper { program: None, running: None,
 
 #[derive(Debug)]
 struct Reaper {
-    program: Option<(PathBuf, &'static str)>,
+    program: Option<PathBuf>,
     running: Option<(Child, ChildStdin)>,
     /// The leaders of those that run.
     groups: BTreeSet<u32>,
@@ -37,12 +40,21 @@ struct Reaper {
 #[derive(Debug)]
 pub struct Retained(());
 
-/// Has a reaper run beside this process from its first local server on: `program`, a program that calls [`attend`] when
-/// its only argument is `word`. Without this call, as on systems without process groups, there is none.
+/// Has a reaper run beside this process from its first local server on: `program`, which calls [`attend_if_asked`] before
+/// anything else. Without this call, as on systems without process groups, there is none.
 #[must_use]
-pub fn retain(program: PathBuf, word: &'static str) -> Retained {
-    lock().program = cfg!(unix).then_some((program, word));
+pub fn retain(program: PathBuf) -> Retained {
+    lock().program = cfg!(unix).then_some(program);
     Retained(())
+}
+
+/// Whether this process was started to be a reaper. Then its life is over when this returns.
+pub fn attend_if_asked() -> bool {
+    let asked = std::env::args_os().skip(1).eq([WORD]);
+    if asked {
+        attend(io::stdin().lock());
+    }
+    asked
 }
 
 impl Drop for Retained {
@@ -100,13 +112,13 @@ impl Reaper {
     }
 
     fn start_anew(&mut self) {
-        let Some((program, word)) = &self.program else { return };
+        let Some(program) = &self.program else { return };
         if let Some((mut old, _pipe)) = self.running.take() {
             // Before its pipe ends, lest it end what still runs.
             let _ = old.kill();
             let _ = old.wait();
         }
-        match start(program, word) {
+        match start(program) {
             Ok((process, mut pipe)) => {
                 let all: String = self.groups.iter().map(|leader| format!("+{leader}\n")).collect();
                 let _ = pipe.write_all(all.as_bytes());
@@ -122,14 +134,14 @@ fn lock() -> MutexGuard<'static, Reaper> {
 }
 
 #[cfg(unix)]
-fn start(program: &PathBuf, word: &str) -> io::Result<(Child, ChildStdin)> {
+fn start(program: &Path) -> io::Result<(Child, ChildStdin)> {
     use std::os::unix::process::CommandExt as _;
 
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
     let mut command = Command::new(program);
     // It needs nothing that we know, and a Ctrl-C in the terminal is not meant for it.
-    command.arg(word).env_clear().current_dir("/").process_group(0);
+    command.arg(WORD).env_clear().current_dir("/").process_group(0);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let pipe = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -137,12 +149,12 @@ fn start(program: &PathBuf, word: &str) -> io::Result<(Child, ChildStdin)> {
 }
 
 #[cfg(not(unix))]
-fn start(_program: &PathBuf, _word: &str) -> io::Result<(Child, ChildStdin)> {
+fn start(_program: &Path) -> io::Result<(Child, ChildStdin)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The reaper's whole life: hears of groups on `news` until it ends, then ends those that are left, politely first.
-pub fn attend(news: impl BufRead) {
+/// Hears of groups on `news` until it ends, then ends those that are left, politely first.
+fn attend(news: impl BufRead) {
     let mut left = BTreeSet::new();
     for line in news.lines().map_while(Result::ok) {
         let leader = |text: &str| text.parse::<u32>().ok();
