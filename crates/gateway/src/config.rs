@@ -110,6 +110,9 @@ pub struct GatewayLimits {
     pub slow_client: Duration,
     /// How long the answer to `POST …/request` may take.
     pub answer: Duration,
+    /// Where a tunnel takes no more sessions, one that nobody has used for so long makes room for another of the same
+    /// subject.
+    pub abandoned: Duration,
     /// How long a link whose connection broke can be resumed; its calls wait as long.
     pub grace: Duration,
     /// How long open connections have to end once the gateway is to stop.
@@ -146,6 +149,7 @@ impl Default for GatewayLimits {
             servers_per_owner: 1000,
             slow_client: Duration::from_secs(60),
             answer: Duration::from_secs(60),
+            abandoned: Duration::from_secs(120),
             grace: Duration::from_secs(120),
             drain: Duration::from_secs(5),
         }

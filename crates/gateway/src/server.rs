@@ -223,6 +223,7 @@ fn front_limits(limits: &GatewayLimits) -> Limits {
         max_sessions: limits.sessions,
         subject_sessions: limits.per_subject.sessions,
         arrival: limits.slow_client,
+        abandoned: limits.abandoned,
         ..Limits::default()
     }
 }

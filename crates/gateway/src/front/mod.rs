@@ -60,6 +60,9 @@ pub struct Limits {
     pub arrival: Duration,
     /// A session without a call or an open stream ends after this time.
     pub idle: Duration,
+    /// Where a tunnel takes no more sessions, one that nobody has used for this time makes room for another of the same
+    /// subject.
+    pub abandoned: Duration,
     /// A call without an answer or progress for this time is cancelled, and its caller gets an error.
     pub request_timeout: Duration,
     /// A stream says something at least this often, so that proxies keep it open.
@@ -77,6 +80,7 @@ impl Default for Limits {
             subject_sessions: 1024,
             arrival: Duration::from_secs(60),
             idle: Duration::from_secs(10 * 60),
+            abandoned: Duration::from_secs(2 * 60),
             request_timeout: Duration::from_secs(300),
             keep_alive: Duration::from_secs(15),
             hold: Duration::from_secs(30),

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use culvert_protocol::message::{self, Malformed, Message, Shape};
@@ -13,6 +14,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Body as HttpBody;
+use tokio::time::sleep;
 
 use super::calls::NewCall;
 use super::refusal::Refusal;
@@ -21,6 +23,7 @@ use super::sse::{self, Opening};
 use super::stream::First;
 use super::{Front, body, headers, listen, modern};
 use crate::backend::{Backend, Caller};
+use crate::conversation::FULL;
 use crate::progress;
 use crate::reply::{self, Body};
 
@@ -29,6 +32,10 @@ const PRIMED_SINCE: &str = "2025-11-25";
 
 /// The one revision with batches.
 const BATCHES: &str = "2025-03-26";
+
+/// How soon it is tried whether a session has made room, and the longest such wait; each is twice the one before.
+const ROOM_FIRST: Duration = Duration::from_millis(50);
+const ROOM_LAST: Duration = Duration::from_millis(1600);
 
 /// Messages in one batch.
 const MAX_BATCH: usize = 100;
@@ -80,7 +87,7 @@ async fn one(
                 listen::find(front, head, backend, &caller)?;
                 return Err(Refusal::initialized_already());
             }
-            initialize(front, body, message, backend, caller).await
+            begin(front, body, message, backend, caller).await
         }
         Shape::Request(_) => {
             let session = listen::find(front, head, backend, &caller)?;
@@ -94,6 +101,31 @@ async fn one(
             session.note(message);
             session.send(body.clone()).await?;
             Ok(reply::empty(StatusCode::ACCEPTED))
+        }
+    }
+}
+
+/// Begins a session; where the tunnel takes no more, one that was left behind makes room for it.
+async fn begin(
+    front: &Front,
+    body: &Bytes,
+    message: &Message<'_>,
+    backend: &Backend,
+    caller: Caller,
+) -> Result<Response<Body>, Refusal> {
+    let is_full = |outcome: &Result<_, Refusal>| outcome.as_ref().is_err_and(|refusal| refusal.code() == FULL);
+    let first = initialize(front, body, message, backend, caller.clone()).await;
+    if !is_full(&first) || !front.sessions.make_room(&caller, backend).await {
+        return first;
+    }
+    // The process behind it takes a moment to end.
+    let mut wait = ROOM_FIRST;
+    loop {
+        sleep(wait).await;
+        let next = initialize(front, body, message, backend, caller.clone()).await;
+        wait *= 2;
+        if !is_full(&next) || wait > ROOM_LAST {
+            return next;
         }
     }
 }
@@ -113,7 +145,7 @@ async fn initialize(
     backend.called(1);
     let listener = session.call(vec![call], [body.clone()]).await.map_err(|not_sent| match not_sent {
         // The tunnel ended between the look at it and the first message.
-        NotSent::Over => Refusal::offline(std::time::Duration::from_secs(1)),
+        NotSent::Over => Refusal::offline(Duration::from_secs(1)),
         refused @ NotSent::Refused(_) => refused.into(),
     })?;
     let mut response = answer(front, session, listener).await;

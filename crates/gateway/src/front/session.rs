@@ -235,6 +235,13 @@ impl Session {
         Load { in_flight, to_server: self.to_server.used(), to_client: posts + self.general.waiting() }
     }
 
+    /// Since when nobody uses it; `None` while a call is in flight or a stream is open: somebody is there.
+    pub(super) fn unused_since(&self) -> Option<Instant> {
+        let state = self.state();
+        let is_used = state.ended.is_some() || state.calls.is_busy() || self.general.has_listener();
+        (!is_used).then_some(state.used)
+    }
+
     /// Completes when the session is over and all its calls are answered.
     pub(super) async fn ended(&self) {
         self.over.cancelled().await;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use culvert_protocol::rpc_error::RpcError;
+use tokio::time::Instant;
 
 use super::Limits;
 use super::counts::Counts;
@@ -108,6 +109,25 @@ impl Sessions {
     /// The session with this id, if it is this caller's, of this form, and was opened on this very tunnel.
     pub(super) fn find(&self, id: SessionId, caller: &Caller, backend: &Backend, form: Form) -> Option<Arc<Session>> {
         self.by_id().get(&id).filter(|session| session.form == form && session.belongs(caller, backend)).cloned()
+    }
+
+    /// Ends the session of this caller on this tunnel that was used longest ago, if it seems to be left behind: unused for
+    /// a while, no call in flight, no stream open. Whether there was one.
+    pub(super) async fn make_room(&self, caller: &Caller, backend: &Backend) -> bool {
+        let now = Instant::now();
+        let left = |session: &Arc<Session>| {
+            let since = session.unused_since().filter(|since| now.duration_since(*since) >= self.limits.abandoned)?;
+            session.belongs(caller, backend).then(|| (since, session.clone()))
+        };
+        let oldest = self.by_id().values().filter_map(left).min_by_key(|(since, _)| *since);
+        let Some((since, session)) = oldest else { return false };
+        tracing::info!(unused_s = now.duration_since(since).as_secs(), "a session that was left behind makes room");
+        session.end(RpcError::tunnel(
+            "session.replaced",
+            "the session ended: it was left unused, and another needed its place",
+        ));
+        session.ended().await;
+        true
     }
 
     /// The session is over.

@@ -9,6 +9,7 @@ mod event_links;
 mod gateway;
 mod http;
 mod ledger;
+mod left_behind;
 mod limits;
 mod links;
 mod mcp_client;

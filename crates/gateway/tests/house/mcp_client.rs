@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use culvert_protocol::Secret;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::gateway::TestGateway;
 
@@ -39,6 +41,23 @@ impl<'g> Client<'g> {
         client.session = welcome.header("mcp-session-id").unwrap().to_owned();
         client.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
         client
+    }
+
+    /// Opens the session's own stream, which stays open with what is returned.
+    pub(crate) async fn listen(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(self.gateway.address).await.unwrap();
+        let ask = format!(
+            "GET /servers/sh/mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nAccept: text/event-stream\r\n\
+             Mcp-Session-Id: {}\r\n\r\n",
+            self.gateway.address,
+            self.token.expose(),
+            self.session
+        );
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut head = [0; 15];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200 OK");
+        stream
     }
 
     pub(crate) async fn post(&self, message: &Value) -> crate::http::Answer {

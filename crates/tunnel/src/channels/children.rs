@@ -7,12 +7,12 @@ use culvert_link::channels::Channel;
 use culvert_protocol::channels::control::{Header, Purpose};
 use culvert_protocol::channels::{ChannelId, ResetReason};
 use culvert_protocol::text;
-use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::bridge::{Bridge, Finish, Stop};
 use super::own;
 use super::passage::Passage;
+use super::tasks::Tasks;
 use crate::activity::Caller;
 use crate::base::Served;
 use crate::config::TunnelConfig;
@@ -32,7 +32,7 @@ pub(super) struct Children {
     spare: Option<Local>,
     /// The gateway's own channel: one at a time.
     own: Option<ChannelId>,
-    tasks: JoinSet<ChannelId>,
+    tasks: Tasks,
     /// The clients' channels, with who is behind them.
     clients: BTreeMap<ChannelId, String>,
     /// Whether they are others now than [`changed`](Self::changed) told last.
@@ -56,7 +56,7 @@ impl Children {
             first: Some(first),
             spare: None,
             own: None,
-            tasks: JoinSet::new(),
+            tasks: Tasks::default(),
             clients: BTreeMap::new(),
             untold: false,
             stop: Stop::default(),
@@ -83,10 +83,7 @@ impl Children {
             self.own = Some(id);
             let (first, config, launcher) = (self.first.take(), self.config.clone(), self.launcher.clone());
             let report = self.report.clone();
-            self.tasks.spawn(async move {
-                own::serve(bridge, first, &config, &launcher, &report).await;
-                id
-            });
+            self.tasks.serve(id, async move { own::serve(bridge, first, &config, &launcher, &report).await });
             return;
         }
         let caller = caller(&header);
@@ -104,13 +101,12 @@ impl Children {
         self.clients.insert(id, caller);
         self.untold = true;
         self.fill_spare();
-        self.tasks.spawn(async move {
+        self.tasks.serve(id, async move {
             let finish = bridge.run(child).await;
             if let Finish::Exited(exit) = finish {
                 ledger.figures().exited();
                 warn!("the local server of one session {exit}");
             }
-            id
         });
     }
 
@@ -120,16 +116,11 @@ impl Children {
             if std::mem::take(&mut self.untold) {
                 return self.clients.values().cloned().collect();
             }
-            match self.tasks.join_next().await {
-                Some(Ok(id)) => {
-                    self.own.take_if(|own| *own == id);
-                    if self.clients.remove(&id).is_some() {
-                        self.untold = true;
-                        debug!(%id, "a session has ended");
-                    }
-                }
-                Some(Err(error)) => warn!(%error, "a session's task ended out of turn"),
-                None => std::future::pending().await,
+            let id = self.tasks.ended().await;
+            self.own.take_if(|own| *own == id);
+            if self.clients.remove(&id).is_some() {
+                self.untold = true;
+                debug!(%id, "a session has ended");
             }
         }
     }
@@ -138,25 +129,19 @@ impl Children {
     /// when all are gone. Cancel safe.
     pub(super) async fn drain(&mut self) {
         self.stop.gently.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.tasks.all_ended().await;
     }
 
     /// Ends them all, and waits for it; each has a bounded time.
     pub(super) async fn end(mut self) {
         self.stop.now.cancel();
         if let Some(first) = self.first.take() {
-            self.tasks.spawn(async move {
-                first.child.end().await;
-                ChannelId(0)
-            });
+            self.tasks.begin(async move { first.child.end().await });
         }
         if let Some(spare) = self.spare.take() {
-            self.tasks.spawn(async move {
-                spare.end().await;
-                ChannelId(0)
-            });
+            self.tasks.begin(async move { spare.end().await });
         }
-        while self.tasks.join_next().await.is_some() {}
+        self.tasks.all_ended().await;
     }
 
     fn fill_spare(&mut self) {

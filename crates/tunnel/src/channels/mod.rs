@@ -7,6 +7,7 @@ mod moving;
 mod own;
 mod passage;
 mod resume;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
