@@ -4,6 +4,7 @@
 mod manners;
 mod serving;
 mod sharing;
+mod silent;
 
 use std::time::{Duration, Instant};
 
