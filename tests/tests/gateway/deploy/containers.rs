@@ -187,7 +187,7 @@ async fn a_gateway_in_a_container_answers_and_makes_tokens() {
         services("compose/gateway.yaml", &[("HOST", "gateway.example.com")]).remove("gateway").unwrap(),
         workload("kubernetes/gateway.yaml", "Deployment"),
     ];
-    with_probes("kubernetes/gateway.yaml", "Deployment", "/healthz", "/healthz");
+    with_probes("kubernetes/gateway.yaml", "Deployment", "/healthz", "/readyz");
     for container in [compose, kubernetes] {
         // Beside its own gateway, which lends it the name.
         let site = Site::new().await;
