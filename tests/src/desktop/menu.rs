@@ -100,6 +100,12 @@ impl Menu {
         self.shows(&format!("{name}: {what}"), |label| words(label).is_some_and(|words| is_it(&words))).await
     }
 
+    /// Clicks a profile's entry, once it is there.
+    pub async fn toggle(&self, name: &str) {
+        self.profile(name, "listed", |_| true).await;
+        self.click(&format!("{name}: ")).await;
+    }
+
     /// Clicks the entry of its top level whose words begin like this.
     ///
     /// # Panics

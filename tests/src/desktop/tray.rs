@@ -140,9 +140,11 @@ impl Item {
         self.text("Title").await
     }
 
-    /// The file that its icon is read from.
-    pub async fn icon(&self) -> String {
-        self.text("IconName").await
+    /// Its icon's pixels, in the largest size that it has.
+    pub async fn icon(&self) -> Vec<u8> {
+        let sizes: Result<Vec<(i32, i32, Vec<u8>)>, _> = self.proxy.get_property("IconPixmap").await;
+        let largest = sizes.expect("an icon of pixels").into_iter().max_by_key(|(width, ..)| *width);
+        largest.map(|(.., pixels)| pixels).unwrap_or_default()
     }
 
     /// What a screen reader says of its icon.

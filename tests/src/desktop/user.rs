@@ -1,6 +1,7 @@
 //! A user with a desktop, a gateway to share through, and profiles.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -53,11 +54,25 @@ impl User {
 
     /// The same with a command.
     pub async fn saves_command(&self, name: &str, command: &str) {
-        let token = self.desktop.home().join("token");
-        std::fs::write(&token, &self.token).expect("a file");
-        let (token, gateway) = (format!("file:{}", token.display()), &self.gateway.url);
+        self.saves_with(name, command, &self.token).await;
+    }
+
+    /// The same with a token of its own.
+    pub async fn saves_with(&self, name: &str, command: &str, token: &str) {
+        let file = self.desktop.home().join(format!("{name}.token"));
+        write_private(&file, token);
+        let (token, gateway) = (format!("file:{}", file.display()), &self.gateway.url);
         let add = ["profiles", "add", name, "--local-stdio", command, "--gateway", gateway, "--token", &token];
-        self.does(&add).await;
+        // A heartbeat measures the round trip; the default of half a minute would only make the tests slow.
+        self.does(&[&add[..], &["--set", "keepalive=1"]].concat()).await;
+    }
+
+    /// Has a profile wanted at the next start, as if the app had been quit with it on.
+    pub async fn wants(&self, name: &str) {
+        let up = self.desktop.culvert().args(["up", name]).start();
+        up.says("until Ctrl-C").await;
+        // Killed: an end that is asked for is none of the profile's.
+        up.signal(nix::sys::signal::Signal::SIGKILL);
     }
 
     /// Starts the app as a login does, and finds its item in this tray.
@@ -118,6 +133,12 @@ impl User {
         let folder = std::fs::read_dir(self.desktop.home().join(".config/autostart")).ok()?;
         folder.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "desktop"))
     }
+}
+
+/// A file that others may not read: one that they may would be a notice.
+fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a file");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("a file of ours");
 }
 
 /// Whether these are the words of a profile that is online and whose round trip was measured.

@@ -126,6 +126,13 @@ impl WebDriver {
         self.in_session("POST", "/actions", &json!({"actions": [keyboard]})).await;
     }
 
+    /// Presses a key that closes the window: the driver has no page then, and need not answer.
+    pub async fn press_last(&self, key: &str) {
+        let actions = json!([{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]);
+        let keyboard = json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]});
+        self.send("POST", &format!("/session/{}/actions", self.session), &keyboard).await;
+    }
+
     /// Types this in place of what the focused field holds.
     pub async fn write(&self, text: &str) {
         self.press(&format!("{}a", keys::CONTROL)).await;

@@ -45,6 +45,8 @@ pub struct Spoken {
     pub role: String,
     /// Its name.
     pub name: String,
+    /// What stands in it, where it has no name.
+    pub text: String,
     /// The states of [`STATES`] that it has.
     pub states: Vec<&'static str>,
     /// What is in it.
@@ -123,12 +125,13 @@ impl WordsOnScreen {
                 role = proxy.call("GetLocalizedRoleName", &()).await.ok()?;
             }
             let name: String = proxy.get_property("Name").await.ok()?;
+            let text = if name.is_empty() { text(&proxy).await } else { String::new() };
             let bits: Vec<u32> = proxy.call("GetState", &()).await.ok()?;
             let mut inner = Vec::new();
             for reference in below(&proxy).await.filter(|_| depth > 0) {
                 inner.extend(self.spoken(reference, depth - 1).await);
             }
-            Some(Spoken { role, name, states: states(&bits), inner })
+            Some(Spoken { role, name, text, states: states(&bits), inner })
         })
     }
 }
@@ -146,6 +149,12 @@ async fn below(object: &Proxy<'_>) -> impl Iterator<Item = Reference> + use<> {
     below.into_iter()
 }
 
+async fn text(object: &Proxy<'_>) -> String {
+    let (connection, program, path) = (object.connection(), object.destination(), object.path());
+    let asked = connection.call_method(Some(program), path, Some("org.a11y.atspi.Text"), "GetText", &(0, -1));
+    asked.await.ok().and_then(|answer| answer.body().deserialize().ok()).unwrap_or_default()
+}
+
 fn states(bits: &[u32]) -> Vec<&'static str> {
     let bits: u64 = bits.iter().rev().fold(0, |all, half| (all << 32) | u64::from(*half));
     STATES.iter().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| *name).collect()
@@ -160,9 +169,14 @@ impl Spoken {
         self.inner.iter().find_map(|inner| inner.find(role, name))
     }
 
-    /// Whether its name, or one in it, has this text in it.
+    /// The first of this role, itself or in it.
+    pub fn find_role(&self, role: &str) -> Option<&Self> {
+        if self.role == role { Some(self) } else { self.inner.iter().find_map(|inner| inner.find_role(role)) }
+    }
+
+    /// Whether its name or text, or that of one in it, has this text in it.
     pub fn says(&self, text: &str) -> bool {
-        self.name.contains(text) || self.inner.iter().any(|inner| inner.says(text))
+        self.name.contains(text) || self.text.contains(text) || self.inner.iter().any(|inner| inner.says(text))
     }
 
     /// Whether it has this state.
@@ -171,7 +185,8 @@ impl Spoken {
     }
 
     fn write(&self, out: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
-        writeln!(out, "{}{} {:?} {}", "  ".repeat(depth), self.role, self.name, self.states.join(" "))?;
+        let name = if self.name.is_empty() { &self.text } else { &self.name };
+        writeln!(out, "{}{} {name:?} {}", "  ".repeat(depth), self.role, self.states.join(" "))?;
         self.inner.iter().try_for_each(|inner| inner.write(out, depth + 1))
     }
 }

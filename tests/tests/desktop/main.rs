@@ -2,4 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how a failure is told")]
 
+mod keychain;
+mod life;
+mod pictures;
+mod spoken;
 mod surroundings;
+mod tray;
+mod window;
