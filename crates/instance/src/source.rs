@@ -78,10 +78,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch. Made before the first read, so that no change falls between the two.
+    /// Begins to watch what was read some time before. The first look always finds a change, so that none is lost that
+    /// came between that read and this.
     pub(crate) fn new(source: Source) -> Self {
-        let last = source.config.as_deref().map(Fingerprint::of);
-        Self { source, last }
+        Self { source, last: None }
     }
 
     /// Completes when files have changed and rest again; without files, never. Cancel safe: what was not told is told
