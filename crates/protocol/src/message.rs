@@ -3,15 +3,20 @@
 //! Only the members that routing needs are looked at. `params`, `result` and `error` stay raw text and are never
 //! written anew: a typed model would alter what it does not know.
 
+mod carried;
+mod members;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+pub use self::carried::Carried;
+use self::members::{Members, name_of, plain};
+pub(crate) use self::members::Plain;
 use crate::limits::MAX_ID;
 
 /// A request id, comparable across the spellings that JSON allows for it: a server may answer `"\u00e9"` to `"é"`.
@@ -323,161 +328,6 @@ pub fn batch(text: &str) -> Result<Vec<&RawValue>, Malformed> {
 /// A JSON text, borrowed where it has no escapes.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The name of a member. One that is no text (half a surrogate pair, which JSON's grammar allows) is as spelled, in
-/// quotes, and so none that anybody looks for.
-fn name_of(key: &RawValue) -> Cow<'_, str> {
-    let spelled = key.get();
-    match plain(key) {
-        Some(plain) => Cow::Borrowed(plain),
-        None => serde_json::from_str(spelled).map_or(Cow::Borrowed(spelled), Cow::Owned),
-    }
-}
-
-/// A text without escapes, unquoted.
-fn plain(raw: &RawValue) -> Option<&str> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    (!inner.contains('\\')).then_some(inner)
-}
-
-/// The top-level members that routing knows.
-#[derive(Debug, Clone, Default)]
-struct Members<'a> {
-    jsonrpc: Option<&'a RawValue>,
-    id: Option<&'a RawValue>,
-    method: Option<&'a RawValue>,
-    params: Option<&'a RawValue>,
-    result: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
-    foreign: bool,
-    repeated: Option<&'static str>,
-}
-
-impl<'a> Members<'a> {
-    /// Reads them all; `name` says what a key stands for. Each is told to `met` with its value.
-    fn read<A: MapAccess<'a>, K: Deserialize<'a> + Copy>(
-        mut map: A,
-        name: impl Fn(K) -> Cow<'a, str>,
-        mut met: impl FnMut(K, &'a RawValue),
-    ) -> Result<Self, A::Error> {
-        let mut members = Self::default();
-        while let Some(key) = map.next_key()? {
-            let value: &'a RawValue = map.next_value()?;
-            met(key, value);
-            let (slot, name) = match &*name(key) {
-                "jsonrpc" => (&mut members.jsonrpc, "jsonrpc"),
-                "id" => (&mut members.id, "id"),
-                "method" => (&mut members.method, "method"),
-                "params" => (&mut members.params, "params"),
-                "result" => (&mut members.result, "result"),
-                "error" => (&mut members.error, "error"),
-                _ => {
-                    members.foreign = true;
-                    continue;
-                }
-            };
-            if slot.replace(value).is_some() {
-                members.repeated = Some(name);
-            }
-        }
-        Ok(members)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any<'a>(PhantomData<&'a ()>);
-
-        impl<'de: 'a, 'a> Visitor<'de> for Any<'a> {
-            type Value = Members<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON-RPC message")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                Members::<'de>::read(map, name_of, |_, _| {})
-            }
-        }
-
-        deserializer.deserialize_map(Any(PhantomData))
-    }
-}
-
-/// The members of an object whose keys have no escapes, as nearly all have none: quicker to read, and it is known where
-/// in a larger text they lie. Any other value is an error.
-#[derive(Debug)]
-pub(crate) struct Plain<'a> {
-    members: Members<'a>,
-    first: &'a str,
-    last: &'a str,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Unescaped<'a>(PhantomData<&'a ()>);
-
-        impl<'de: 'a, 'a> Visitor<'de> for Unescaped<'a> {
-            type Value = Plain<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with plain keys")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let (mut first, mut last) = (None, "");
-                let members = Members::<'de>::read(map, Cow::Borrowed, |key: &'de str, value| {
-                    first.get_or_insert(key);
-                    last = value.get();
-                })?;
-                let first = first.ok_or_else(|| serde::de::Error::custom("an empty object"))?;
-                Ok(Plain { members, first, last })
-            }
-        }
-
-        deserializer.deserialize_map(Unescaped(PhantomData))
-    }
-}
-
-/// A JSON-RPC message, or what should be one, within a larger text.
-#[derive(Debug, Clone)]
-pub struct Carried<'a> {
-    text: &'a str,
-    members: Option<Members<'a>>,
-}
-
-impl<'a> Carried<'a> {
-    /// From what was read of `whole`. `None`: nothing of it lies there.
-    pub(crate) fn within(whole: &'a str, plain: Plain<'a>) -> Option<Self> {
-        let at = |part: &str| (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
-        let start = whole.get(..at(plain.first)?)?.rfind('{')?;
-        let last = at(plain.last)? + plain.last.len();
-        let end = last + whole.get(last..)?.find('}')? + 1;
-        Some(Self { text: whole.get(start..end)?, members: Some(plain.members) })
-    }
-
-    /// The text as it came.
-    pub fn text(&self) -> &'a str {
-        self.text
-    }
-
-    /// The head of the message.
-    ///
-    /// # Errors
-    /// As [`Message::parse`].
-    pub fn message(&self) -> Result<Message<'a>, Malformed> {
-        match &self.members {
-            Some(members) => Message::from_members(self.text, members.clone()),
-            None => Message::parse(self.text),
-        }
-    }
-}
-
-impl<'a> From<&'a RawValue> for Carried<'a> {
-    fn from(raw: &'a RawValue) -> Self {
-        Self { text: raw.get(), members: None }
-    }
-}
 
 #[cfg(test)]
 mod tests {
