@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_link::Outbound;
-use culvert_profiles::{BadValue, Profile, ProfileTunnel, Prompt, SecretRef, SecretSources, Secrets, TunnelKey};
+use culvert_profiles::{BadValue, Profile, ProfileTunnel, Prompt, SecretRef, SecretSources, TunnelKey};
 use culvert_protocol::{Cause, Explain, Labels, Secret};
 use culvert_tunnel::{Ledger, Outside, Status, TunnelConfig, Turnstile};
 use tokio::sync::watch;
@@ -278,7 +278,7 @@ impl<R: Future<Output = Result<(), Cause>>> Once<R> {
     }
 }
 
-/// The engine's configuration with every secret in it but the token.
+/// The engine's configuration with its secrets. The token is followed apart, because it may change while the engine runs.
 pub(crate) async fn complete(wish: &Wish, sources: &SecretSources) -> Result<TunnelConfig, Cause> {
     let mut read: Vec<(&SecretRef, Secret)> = Vec::new();
     let secrets = &wish.tunnel.secrets;
@@ -290,10 +290,7 @@ pub(crate) async fn complete(wish: &Wish, sources: &SecretSources) -> Result<Tun
         let found = read.iter().find(|(known, _)| *known == reference);
         found.map(|(_, secret)| secret.clone()).ok_or(BadValue::Empty)
     };
-    // The token is followed apart, because it may change while the engine runs.
-    let secrets = Secrets { token: None, ..wish.tunnel.secrets.clone() };
-    let tunnel = ProfileTunnel { config: wish.tunnel.config.clone(), secrets };
-    tunnel.complete(&wish.hidden, &mut follow).map_err(|error| secret_cause(&error))
+    wish.tunnel.complete(&wish.hidden, &mut follow).map_err(|error| secret_cause(&error))
 }
 
 /// How connections to the tunnel's gateway are made, with the secrets that this takes.

@@ -73,7 +73,7 @@ fn change((old_profile, old): Tunnel<'_>, (new_profile, new): Tunnel<'_>) -> Cha
     }
 }
 
-/// Whether both run alike, labels and token aside. Every field is named, so that a new one is not forgotten.
+/// Whether both run alike, labels aside. Every field is named, so that a new one is not forgotten.
 fn is_same(old: &TunnelConfig, new: &TunnelConfig) -> bool {
     let TunnelConfig {
         name,
@@ -82,7 +82,6 @@ fn is_same(old: &TunnelConfig, new: &TunnelConfig) -> bool {
         forward_auth,
         gateway,
         outbound,
-        token: _,
         retry,
         keepalive,
         max_message,

@@ -67,7 +67,6 @@ pub(crate) fn profile(
                 forward_auth: forward_auth.clone(),
                 gateway,
                 outbound: way.outbound,
-                token: None,
                 retry: Retry {
                     first,
                     cap: default.cap.max(first),

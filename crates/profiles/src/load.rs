@@ -55,7 +55,10 @@ impl Loaded {
             Err(BadValue::Reference) => Ok(Secret::new("later")),
             found => found,
         };
-        profile.tunnels.iter().find_map(|tunnel| tunnel.complete(&self.hidden, &mut look).err())
+        profile.tunnels.iter().find_map(|tunnel| {
+            let token = tunnel.token(&mut look).err();
+            token.or_else(|| tunnel.complete(&self.hidden, &mut look).err())
+        })
     }
 
     /// Takes one server in, broken or good.

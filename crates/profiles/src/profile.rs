@@ -195,7 +195,19 @@ impl Secrets {
 }
 
 impl ProfileTunnel {
-    /// The engine's configuration, with what `follow` finds behind each reference. `hidden` are variables that the
+    /// The bearer for the gateway, if it has one.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub fn token(
+        &self,
+        follow: &mut dyn FnMut(&SecretRef) -> Result<Secret, BadValue>,
+    ) -> Result<Option<Secret>, ConfigError> {
+        self.secrets.token.as_ref().map(|token| bearer(token, follow)).transpose()
+    }
+
+    /// The engine's configuration, with what `follow` finds behind each reference; it holds no token, which may change
+    /// while the engine runs. `hidden` are variables that the
     /// local server must not inherit with their values: those that hold tokens for gateways.
     ///
     /// # Errors
@@ -207,7 +219,6 @@ impl ProfileTunnel {
     ) -> Result<TunnelConfig, ConfigError> {
         let mut config = self.config.clone();
         config.outbound = self.outbound(follow)?;
-        config.token = self.secrets.token.as_ref().map(|token| bearer(token, follow)).transpose()?;
         match &mut config.server {
             LocalServer::Stdio(command) => {
                 if let Some(Sourced { value: env, origin }) = &self.secrets.env {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use culvert_link::Outbound;
-use culvert_protocol::{GatewayAddress, Labels, Secret, ServerName, limits};
+use culvert_protocol::{GatewayAddress, Labels, ServerName, limits};
 
 use crate::http::headers::{ForwardAuth, Headers};
 use crate::http::url::ServerUrl;
@@ -28,8 +28,6 @@ pub struct TunnelConfig {
     pub gateway: GatewayAddress,
     /// How connections to it are made.
     pub outbound: Outbound,
-    /// The bearer; none for a gateway without authentication.
-    pub token: Option<Secret>,
     /// When to try again.
     pub retry: Retry,
     /// How often the base dialect's heartbeat goes out.
@@ -168,7 +166,6 @@ pub(crate) fn sample() -> TunnelConfig {
         forward_auth: Default::default(),
         gateway: GatewayAddress::parse("http://127.0.0.1:9").unwrap(),
         outbound: Default::default(),
-        token: None,
         retry: Default::default(),
         keepalive: limits::KEEPALIVE_DEFAULT,
         max_message: 1 << 20,

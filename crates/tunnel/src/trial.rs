@@ -10,7 +10,7 @@ use culvert_protocol::channels::control::Offer;
 use culvert_protocol::envelope::{Envelope, Kind, Writer};
 use culvert_protocol::message::{Message, Shape, member};
 use culvert_protocol::rpc_error::{METHOD_NOT_FOUND, RpcError, empty_result};
-use culvert_protocol::{Cause, ServerName};
+use culvert_protocol::{Cause, Secret, ServerName};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::choice::Choice;
@@ -106,13 +106,17 @@ pub struct FreshLink {
     session_id: String,
 }
 
-/// Dials the gateway with the token of `config`, as its `transport` says.
+/// Dials the gateway with this bearer, none where it asks for none, as the `transport` of `config` says.
 ///
 /// # Errors
 /// The cause with which the engine's try would fail.
-pub async fn dial(config: &TunnelConfig, random: &mut fastrand::Rng) -> Result<FreshLink, Cause> {
+pub async fn dial(
+    config: &TunnelConfig,
+    token: Option<Secret>,
+    random: &mut fastrand::Rng,
+) -> Result<FreshLink, Cause> {
     let dialler = Dialler::new(config.outbound.clone());
-    let bearer = config.token.clone().map_or_else(Bearer::none, Bearer::fixed);
+    let bearer = token.map_or_else(Bearer::none, Bearer::fixed);
     let choice = Choice::new(config);
     let session_id = session_id(random);
     let door = Door { dialler: &dialler, config, bearer: &bearer, endpoint: None, choice: &choice };

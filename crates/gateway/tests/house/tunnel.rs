@@ -57,7 +57,6 @@ impl Tunnel {
             server: LocalServer::Stdio(server),
             forward_auth: Default::default(),
             gateway: gateway.clone(),
-            token: Some(token.clone()),
             retry: Retry {
                 first: Duration::from_millis(50),
                 websocket: Duration::from_millis(200),

@@ -41,19 +41,14 @@ impl Exam<'_> {
             Err(cause) => Err(self.no_way(tunnel, &gateway, &cause)),
         };
         let token = self.token(tunnel, &gateway, way.as_ref().ok().copied().flatten()).await;
-        let failed = match (&way, &token) {
-            (Err(check), _) => Some(*check),
-            (_, Err(check)) => Some(*check),
-            _ => None,
-        };
-        if let Some(failed) = failed {
-            for check in [Check::Upgrade, Check::Registration] {
-                self.told(check, Some(&gateway), Instant::now(), skipped(failed));
+        match (way, token) {
+            (Ok(_), Ok(token)) => self.link(&config, token, &gateway, met).await,
+            (Err(failed), _) | (_, Err(failed)) => {
+                for check in [Check::Upgrade, Check::Registration] {
+                    self.told(check, Some(&gateway), Instant::now(), skipped(failed));
+                }
             }
-            return;
         }
-        config.token = token.unwrap_or_default();
-        self.link(&config, &gateway, met).await;
     }
 
     /// Tells that a secret of the way cannot be had.
@@ -220,10 +215,10 @@ impl Exam<'_> {
         token
     }
 
-    async fn link(&mut self, config: &TunnelConfig, gateway: &str, met: Option<&Met>) {
+    async fn link(&mut self, config: &TunnelConfig, token: Option<Secret>, gateway: &str, met: Option<&Met>) {
         let (began, limit) = (Instant::now(), self.limit(UPGRADE));
         let mut random = self.random.fork();
-        let dialled = timeout(limit, trial::dial(config, &mut random)).await.unwrap_or_else(|_| {
+        let dialled = timeout(limit, trial::dial(config, token.clone(), &mut random)).await.unwrap_or_else(|_| {
             let detail = format!("no answer to the upgrade within {} s", limit.as_secs());
             Err(Cause::Unreachable { gateway: gateway.to_owned(), detail })
         });
@@ -247,7 +242,7 @@ impl Exam<'_> {
 
         let began = Instant::now();
         let name = trial_name(&config.name, self.random.u16(..));
-        let not_tried = match (met, token::not_for(config.token.as_ref(), &name)) {
+        let not_tried = match (met, token::not_for(token.as_ref(), &name)) {
             (_, Some(why)) => Err(Verdict::Skipped(format!("{name} would be registered; {why}"))),
             (None, None) => Err(Verdict::Skipped("needs the local server, which does not answer".to_owned())),
             (Some(met), None) => Ok(met),

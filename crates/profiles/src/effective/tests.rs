@@ -64,6 +64,8 @@ fn within<T>(case: &Case<'_>, what: impl FnOnce(&Surroundings<'_>) -> T) -> T {
 #[derive(Debug)]
 struct Effective {
     tunnels: Vec<TunnelConfig>,
+    /// Those of the tunnels, in the same order.
+    tokens: Vec<Option<String>>,
     log_level: LogLevel,
     warnings: Vec<Warning>,
 }
@@ -77,15 +79,22 @@ fn come_to(case: &Case<'_>) -> Result<Effective, ConfigError> {
             return Err(broken.error);
         }
         let mut follow = |reference: &SecretRef| follow(reference, surroundings);
-        let tunnels = profiles.iter().flat_map(|profile| &profile.tunnels);
-        let tunnels = tunnels.map(|tunnel| tunnel.complete(&hidden, &mut follow)).collect::<Result<_, _>>()?;
+        let (mut tunnels, mut tokens) = (Vec::new(), Vec::new());
+        for tunnel in profiles.iter().flat_map(|profile| &profile.tunnels) {
+            tokens.push(tunnel.token(&mut follow)?.map(|token| token.expose().to_owned()));
+            tunnels.push(tunnel.complete(&hidden, &mut follow)?);
+        }
         warnings.extend(profiles.into_iter().flat_map(|profile| profile.warnings));
-        Ok(Effective { tunnels, log_level, warnings })
+        Ok(Effective { tunnels, tokens, log_level, warnings })
     })
 }
 
 fn tunnel_of(case: &Case<'_>) -> TunnelConfig {
     come_to(case).unwrap().tunnels.remove(0)
+}
+
+fn token_of(case: &Case<'_>) -> Option<String> {
+    come_to(case).unwrap().tokens.remove(0)
 }
 
 fn refusal(case: &Case<'_>) -> (String, &'static str) {
@@ -103,7 +112,7 @@ fn the_defaults_hold_where_nothing_is_said() {
     let text = |key: Key| key.about().default.unwrap();
     assert_eq!(tunnel.name.as_str(), "git-laptop-7");
     assert_eq!(tunnel.description, None);
-    assert!(tunnel.token.is_none());
+    assert_eq!(effective.tokens, [None]);
     assert_eq!(tunnel.retry.first.as_secs().to_string(), text(Key::ReconnectDelay));
     assert_eq!(tunnel.retry.cap, limits::RETRY_CAP);
     assert_eq!(tunnel.retry.max.unwrap_or(0).to_string(), text(Key::MaxRetries));
@@ -138,7 +147,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     let [tunnel] = &effective.tunnels[..] else { panic!("not one") };
     assert_eq!(tunnel.server, LocalServer::Stdio(StdioCommand { program: "b".into(), ..Default::default() }));
     assert_eq!(tunnel.gateway.to_string(), "https://flag");
-    assert_eq!(tunnel.token.as_ref().unwrap().expose(), "env");
+    assert_eq!(effective.tokens, [Some("env".to_owned())]);
     assert_eq!(tunnel.retry.first, Duration::from_secs(2));
     assert_eq!(tunnel.retry.max, Some(3), "a blank variable counts as unset");
 }
@@ -147,12 +156,12 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 fn a_file_alone_suffices() {
     let file = "local_stdio: \"uvx mcp-server-git\"\ngateway: \"https://gateway.example.com\"\ntoken: \"t\"\n\
                 reconnect_delay: 2\nmax_retries: 0\nkeepalive: 30\nlog_level: \"INFO\"\n";
-    let tunnel = tunnel_of(&Case { file, ..NONE });
+    let case = Case { file, ..NONE };
     assert_eq!(
-        tunnel.retry,
+        tunnel_of(&case).retry,
         Retry { first: Duration::from_secs(2), cap: limits::RETRY_CAP, max: None, ..Retry::default() }
     );
-    assert_eq!(tunnel.token.unwrap().expose(), "t");
+    assert_eq!(token_of(&case).unwrap(), "t");
 }
 
 #[test]
@@ -269,12 +278,12 @@ fn tokens_are_literal_or_in_a_variable() {
     let case = Case { flags: BOTH, environment: &environment, file: "token: env:GW_TOKEN" };
     assert_eq!(warnings(&case), []);
     let tunnel = tunnel_of(&case);
-    assert_eq!(tunnel.token.unwrap().expose(), "hunter2");
+    assert_eq!(token_of(&case).unwrap(), "hunter2");
     let LocalServer::Stdio(command) = tunnel.server else { panic!("no command") };
     assert_eq!(command.env["GW_TOKEN"], "", "the child inherits the variable without its value");
     let in_file = Case { flags: BOTH, environment: &[], file: "token: file:/run/token" };
     assert_eq!(warnings(&in_file), []);
-    assert_eq!(tunnel_of(&in_file).token.unwrap().expose(), "hunter2");
+    assert_eq!(token_of(&in_file).unwrap(), "hunter2");
     for file in [
         "token: ''",
         "token: env:NOPE",

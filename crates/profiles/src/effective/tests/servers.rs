@@ -17,8 +17,8 @@ fn an_entrys_own_keys_win() {
     let effective = come_to(&Case { file: TWO, flags: &[(Key::Keepalive, "7")], environment: &[] }).unwrap();
     let [git, files] = &effective.tunnels[..] else { panic!("not two") };
     assert_eq!((git.name.as_str(), git.gateway.to_string()), ("git-server", "https://gateway1.example.com".to_owned()));
-    assert!(git.token.is_none(), "a gateway of the entry's own does not get the shared token");
-    assert_eq!(files.token.as_ref().unwrap().expose(), "shared");
+    let tokens = [None, Some("shared".to_owned())];
+    assert_eq!(effective.tokens, tokens, "a gateway of the entry's own does not get the shared token");
     assert_eq!((git.keepalive.as_secs(), files.keepalive.as_secs()), (7, 5));
     let one = "gateway: https://gw\nservers: [{command: uvx f}]";
     assert_eq!(tunnel_of(&Case { file: one, ..NONE }).name.as_str(), "f-laptop-7");
@@ -105,13 +105,14 @@ fn secrets_stay_references_until_they_are_needed() {
     assert_eq!(shown, [vec!["env:TOKEN_A", "env:KEY", "keychain:pw"], vec!["keychain:gw", "command:pass …"]]);
     let mut follow =
         |reference: &crate::SecretRef| Ok(culvert_protocol::Secret::new(format!("<{reference}>").replace(' ', "")));
+    let token = loaded.profiles[0].tunnels[0].token(&mut follow).unwrap();
     let a = loaded.profiles[0].tunnels[0].complete(&loaded.hidden, &mut follow).unwrap();
     let LocalServer::Stdio(command) = a.server else { panic!("no command") };
     let env: Vec<_> = command.env.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     assert_eq!(env, [("DEBUG", "file:db"), ("KEY", "<env:KEY>"), ("PW", "<keychain:pw>"), ("TOKEN_A", "")]);
-    assert_eq!(a.token.unwrap().expose(), "<env:TOKEN_A>");
+    assert_eq!(token.unwrap().expose(), "<env:TOKEN_A>");
     let mut locked = |_: &crate::SecretRef| Err(crate::BadValue::UnsetVariable);
-    let error = loaded.profiles[1].tunnels[0].complete(&loaded.hidden, &mut locked).unwrap_err();
+    let error = loaded.profiles[1].tunnels[0].token(&mut locked).unwrap_err();
     assert!(error.to_string().starts_with("c.yaml:2:8: token: "), "{error}");
 }
 
