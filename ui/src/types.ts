@@ -65,7 +65,7 @@ export type Keychain = { "kind": "ready" } | { "kind": "locked" } | { "kind": "u
 export type Tray = { "kind": "shown" } | { "kind": "absent", why: Explained };
 
 /** What the user chose for the app. */
-export type Settings = { launchAtLogin: Switch, notifications: Switch, recording: Switch };
+export type Settings = { launchAtLogin: Switch, notifications: Switch };
 
 /** All that can change while the window is open; sent whole, at most every 100 ms. */
 export type World = { profiles: Array<Profile>, gateway: Gateway, gatewayPort: number, keychain: Keychain, tray: Tray, settings: Settings };
@@ -88,11 +88,8 @@ export type Event = { "kind": "world", world: World } | { "kind": "show", place:
 /** How a call ended. */
 export type Outcome = { "kind": "running" } | { "kind": "ok" } | { "kind": "cancelled" } | { "kind": "error", message: string };
 
-/** What a call carried. */
-export type Payload = { request: string, answer: string | null };
-
 /** A call of the local server. */
-export type Call = { id: number, at: Time, caller: string, method: string, tool: string | null, ms: number | null, outcome: Outcome, requestBytes: number, answerBytes: number | null, payload: Payload | null };
+export type Call = { id: number, at: Time, caller: string, method: string, tool: string | null, ms: number | null, outcome: Outcome, requestBytes: number, answerBytes: number | null };
 
 /** A line of the local server's log. */
 export type LogLine = { seq: number, at: Time, text: string };

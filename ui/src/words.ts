@@ -131,8 +131,6 @@ export const activity = {
   size: (request: number, answer: number | null) =>
     answer === null ? `${bytes(request)} sent` : `${bytes(request)} sent, ${bytes(answer)} back`,
   error: 'Error',
-  request: 'Request',
-  answer: 'Answer',
 };
 
 export const log = {
@@ -278,8 +276,6 @@ export const settings = {
   loginHelp: 'Starts in the tray, with each profile as it was.',
   notifications: 'Notifications',
   notificationsHelp: 'Only when something needs you.',
-  recording: 'Record what calls carry',
-  recordingHelp: 'Shown in Activity, kept in memory, gone when Culvert quits.',
   gateway: 'Built-in gateway',
   gatewayHelp: 'Only programs on this machine reach it.',
   gatewayStates: { off: 'Off', starting: 'Starting', failed: 'Not running' },

@@ -89,7 +89,7 @@ impl Culvert {
             gateway_port: choices.gateway_port,
             keychain: Keychain::Ready,
             tray: Tray::Shown,
-            settings: Settings { launch_at_login, notifications: choices.notifications, recording: Switch::Off },
+            settings: Settings { launch_at_login, notifications: choices.notifications },
             elsewhere: 0,
         };
         let world = World {

@@ -117,7 +117,6 @@ fn shown(gateway: &str, head: &CallHead, took: Option<Duration>, outcome: Outcom
         outcome,
         request_bytes: wide(head.bytes_in),
         answer_bytes,
-        payload: None,
     }
 }
 

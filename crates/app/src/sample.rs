@@ -33,6 +33,6 @@ pub(crate) fn world(profiles: &[(&str, Switch, Mark, &str)]) -> World {
         gateway_port: 4444,
         keychain: Keychain::Ready,
         tray: Tray::Shown,
-        settings: Settings { launch_at_login: Switch::Off, notifications: Switch::On, recording: Switch::Off },
+        settings: Settings { launch_at_login: Switch::Off, notifications: Switch::On },
     }
 }

@@ -12,7 +12,7 @@ function world(profiles: Profile[], more: Partial<World> = {}): World {
     gatewayPort: 4444,
     keychain: { kind: 'ready' },
     tray: { kind: 'shown' },
-    settings: { launchAtLogin: 'on', notifications: 'on', recording: 'off' },
+    settings: { launchAtLogin: 'on', notifications: 'on' },
     ...more,
   };
 }

@@ -5,7 +5,7 @@ import { causes } from './profiles';
 
 const TOOLS = ['git_status', 'git_log', 'read_file', 'git_diff', 'list_directory', 'git_show'];
 
-export function calls(now: number, recording: boolean): Call[] {
+export function calls(now: number): Call[] {
   return Array.from({ length: 24 }, (_, n): Call => {
     const failed = n === 4 || n === 13;
     const listing = n % 9 === 7;
@@ -20,7 +20,6 @@ export function calls(now: number, recording: boolean): Call[] {
       outcome: n === 0 ? { kind: 'running' } : failed ? { kind: 'error', message: 'fatal: ambiguous argument ’mian’: unknown revision' } : { kind: 'ok' },
       requestBytes: 140 + n * 3,
       answerBytes: n === 0 ? null : 900 + n * 911,
-      payload: recording && tool ? { request: `{"name":"${tool}","arguments":{}}`, answer: '{"content":[{"type":"text","text":"…"}]}' } : null,
     };
   });
 }

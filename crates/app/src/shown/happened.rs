@@ -103,18 +103,6 @@ pub struct Call {
     /// Of its answer.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub answer_bytes: Option<u64>,
-    /// Only while recording.
-    pub payload: Option<Payload>,
-}
-
-/// What a call carried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(TS))]
-pub struct Payload {
-    /// Its parameters.
-    pub request: String,
-    /// Its result or error, once there.
-    pub answer: Option<String>,
 }
 
 /// A line of the local server's log.

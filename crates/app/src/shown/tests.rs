@@ -56,7 +56,6 @@ fn the_windows_types_are_these() {
         Say,
         Event,
         Outcome,
-        Payload,
         Call,
         LogLine,
         Typed,

@@ -393,8 +393,6 @@ pub struct Settings {
     pub launch_at_login: Switch,
     /// Whether the desktop is told what needs the user.
     pub notifications: Switch,
-    /// Keeps what calls carry in memory, until switched off or quit.
-    pub recording: Switch,
 }
 
 /// All that can change while the window is open; sent whole, at most every 100 ms.
