@@ -8,7 +8,7 @@ use std::time::Duration;
 use culvert_link::Outbound;
 use culvert_profiles::{BadValue, Profile, ProfileTunnel, Prompt, SecretRef, SecretSources, TunnelKey};
 use culvert_protocol::{Cause, Explain, Labels, Secret};
-use culvert_tunnel::{Ledger, Outside, Status, TunnelConfig, Turnstile};
+use culvert_tunnel::{Ledger, LivePolicy, Outside, Status, TunnelConfig, Turnstile};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -80,7 +80,7 @@ impl Lane {
         };
         // Not `name`, which a line of JSON has for the span's own.
         let span = tracing::error_span!("tunnel", server = view.name, gateway = view.key.gateway);
-        let outside = Outside { bearer: token.bearer(), wake: woken, labels: labels_now, turnstile, ledger };
+        let outside = Outside { bearer: token.bearer(), wake: woken, labels: labels_now, policy: LivePolicy::default(), turnstile, ledger };
         let keeper = Keeper { wishes, status, token, labels, sources, outside, random };
         let task = tokio::spawn(keeper.keep().instrument(span));
         Self { view, wish, wake, task, runs: 0 }
@@ -191,6 +191,7 @@ impl Keeper {
     async fn run(&mut self, mut wish: Wish) -> Option<Option<Instant>> {
         self.token.follow(token_of(&wish));
         self.labels.send_replace(None);
+        self.outside.policy.set(wish.tunnel.config.policy.clone());
         let stop = CancellationToken::new();
         let once = Once {
             wish: wish.clone(),
@@ -214,6 +215,9 @@ impl Keeper {
                     match next {
                         Wanted::Run(next) if next.run == wish.run => {
                             self.token.follow(token_of(&next));
+                            if next.tunnel.config.policy != wish.tunnel.config.policy {
+                                self.outside.policy.set(next.tunnel.config.policy.clone());
+                            }
                             let labels = &next.tunnel.config.labels;
                             if *labels != wish.tunnel.config.labels {
                                 self.labels.send_replace(Some(labels.clone()));

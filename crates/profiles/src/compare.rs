@@ -15,7 +15,7 @@ pub enum Change {
     Unchanged,
     /// Only where its token comes from has changed: it is handed the new one while it runs.
     TokenOnly,
-    /// Labels or the way to start have changed, and maybe the token: all are applied while it runs.
+    /// Labels, the tool policy or the way to start have changed, and maybe the token: all are applied while it runs.
     Live,
     /// Anything else has changed: it starts anew.
     Restart,
@@ -64,7 +64,9 @@ fn change((old_profile, old): Tunnel<'_>, (new_profile, new): Tunnel<'_>) -> Cha
     let token = |tunnel: &ProfileTunnel| tunnel.secrets.token.as_ref().map(|token| token.value.clone());
     if !same_secrets || !is_same(&old.config, &new.config) {
         Change::Restart
-    } else if old_profile.labels != new_profile.labels || old_profile.start != new_profile.start {
+    } else if old_profile.labels != new_profile.labels
+        || old_profile.start != new_profile.start
+        || old.config.policy != new.config.policy {
         Change::Live
     } else if token(old) != token(new) {
         Change::TokenOnly
@@ -89,6 +91,7 @@ fn is_same(old: &TunnelConfig, new: &TunnelConfig) -> bool {
         request_timeout,
         transport,
         children,
+        policy: _,
         labels: _,
         host,
         probe_interval,
@@ -199,6 +202,8 @@ mod tests {
             ("token: env:A", Change::TokenOnly),
             ("labels: {a: b}", Change::Live),
             ("start: never", Change::Live),
+            ("tools_deny: ['write_*']", Change::Live),
+            ("prompts: off", Change::Live),
             ("start: never\ntoken: env:A", Change::Live),
             ("labels: {a: b}\nkeepalive: 5", Change::Restart),
             ("env: {A: b}", Change::Restart),

@@ -65,5 +65,5 @@ fn every_example_works() {
             examples += 1;
         }
     }
-    assert_eq!(examples, 7);
+    assert_eq!(examples, 8);
 }

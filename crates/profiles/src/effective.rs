@@ -6,7 +6,8 @@ mod way;
 
 use std::collections::BTreeMap;
 
-use culvert_protocol::{Labels, ServerName, limits, text};
+use culvert_protocol::tool_policy::{Feature, Tools};
+use culvert_protocol::{Labels, ServerName, ToolPolicy, limits, text};
 use culvert_tunnel::{Children, Notice, Retry, Transport, TunnelConfig};
 
 use self::gateways::gateways;
@@ -57,6 +58,7 @@ pub(crate) fn profile(
     let first = value(&settings.reconnect_delay, default.first);
     let children = children(settings)?;
     let forward_auth = forward_auth(settings)?;
+    let policy = policy(settings);
     let tunnel = |(gateway, token)| {
         let way = way(settings, &gateway, surroundings, &mut warnings)?;
         Ok(ProfileTunnel {
@@ -75,7 +77,8 @@ pub(crate) fn profile(
                 },
                 keepalive,
                 request_timeout: value(&settings.request_timeout, limits::REQUEST_TIMEOUT_DEFAULT),
-                transport: value(&settings.transport, Transport::default()),
+                policy: policy.clone(),
+            transport: value(&settings.transport, Transport::default()),
                 children,
                 max_message: value(&settings.max_message_size, limits::MAX_MESSAGE_DEFAULT),
                 start_timeout: value(&settings.start_timeout, limits::START_TIMEOUT_DEFAULT),
@@ -115,6 +118,17 @@ fn children(settings: &Settings) -> Result<Children, ConfigError> {
         apart(settings, Key::WarmSpare, Key::SingleChild)?;
     }
     Ok(children)
+}
+
+fn policy(settings: &Settings) -> ToolPolicy {
+    let feature = |given: &Option<Sourced<bool>>| if value(given, true) { Feature::On } else { Feature::Off };
+    ToolPolicy {
+        allow: settings.tools_allow.as_ref().map(|given| given.value.clone()),
+        deny: settings.tools_deny.as_ref().map(|given| given.value.clone()).unwrap_or_default(),
+        tools: value(&settings.tool_preset, Tools::default()),
+        prompts: feature(&settings.prompts),
+        resources: feature(&settings.resources),
+    }
 }
 
 fn given_name(given: &Sourced<String>, surroundings: &Surroundings<'_>) -> Result<ServerName, ConfigError> {

@@ -44,6 +44,16 @@ pub enum Key {
     ClientKeyPassphrase,
     /// What stands between this machine and its gateways.
     Proxy,
+    /// The only tools that may pass.
+    ToolsAllow,
+    /// Tools that may not.
+    ToolsDeny,
+    /// What tools may do.
+    ToolPreset,
+    /// Whether prompts may pass.
+    Prompts,
+    /// Whether resources may pass.
+    Resources,
     /// What carries the link.
     Transport,
     /// The ceiling of the first wait between tries.
@@ -122,7 +132,7 @@ const fn only_in_files(name: &'static str, shape: Shape) -> About {
 
 impl Key {
     /// Every key, in the order of the documentation.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 40] = [
         Self::LocalStdio,
         Self::Args,
         Self::Env,
@@ -142,6 +152,11 @@ impl Key {
         Self::ClientKey,
         Self::ClientKeyPassphrase,
         Self::Proxy,
+        Self::ToolsAllow,
+        Self::ToolsDeny,
+        Self::ToolPreset,
+        Self::Prompts,
+        Self::Resources,
         Self::Transport,
         Self::ReconnectDelay,
         Self::MaxRetries,
@@ -197,6 +212,11 @@ impl Key {
                 ..plain("client_key_passphrase", "--client-key-passphrase")
             },
             Self::Proxy => plain("proxy", "--proxy"),
+            Self::ToolsAllow => only_in_files("tools_allow", Shape::List),
+            Self::ToolsDeny => only_in_files("tools_deny", Shape::List),
+            Self::ToolPreset => About { default: Some("all"), ..only_in_files("tool_preset", Shape::Text) },
+            Self::Prompts => About { default: Some("true"), ..only_in_files("prompts", Shape::Text) },
+            Self::Resources => About { default: Some("true"), ..only_in_files("resources", Shape::Text) },
             Self::Transport => About { default: Some("auto"), ..plain("transport", "--transport") },
             Self::ReconnectDelay => About {
                 variable: Some("REVERSE_PROXY_RECONNECT_DELAY"),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use culvert_protocol::tool_policy::{Pattern, Tools};
 use culvert_protocol::{Secret, text};
 use culvert_tunnel::Transport;
 
@@ -42,6 +43,11 @@ pub struct Settings {
     pub client_key: Option<Sourced<PathBuf>>,
     pub client_key_passphrase: Option<Sourced<Secret>>,
     pub proxy: Option<Sourced<Secret>>,
+    pub tools_allow: Option<Sourced<Vec<Pattern>>>,
+    pub tools_deny: Option<Sourced<Vec<Pattern>>>,
+    pub tool_preset: Option<Sourced<Tools>>,
+    pub prompts: Option<Sourced<bool>>,
+    pub resources: Option<Sourced<bool>>,
     pub transport: Option<Sourced<Transport>>,
     pub reconnect_delay: Option<Sourced<Duration>>,
     pub max_retries: Option<Sourced<u32>>,
@@ -115,6 +121,11 @@ impl Settings {
             client_key: self.client_key.or(lower.client_key),
             client_key_passphrase: self.client_key_passphrase.or(lower.client_key_passphrase),
             proxy: self.proxy.or(lower.proxy),
+            tools_allow: self.tools_allow.or(lower.tools_allow),
+            tools_deny: self.tools_deny.or(lower.tools_deny),
+            tool_preset: self.tool_preset.or(lower.tool_preset),
+            prompts: self.prompts.or(lower.prompts),
+            resources: self.resources.or(lower.resources),
             transport: self.transport.or(lower.transport),
             reconnect_delay: self.reconnect_delay.or(lower.reconnect_delay),
             max_retries: self.max_retries.or(lower.max_retries),
@@ -173,6 +184,11 @@ impl Settings {
             Key::ClientKey => of(&self.client_key),
             Key::ClientKeyPassphrase => of(&self.client_key_passphrase),
             Key::Proxy => of(&self.proxy),
+            Key::ToolsAllow => of(&self.tools_allow),
+            Key::ToolsDeny => of(&self.tools_deny),
+            Key::ToolPreset => of(&self.tool_preset),
+            Key::Prompts => of(&self.prompts),
+            Key::Resources => of(&self.resources),
             Key::Transport => of(&self.transport),
             Key::ReconnectDelay => of(&self.reconnect_delay),
             Key::MaxRetries => of(&self.max_retries),
@@ -252,6 +268,21 @@ impl Settings {
                 self.client_key_passphrase = Some(Sourced::new(Secret::new(text), to()));
             }
             (Key::Proxy, Raw::Text(text)) => self.proxy = Some(Sourced::new(Secret::new(text), to())),
+            (Key::ToolsAllow, Raw::List(list)) => {
+                self.tools_allow = Some(Sourced::new(value::patterns(&list).map_err(bad)?, to()));
+            }
+            (Key::ToolsDeny, Raw::List(list)) => {
+                self.tools_deny = Some(Sourced::new(value::patterns(&list).map_err(bad)?, to()));
+            }
+            (Key::ToolPreset, Raw::Text(text)) => {
+                self.tool_preset = Some(Sourced::new(value::preset(&text).map_err(bad)?, to()));
+            }
+            (Key::Prompts, Raw::Text(text)) => {
+                self.prompts = Some(Sourced::new(value::boolean(&text).map_err(bad)?, to()));
+            }
+            (Key::Resources, Raw::Text(text)) => {
+                self.resources = Some(Sourced::new(value::boolean(&text).map_err(bad)?, to()));
+            }
             (Key::Transport, Raw::Text(text)) => {
                 self.transport = Some(Sourced::new(value::transport(&text).map_err(bad)?, to()));
             }

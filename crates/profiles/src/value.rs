@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use culvert_link::BadProxy;
 use culvert_protocol::limits;
+use culvert_protocol::tool_policy::{BadPattern, Pattern, Tools};
 use culvert_tunnel::Transport;
 use thiserror::Error;
 
@@ -78,6 +79,12 @@ pub enum BadValue {
     /// No address of a proxy.
     #[error(transparent)]
     Proxy(#[from] BadProxy),
+    /// No pattern for tools.
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
+    /// No preset.
+    #[error("expected one of all, read-only")]
+    Preset,
     /// A key or passphrase without the certificate that it is for.
     #[error("it says nothing without a client certificate")]
     WithoutCertificate,
@@ -185,6 +192,20 @@ pub fn addresses(text: &str) -> Vec<String> {
 pub fn bytes(text: &str) -> Result<usize, BadValue> {
     let bytes: usize = text.trim().parse().map_err(|_| BadValue::NotBytes)?;
     if (limits::MAX_MESSAGE_FLOOR..=LARGEST_MESSAGE).contains(&bytes) { Ok(bytes) } else { Err(BadValue::Size) }
+}
+
+/// Patterns for names of tools.
+pub(crate) fn patterns(list: &[String]) -> Result<Vec<Pattern>, BadValue> {
+    list.iter().map(|text| Ok(Pattern::new(text.trim())?)).collect()
+}
+
+/// What tools may do: `all` or `read-only`.
+pub(crate) fn preset(text: &str) -> Result<Tools, BadValue> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "all" => Ok(Tools::All),
+        "read-only" => Ok(Tools::ReadOnly),
+        _ => Err(BadValue::Preset),
+    }
 }
 
 /// A truth value as YAML files write them.

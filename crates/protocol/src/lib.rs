@@ -22,9 +22,11 @@ pub mod splice;
 pub mod sse;
 pub mod tally;
 pub mod text;
+pub mod tool_policy;
 
 pub use address::GatewayAddress;
 pub use cause::{Cause, Explain, Remedy};
 pub use introduction::{BadLabels, ClientInfo, Labels};
 pub use name::ServerName;
 pub use secret::Secret;
+pub use tool_policy::ToolPolicy;

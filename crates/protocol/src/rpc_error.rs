@@ -18,6 +18,8 @@ pub const PARSE_ERROR: i32 = -32700;
 pub const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC: nobody here knows that method.
 pub const METHOD_NOT_FOUND: i32 = -32601;
+/// JSON-RPC: the params do not fit the method; MCP answers so to a call of an unknown tool.
+pub const INVALID_PARAMS: i32 = -32602;
 /// JSON-RPC: the other side failed within.
 pub const INTERNAL_ERROR: i32 = -32603;
 /// The first of JSON-RPC's implementation-defined numbers: the tunnel, not the server, answers.

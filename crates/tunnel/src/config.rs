@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use culvert_link::Outbound;
-use culvert_protocol::{GatewayAddress, Labels, ServerName, limits};
+use culvert_protocol::{GatewayAddress, Labels, ServerName, ToolPolicy, limits};
 
 use crate::http::headers::{ForwardAuth, Headers};
 use crate::http::url::ServerUrl;
@@ -41,6 +41,9 @@ pub struct TunnelConfig {
     pub request_timeout: Duration,
     /// What carries the link.
     pub transport: Transport,
+    /// What the gateway may see and use of the local server, as configured; [`Outside::policy`](crate::Outside) says
+    /// what holds now.
+    pub policy: ToolPolicy,
     /// How many processes the local server may have, on gateways that speak the channels dialect.
     pub children: Children,
     /// What the owner calls the tunnel by, for the gateway's list of sessions.
@@ -172,6 +175,7 @@ pub(crate) fn sample() -> TunnelConfig {
         start_timeout: limits::START_TIMEOUT_DEFAULT,
         request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
         transport: Default::default(),
+        policy: Default::default(),
         children: Default::default(),
         labels: Default::default(),
         host: None,

@@ -59,7 +59,7 @@ pub async fn run(
     let mut session_ids = random.clone();
     session_ids.u64(..);
     let dialler = Dialler::new(config.outbound.clone());
-    let launcher = Arc::new(Launcher::new(&config, outside.ledger.clone(), session_ids.fork()));
+    let launcher = Arc::new(Launcher::new(&config, outside.ledger.clone(), outside.policy.clone(), session_ids.fork()));
     let mut engine = Engine {
         launcher,
         choice: Choice::new(&config),

@@ -16,6 +16,7 @@ use crate::http::url::ServerUrl;
 use crate::http::{HttpServer, Place, Roots};
 use crate::ledger::Ledger;
 use crate::output::Output;
+use crate::policy::{Gate, LivePolicy};
 
 /// One conversation with the local server. Dropped without [`end`](Self::end), it is ended all the same, but nobody
 /// waits for it.
@@ -53,18 +54,20 @@ pub(crate) struct Launcher {
     max_message: usize,
     roots: Roots,
     ledger: Arc<Ledger>,
+    policy: LivePolicy,
     random: Mutex<fastrand::Rng>,
 }
 
 impl Launcher {
     /// For the local server of `config`, whose pulse and log go to `ledger`; `random` spreads the waits of conversations that must be taken up again.
-    pub(crate) fn new(config: &TunnelConfig, ledger: Arc<Ledger>, random: fastrand::Rng) -> Self {
+    pub(crate) fn new(config: &TunnelConfig, ledger: Arc<Ledger>, policy: LivePolicy, random: fastrand::Rng) -> Self {
         Self {
             server: config.server.clone(),
             name: config.name.clone(),
             max_message: config.max_message,
             roots: Roots::default(),
             ledger,
+            policy,
             random: Mutex::new(random),
         }
     }
@@ -90,6 +93,11 @@ impl Launcher {
         };
         self.ledger.figures().watch_queue(Direction::ToServer, gauge);
         Ok(local)
+    }
+
+    /// A gate to put before one conversation.
+    pub(crate) fn gate(&self) -> Gate {
+        Gate::new(self.policy.clone())
     }
 
     /// Where account of it is kept.

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::ledger::Ledger;
+use crate::policy::LivePolicy;
 
 /// How long a bearer may take to be read again after a gateway refused it.
 const RENEWAL: Duration = Duration::from_secs(45);
@@ -24,6 +25,8 @@ pub struct Outside {
     pub wake: watch::Receiver<()>,
     /// The owner's labels, once they are others than those of the configuration.
     pub labels: watch::Receiver<Option<Labels>>,
+    /// What the gateway may see and use of the local server.
+    pub policy: LivePolicy,
     /// Shared by all tunnels to one gateway.
     pub turnstile: Turnstile,
     /// Where the engine keeps its account; it serves one run at a time.
@@ -35,7 +38,7 @@ impl Default for Outside {
     fn default() -> Self {
         let (_, wake) = watch::channel(());
         let (_, labels) = watch::channel(None);
-        Self { bearer: Bearer::none(), wake, labels, turnstile: Turnstile::default(), ledger: Arc::default() }
+        Self { bearer: Bearer::none(), wake, labels, policy: LivePolicy::default(), turnstile: Turnstile::default(), ledger: Arc::default() }
     }
 }
 

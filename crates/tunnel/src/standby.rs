@@ -23,7 +23,7 @@ pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bo
         Ok(greeting) => {
             launcher.ledger().pulse().beat(Instant::now());
             debug!(name = %config.name, tools = greeting.tools, "local server is ready");
-            Ok(Served { child, greeting, pending: Pending::default() })
+            Ok(Served { child, greeting, pending: Pending::default(), gate: launcher.gate() })
         }
         Err(failed) => {
             let stderr = child.last_words();

@@ -21,6 +21,7 @@ use crate::engine::{link_cause, session_id};
 use crate::handshake::{self, Era, Greeting, NoGreeting};
 use crate::local::Launcher;
 use crate::outside::Bearer;
+use crate::policy::LivePolicy;
 use crate::register::{self, Acknowledged, Dialect, Unacknowledged};
 use crate::registration::{Refusal, Refusals};
 
@@ -88,7 +89,7 @@ impl Met {
 /// The cause with which the engine would stop.
 pub async fn meet(config: &TunnelConfig, limit: Duration, random: fastrand::Rng) -> Result<Met, Cause> {
     let began = Instant::now();
-    let mut local = Launcher::new(config, Arc::default(), random).launch()?;
+    let mut local = Launcher::new(config, Arc::default(), LivePolicy::default(), random).launch()?;
     let greeted = timeout(limit, handshake::greet(&mut local, limit)).await.unwrap_or(Err(NoGreeting::Silent));
     let took = began.elapsed();
     let last_words = local.last_words();

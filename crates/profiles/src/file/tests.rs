@@ -28,6 +28,16 @@ local_streamable_http: http://127.0.0.1:8000/mcp
 local_sse: http://127.0.0.1:8000/sse
 local_headers: {X-Key: "env:KEY"}
 forward_auth: [Authorization]
+ca_cert: /etc/ca.pem
+client_cert: /etc/me.pem
+client_key: /etc/me.key
+client_key_passphrase: "env:PASSPHRASE"
+proxy: "http://proxy.example.com:3128"
+tools_allow: ["read_*", list]
+tools_deny: [read_secret]
+tool_preset: read-only
+prompts: no
+resources: yes
 transport: ws
 request_timeout: 0.5
 probe_interval: 2
@@ -63,6 +73,11 @@ fn every_key_is_read() {
     assert_eq!(top.start.as_ref().unwrap().value, crate::Start::Always);
     assert_eq!(top.id.as_ref().unwrap().value.to_string(), "6f6b2c1e-0d5c-4a3e-9d2f-3a1b5c7d9e0f");
     assert_eq!(top.forward_auth.as_ref().unwrap().value, ["Authorization"]);
+    assert_eq!(top.tools_allow.as_ref().unwrap().value[0].as_str(), "read_*");
+    assert_eq!(top.tool_preset.as_ref().unwrap().value, culvert_protocol::tool_policy::Tools::ReadOnly);
+    assert!(!top.prompts.as_ref().unwrap().value && top.resources.as_ref().unwrap().value);
+    assert_eq!(top.client_cert.as_ref().unwrap().value, Path::new("/etc/me.pem"));
+    assert_eq!(top.proxy.as_ref().unwrap().value.expose(), "http://proxy.example.com:3128");
     assert_eq!(top.transport.as_ref().unwrap().value, culvert_tunnel::Transport::WebSocket);
     assert_eq!(seconds(&top.request_timeout), 0.5);
     assert_eq!((seconds(&top.probe_interval), seconds(&top.drain)), (2.0, 0.0));

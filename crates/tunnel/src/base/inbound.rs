@@ -23,6 +23,7 @@ use crate::local::Letter;
 use crate::local_answer;
 use crate::moderation;
 use crate::pending::{CallKind, NotTaken};
+use crate::policy::Entry;
 use crate::probe;
 use crate::registration::Refusal;
 
@@ -73,7 +74,17 @@ impl Session<'_> {
                         debug!("an envelope without a payload: skipped");
                         continue;
                     };
-                    let fate = self.on_payload(&payload);
+                    let entry = self.gate.to_server(payload.text().as_bytes(), &self.input).await;
+                    let fate = match entry {
+                        Entry::Pass => self.on_payload(&payload),
+                        Entry::Answer(answers) => {
+                            for answer in answers {
+                                let frame = self.lock().writer.response(&answer);
+                                let _ = self.sender.send(frame).await;
+                            }
+                            continue;
+                        }
+                    };
                     let credentials = envelope.authentication.and_then(|given| self.config.forward_auth.sift(given));
                     let start = payload.text().as_ptr() as usize - text.as_ptr() as usize;
                     let span = start..start + payload.text().len();

@@ -30,6 +30,7 @@ use crate::handshake::Greeting;
 use crate::local::{Input, Local};
 use crate::outside::{Bearer, Turn};
 use crate::pending::{Overdue, Pending};
+use crate::policy::Gate;
 use crate::probe;
 use crate::registration::Refusal;
 use crate::report::Report;
@@ -47,6 +48,8 @@ pub(crate) struct Served {
     pub(crate) greeting: Greeting,
     /// The calls in flight on it.
     pub(crate) pending: Pending,
+    /// What may pass to and from it.
+    pub(crate) gate: Gate,
 }
 
 /// One registration on one link.
@@ -54,6 +57,7 @@ struct Session<'a> {
     config: &'a TunnelConfig,
     greeting: &'a Greeting,
     report: &'a Report,
+    gate: &'a Gate,
     sender: FrameSender,
     input: Input,
     caller: Arc<Caller>,
@@ -109,7 +113,7 @@ pub(crate) async fn serve(
     stop: &CancellationToken,
 ) -> End {
     let Dialled { sender, mut receiver, .. } = link;
-    let Served { child, greeting, pending } = served;
+    let Served { child, greeting, pending, gate } = served;
     let Registration { id: session_id, progress, turn } = registration;
     let shared = Shared {
         pending,
@@ -132,6 +136,7 @@ pub(crate) async fn serve(
         config,
         greeting,
         report,
+        gate,
         sender,
         input: child.input(),
         caller: Arc::new(Caller::Gateway),

@@ -6,7 +6,7 @@ use culvert_protocol::message::{Id, Malformed, Message, Shape, batch};
 use culvert_protocol::rpc_error::{INTERNAL_ERROR, RpcError, TUNNEL_ERROR};
 use culvert_protocol::skim::Skimmed;
 use culvert_protocol::splice::splice;
-use culvert_protocol::text;
+use culvert_protocol::{text, tool_policy};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -65,6 +65,10 @@ impl Session<'_> {
 
     async fn on_message(&self, message: &Message<'_>, child: &Local) {
         match message.shape() {
+            Shape::Response(id) if tool_policy::is_ours(id) => {
+                child.has_answered(self.report.ledger(), Instant::now());
+                let _ = self.gate.from_server(message.text().as_bytes(), &self.input);
+            }
             Shape::Response(id) => {
                 let now = Instant::now();
                 child.has_answered(self.report.ledger(), now);
@@ -91,7 +95,10 @@ impl Session<'_> {
                     warn!("the local server asks without reading answers");
                 }
             }
-            Shape::Notification => self.notify(message).await,
+            Shape::Notification => {
+                let _ = self.gate.from_server(message.text().as_bytes(), &self.input);
+                self.notify(message).await;
+            }
         }
     }
 
@@ -114,9 +121,11 @@ impl Session<'_> {
 
     /// Sends an answer, or an error in its place where the frame would be larger than the gateway takes.
     async fn send_response(&self, payload: &str, call: &Call) {
+        let judged = self.gate.from_server(payload.as_bytes(), &self.input).and_then(|instead| instead.into_iter().next());
+        let judged = judged.as_deref().and_then(|judged| std::str::from_utf8(judged).ok());
         let frame = {
             let shared = self.lock();
-            let frame = shared.writer.response(payload);
+            let frame = shared.writer.response(judged.unwrap_or(payload));
             if frame.len() <= shared.max_frame {
                 frame
             } else {

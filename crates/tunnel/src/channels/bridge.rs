@@ -16,6 +16,7 @@ use crate::lines::Line;
 use crate::local::{Input, Local};
 use crate::local_answer;
 use crate::output::{Exit, Output};
+use crate::policy::{Entry, Gate};
 
 /// A channel that waits for its child.
 pub(super) struct Bridge {
@@ -23,6 +24,8 @@ pub(super) struct Bridge {
     /// The longest message that the gateway takes.
     pub(super) max_line: usize,
     pub(super) passage: Passage,
+    /// What may pass.
+    pub(super) gate: Gate,
     /// When to end.
     pub(super) stop: Stop,
 }
@@ -50,13 +53,13 @@ pub(super) enum Finish {
 impl Bridge {
     /// Carries until one side ends, then ends the other.
     pub(super) async fn run(self, mut child: Local) -> Finish {
-        let Self { channel: Channel { sender, mut receiver, .. }, max_line, passage, stop } = self;
+        let Self { channel: Channel { sender, mut receiver, .. }, max_line, passage, gate, stop } = self;
         let input = child.input();
         let finish = tokio::select! {
             biased;
             () = stop.now.cancelled() => Finish::Stopped,
-            exit = from_child(&mut child, &sender, max_line, &passage) => Finish::Exited(exit),
-            () = from_gateway(&mut receiver, &sender, &input, &passage, &stop) => Finish::Left,
+            exit = from_child(&mut child, &sender, max_line, &passage, &gate) => Finish::Exited(exit),
+            () = from_gateway(&mut receiver, &sender, &input, &passage, &gate, &stop) => Finish::Left,
             () = stop.once_quiet(&passage, &sender) => Finish::Stopped,
         };
         drop(input);
@@ -91,9 +94,20 @@ impl Finish {
     }
 }
 
-async fn from_gateway(receiver: &mut LineReceiver, sender: &LineSender, input: &Input, passage: &Passage, stop: &Stop) {
+async fn from_gateway(
+    receiver: &mut LineReceiver,
+    sender: &LineSender,
+    input: &Input,
+    passage: &Passage,
+    gate: &Gate,
+    stop: &Stop,
+) {
     while let Some(line) = receiver.recv().await {
         if stop.gently.is_cancelled() && refuse(&line, sender).await {
+            continue;
+        }
+        if let Entry::Answer(answers) = gate.to_server(&line, input).await {
+            answer(answers, sender).await;
             continue;
         }
         passage.to_server(&line);
@@ -101,6 +115,13 @@ async fn from_gateway(receiver: &mut LineReceiver, sender: &LineSender, input: &
             // The child is going; its end is told by its output.
             return std::future::pending().await;
         }
+    }
+}
+
+/// Gives these answers.
+pub(super) async fn answer(answers: Vec<String>, sender: &LineSender) {
+    for answer in answers {
+        let _ = sender.send(Bytes::from(answer)).await;
     }
 }
 
@@ -124,7 +145,7 @@ pub(super) async fn refuse(line: &[u8], sender: &LineSender) -> bool {
 
 /// Reads the child until it ends. What is no message is not passed on; what the gateway could not take becomes an error
 /// for whoever waits for it.
-pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line: usize, passage: &Passage) -> Exit {
+pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line: usize, passage: &Passage, gate: &Gate) -> Exit {
     let input = child.input();
     loop {
         match child.next().await {
@@ -141,12 +162,13 @@ pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line:
                 if said == Said::ProbeAnswer {
                     continue;
                 }
-                if length <= max_line {
-                    let _ = sender.send(line).await;
-                } else {
-                    let mut skimmer = Skimmer::default();
-                    skimmer.push(&line);
-                    too_large(sender, &input, length, max_line, skimmer.finish()).await;
+                match gate.from_server(&line, &input) {
+                    None => pass_on(line, sender, &input, max_line).await,
+                    Some(instead) => {
+                        for line in instead {
+                            pass_on(line, sender, &input, max_line).await;
+                        }
+                    }
                 }
                 passage.answered(said, length);
             }
@@ -159,6 +181,17 @@ pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line:
                 passage.answered(said, length);
             }
         }
+    }
+}
+
+async fn pass_on(line: Bytes, sender: &LineSender, input: &Input, max_line: usize) {
+    let length = line.len();
+    if length <= max_line {
+        let _ = sender.send(line).await;
+    } else {
+        let mut skimmer = Skimmer::default();
+        skimmer.push(&line);
+        too_large(sender, input, length, max_line, skimmer.finish()).await;
     }
 }
 

@@ -75,7 +75,8 @@ impl Children {
         ledger.figures().watch_queue(Direction::FromServer, channel.sender.gauge());
         let who = if header.purpose == Purpose::Gateway { Caller::Gateway } else { Caller::of(&header) };
         let passage = Passage::new(ledger.clone(), who);
-        let bridge = Bridge { channel, max_line: self.max_line, passage, stop: self.stop.clone() };
+        let gate = self.launcher.gate();
+        let bridge = Bridge { channel, max_line: self.max_line, passage, gate, stop: self.stop.clone() };
         if header.purpose == Purpose::Gateway {
             if self.own.is_some() {
                 return bridge.channel.sender.reset(ResetReason::TooMany, "the gateway has its own channel already");

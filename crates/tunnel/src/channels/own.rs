@@ -6,12 +6,13 @@ use culvert_protocol::channels::ResetReason;
 use culvert_protocol::message::{Message, Shape};
 use tracing::warn;
 
-use super::bridge::{Bridge, Finish, Stop, from_child, refuse};
+use super::bridge::{self, Bridge, Finish, Stop, from_child, refuse};
 use super::passage::Passage;
 use crate::base::Served;
 use crate::config::TunnelConfig;
 use crate::handshake::{self, Greeting};
 use crate::local::{Input, Launcher};
+use crate::policy::{Entry, Gate};
 use crate::probe;
 use crate::report::Report;
 use crate::standby::start;
@@ -25,7 +26,7 @@ pub(super) async fn serve(
     launcher: &Launcher,
     report: &Report,
 ) {
-    let Bridge { channel: Channel { sender, mut receiver, .. }, max_line, passage, stop } = bridge;
+    let Bridge { channel: Channel { sender, mut receiver, .. }, max_line, passage, gate, stop } = bridge;
     let served = match served {
         Some(served) => Ok(served),
         None => tokio::select! {
@@ -47,8 +48,8 @@ pub(super) async fn serve(
     let finish = tokio::select! {
         biased;
         () = stop.now.cancelled() => Finish::Stopped,
-        exit = from_child(&mut child, &sender, max_line, &passage) => Finish::Exited(exit),
-        () = from_gateway(&mut receiver, &sender, &input, &greeting, &passage, &stop) => Finish::Left,
+        exit = from_child(&mut child, &sender, max_line, &passage, &gate) => Finish::Exited(exit),
+        () = from_gateway(&mut receiver, &sender, &input, &greeting, (&passage, &gate), &stop) => Finish::Left,
         () = stop.once_quiet(&passage, &sender) => Finish::Stopped,
         never = probe::keep_asking(&input, greeting.era, report, config.probe_interval) => match never {},
     };
@@ -68,7 +69,7 @@ async fn from_gateway(
     sender: &LineSender,
     input: &Input,
     greeting: &Greeting,
-    passage: &Passage,
+    (passage, gate): (&Passage, &Gate),
     stop: &Stop,
 ) {
     while let Some(line) = receiver.recv().await {
@@ -79,6 +80,10 @@ async fn from_gateway(
             if let Some(answer) = answer {
                 let _ = sender.send(Bytes::from(answer)).await;
             }
+            continue;
+        }
+        if let Entry::Answer(answers) = gate.to_server(&line, input).await {
+            bridge::answer(answers, sender).await;
             continue;
         }
         passage.to_server(&line);

@@ -69,18 +69,18 @@ impl Scene {
         let caller = if purpose == Purpose::Gateway { Caller::Gateway } else { Caller::of(&header) };
         let stop = Stop::default();
         let passage = Passage::new(ledger.clone(), caller);
-        let bridge = Bridge { channel, max_line: MAX_LINE, passage, stop: stop.clone() };
+        let bridge = Bridge { channel, max_line: MAX_LINE, passage, gate: Default::default(), stop: stop.clone() };
         let child = Local::Http(server);
         let running = match purpose {
             Purpose::Client => tokio::spawn(async move { Some(bridge.run(child).await) }),
             Purpose::Gateway => {
                 let said = json!({"protocolVersion": "2025-11-25", "capabilities": {}}).to_string();
                 let greeting = Greeting { era: Era::Legacy, result: RawValue::from_string(said).unwrap(), tools: None };
-                let served = Served { child, greeting, pending: Pending::default() };
+                let served = Served { child, greeting, pending: Pending::default(), gate: Default::default() };
                 let (report, ledger) = (report.clone(), ledger.clone());
                 ledger.pulse().beat(tokio::time::Instant::now());
                 tokio::spawn(async move {
-                    let launcher = Launcher::new(&sample(), ledger, fastrand::Rng::with_seed(1));
+                    let launcher = Launcher::new(&sample(), ledger, Default::default(), fastrand::Rng::with_seed(1));
                     own::serve(bridge, Some(served), &sample(), &launcher, &report).await;
                     None
                 })

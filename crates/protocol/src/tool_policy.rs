@@ -1,0 +1,96 @@
+//! A tool policy: which of a local server's tools, prompts and resources a gateway may see and use. Pure: [`Desk`] keeps
+//! what one child has listed and says what becomes of each message.
+
+mod desk;
+mod listing;
+mod pattern;
+
+pub use desk::{Desk, ToClient, ToServer, is_ours};
+pub use pattern::{BadPattern, Pattern};
+
+/// What may pass. The default lets everything pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToolPolicy {
+    /// Only tools with such a name may pass; `None`: any.
+    pub allow: Option<Vec<Pattern>>,
+    /// Tools with such a name may not, allowed or not.
+    pub deny: Vec<Pattern>,
+    /// What tools may do.
+    pub tools: Tools,
+    /// Whether prompts may pass.
+    pub prompts: Feature,
+    /// Whether resources may pass.
+    pub resources: Feature,
+}
+
+/// What tools may do, by what they say of themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tools {
+    /// Anything.
+    #[default]
+    All,
+    /// Only those with the annotation `readOnlyHint: true` pass.
+    ReadOnly,
+}
+
+/// Whether something may pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Feature {
+    /// It may.
+    #[default]
+    On,
+    /// It may not.
+    Off,
+}
+
+/// Why a tool may not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// By its name.
+    Name,
+    /// It does not say that it only reads.
+    Writes,
+    /// The server does not list it.
+    Unlisted,
+}
+
+impl ToolPolicy {
+    /// Whether everything passes.
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Judges a tool by its name, unescaped.
+    ///
+    /// # Errors
+    /// [`Denied::Name`].
+    pub fn judge_name(&self, name: &str) -> Result<(), Denied> {
+        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+        let allowed = self.allow.as_deref().is_none_or(matches);
+        if allowed && !matches(&self.deny) { Ok(()) } else { Err(Denied::Name) }
+    }
+
+    /// Judges a tool that the server lists.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn judge(&self, name: &str, hint: Hint) -> Result<(), Denied> {
+        self.judge_name(name)?;
+        match (self.tools, hint) {
+            (Tools::ReadOnly, Hint::None) => Err(Denied::Writes),
+            (Tools::All, _) | (Tools::ReadOnly, Hint::ReadOnly) => Ok(()),
+        }
+    }
+}
+
+/// What a tool's annotations say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// `readOnlyHint: true`.
+    ReadOnly,
+    /// Anything else.
+    None,
+}
+
+#[cfg(test)]
+mod tests;
