@@ -42,3 +42,50 @@ impl Labelling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use culvert_link::channels::{Happening, Terms};
+    use culvert_link::{accept, connect};
+    use culvert_protocol::channels::Side;
+    use culvert_protocol::envelope::{Envelope, Kind};
+
+    use super::*;
+
+    fn labels(site: &str) -> Labels {
+        Labels::new([("site".to_owned(), site.to_owned())].into()).unwrap()
+    }
+
+    /// The next labels that the gateway is told.
+    async fn told(gateway: &mut Carrier) -> Labels {
+        loop {
+            let Some(Happening::Text(text)) = gateway.happens().await else { panic!("the link is over") };
+            let envelope = Envelope::parse(&text).unwrap();
+            if envelope.kind == Kind::Labels {
+                return Labels::read(envelope.labels.unwrap());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn others_are_told_as_they_come_and_again_on_another_connection() {
+        let terms = |side| Terms { side, window: 2048, max_line: 1 << 16, tap: None };
+        let (near, far) = tokio::io::duplex(4096);
+        let ((to_client, from_client), (to_gateway, from_gateway)) =
+            tokio::join!(accept(near, 1 << 16), connect(far, 1 << 16));
+        let mut gateway = Carrier::start(terms(Side::Gateway), to_client, from_client);
+        let client = Carrier::start(terms(Side::Client), to_gateway, from_gateway);
+        let (writer, (sender, mut now)) = (Writer::new("s"), watch::channel(Some(labels("registered"))));
+        now.mark_unchanged();
+        let mut labelling = Labelling::new(now);
+
+        // The registration told those: another connection need not.
+        labelling.tell_again(&client, &writer).await;
+        sender.send_replace(Some(labels("north")));
+        labelling.changed().await;
+        labelling.tell(&client, &writer).await;
+        assert_eq!(told(&mut gateway).await, labels("north"), "and nothing before");
+        labelling.tell_again(&client, &writer).await;
+        assert_eq!(told(&mut gateway).await, labels("north"));
+    }
+}
