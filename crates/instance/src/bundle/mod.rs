@@ -53,7 +53,10 @@ impl Bundle<'_> {
             writeln!(out, "no server")?;
         }
         writeln!(out, "\n== States")?;
-        for profile in &self.report.profiles {
+        if self.logs.is_none() {
+            writeln!(out, "Not known: nothing runs the saved profiles, or this is not their folder.")?;
+        }
+        for profile in self.report.profiles.iter().filter(|_| self.logs.is_some()) {
             let wanted = if profile.wanted { "wanted" } else { "not wanted" };
             writeln!(out, "{}: {}, {wanted}", profile.name, profile.state)?;
             profile.tunnels.iter().try_for_each(|tunnel| state(out, tunnel))?;
