@@ -9,11 +9,11 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 
 # Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
 .NOTPARALLEL:
-.PHONY: help setup setup-all build demo fmt lint deny test test-all package-cli test-package ui ui-test ui-pictures app desktop bench clean-cache
+.PHONY: help setup setup-all build demo fmt lint deny test test-all package package-cli package-desktop test-package test-package-desktop ui ui-test ui-pictures app desktop desktop-pictures bench clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
 
 setup: ## install what the demo and the tests need (about a second when it is there)
 	@sh tests/setup/setup.sh test
@@ -48,11 +48,14 @@ test: setup build ## run the tests (what CI runs)
 	@sh ui/run.sh build
 	cargo build -p culvert-desktop
 	cargo nextest run
+	cargo nextest run -p culvert-desktop
 	cargo test --doc --quiet
 
-test-all: test setup-all test-package ## the tests, those that take long, and a release build
+test-all: test setup-all test-package test-package-desktop ## the tests, those that take long, and a release build
 	cargo nextest run --run-ignored only --no-tests pass
 	cargo nextest run -p culvert-bench
+
+package: package-cli package-desktop ## make all packages (in the cache, packages/)
 
 package-cli: ## make the command line's Debian package and tarball (in the cache, packages/)
 	cargo build --release --locked -p culvert-cli
@@ -61,6 +64,18 @@ package-cli: ## make the command line's Debian package and tarball (in the cache
 
 test-package: package-cli ## install, run, remove and purge them in a bare Debian (as root)
 	@sh tests/package/installed.sh "$(CACHE)"/packages/culvert_*.deb "$(CACHE)"/packages/culvert-*.tar.gz
+
+package-desktop: ## make the app's Debian package and rpm (in the cache, packages/)
+	@sh tests/setup/setup.sh package
+	@sh ui/run.sh build
+	cargo build --release --locked -p culvert-desktop
+	@rm -f "$(CACHE)"/packages/culvert-desktop*
+	@sh deploy/package/desktop.sh "$(CARGO_TARGET_DIR)/release/culvert-desktop" \
+		"$$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)" "$(CACHE)/packages"
+
+test-package-desktop: package ## install the app in a bare Debian, start it there, remove it (as root, after test-package)
+	@sh tests/package/desktop.sh "$(CACHE)"/packages/culvert_*.deb "$(CACHE)"/packages/culvert-desktop_*.deb \
+		"$(CACHE)"/packages/culvert-desktop-*.rpm
 
 ui: ## build the window's front end
 	@sh tests/setup/setup.sh ui
@@ -85,9 +100,15 @@ desktop: setup build ## test the app alone: tray, window, keychain, on a desktop
 	cargo build -p culvert-desktop
 	cargo nextest run -p culvert-tests --test desktop
 
-bench: ## speed and memory beside peers in the same run (about 15 minutes; wants a quiet machine)
+desktop-pictures: setup build ## draw the tray's menu into docs/images
+	@sh ui/run.sh build
+	cargo build -p culvert-desktop
+	CULVERT_PICTURES="$(CURDIR)/docs/images" cargo nextest run -p culvert-tests --test desktop pictures
+
+bench: ## speed and memory, beside peers in the same run where there are any (about 20 minutes; wants a quiet machine)
 	@bench/run base
 	@bench/run channels
+	@bench/run desktop
 
 clean-cache: ## remove builds, tools and peers
 	rm -rf "$(CACHE)"

@@ -1,15 +1,17 @@
 #!/bin/sh
-# Prints what the program is made of beside its own code: each crate with its licence, and every licence text that came
-# with one of them, once. The crates are those that Cargo has fetched for this machine.
+# Prints what a program is made of beside its own code: each crate with its licence, and every licence text that came
+# with one of them, once: third-party.sh [PACKAGE], the package of the program `culvert` if none is named. The crates are
+# those that Cargo has fetched for this machine.
 set -eu
 
+package="${1:-culvert-cli}"
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 sources="${CARGO_HOME:-$HOME/.cargo}/registry/src"
 # Not in a pipe, where a failure would not be seen.
-all="$(cd "$root" && cargo tree --locked --offline -p culvert-cli -e normal --prefix none --format '{p} {l}')"
+all="$(cd "$root" && cargo tree --locked --offline -p "$package" -e normal --prefix none --format '{p} {l}')"
 crates="$(echo "$all" | grep -v "($root" | sed 's/ (\*)$//' | sort -u)"
 
-echo "The program culvert contains these crates, under these licences:"
+echo "The program ${package%-cli} contains these crates, under these licences:"
 echo
 echo "$crates" | sed 's/ (proc-macro)//'
 echo

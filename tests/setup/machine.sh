@@ -37,7 +37,11 @@ need_packages() {
     ui-test) browser_packages ;;
     *) command -v cc >/dev/null || missing="gcc libc6-dev" ;;
     esac
-    case "$part" in app | test) app_packages ;; esac
+    case "$part" in app | package | test) app_packages ;; esac
+    if [ "$part" = package ]; then
+        command -v dpkg-shlibdeps >/dev/null || missing="$missing dpkg-dev"
+        command -v rpmbuild >/dev/null || missing="$missing rpm"
+    fi
     if [ "$part" = test ]; then
         command -v git >/dev/null || missing="$missing git"
         # They read what is in deploy/.
@@ -58,15 +62,11 @@ browser_packages() {
     fc-list 2>/dev/null | grep -q 'Inter:' || missing="$missing fonts-inter"
 }
 
-# What the app is built with, and what it loads when it runs.
+# What the app is built with.
 app_packages() {
     command -v pkg-config >/dev/null || missing="$missing pkg-config"
     pkg-config --exists webkit2gtk-4.1 2>/dev/null || missing="$missing libwebkit2gtk-4.1-dev"
-    library libayatana-appindicator3.so.1 || missing="$missing libayatana-appindicator3-1"
 }
-
-# library NAME: whether programs find it.
-library() { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -q "$1"; }
 
 # A desktop without a screen: display, bus, keychain, window manager, panel, a driver for the
 # window, a screen reader's bus, and what takes the pictures.

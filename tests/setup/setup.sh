@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what Culvert is built, shown and tested with: setup.sh demo | test | ui | ui-test | app
+# Installs what Culvert is built, shown and tested with: setup.sh demo | test | ui | ui-test | app | package
 #
 #   demo   a Rust new enough, the crates, mcp-server-time, the Python MCP client
 #   test   all of the others, and cargo-nextest, cargo-deny, every peer that the tests talk
@@ -7,6 +7,7 @@
 #   ui     Node and what the window's front end is built with; no Rust needed
 #   ui-test  ui, and the browser that it is tested in
 #   app    ui, a Rust new enough, the crates, and the libraries that the app is built on
+#   package  app, and what makes packages of it
 #
 # Nothing is assumed but a POSIX shell and Rust. What is already there is left
 # alone, so a second run takes about a second. All of it goes to
@@ -15,8 +16,8 @@
 set -eu
 
 part="${1:-test}"
-case "$part" in demo | test | ui | ui-test | app) ;; *)
-    echo "usage: setup.sh demo | test | ui | ui-test | app" >&2
+case "$part" in demo | test | ui | ui-test | app | package) ;; *)
+    echo "usage: setup.sh demo | test | ui | ui-test | app | package" >&2
     exit 2
     ;;
 esac
@@ -50,7 +51,7 @@ need_rust
 need_packages
 need_python
 fetch_crates
-if [ "$part" = app ]; then
+if [ "$part" = app ] || [ "$part" = package ]; then
     venv node
     front_end
     write_env
