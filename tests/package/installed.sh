@@ -106,7 +106,8 @@ become culvert run --config /etc/culvert/echo.yaml >"$root/tunnel.log" 2>&1 &
 pids="$pids $!"
 python3 "$here/call.py" "$gateway/servers/echo/mcp" "$(cat "$root/etc/culvert/echo.token")" ||
     { cat "$root/gateway.log" "$root/tunnel.log"; fail "no call came through"; }
-same "what runs" "$(running)" 2
+# The tunnel has a watcher beside it, for its servers' sake.
+[ "$(running)" -ge 2 ] || fail "they do not run from the package"
 inside culvert doctor --config /etc/culvert/echo.yaml >"$root/doctor.log" 2>&1 ||
     { cat "$root/doctor.log"; fail "doctor finds fault"; }
 for pid in $pids; do kill "$pid"; done
