@@ -356,7 +356,8 @@ impl Work<'_> {
             })?),
             None => None,
         };
-        let asked = target.dialler(&self.sources).await?.ask(&target.gateway, token.as_ref(), Method::GET, "/sessions").await;
+        let asked =
+            target.dialler(&self.sources).await?.ask(&target.gateway, token.as_ref(), Method::GET, "/sessions").await;
         let answer = asked.map_err(Failure::Gateway)?;
         if !answer.status().is_success() {
             return Err(refused(target, token.as_ref(), &answer));

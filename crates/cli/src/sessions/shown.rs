@@ -101,10 +101,10 @@ mod tests {
         assert_eq!(
             table(&[&ours, &theirs]),
             [
-                "SERVER  SESSION  OWNER              HOST  CLIENT  SINCE                LAST SEEN            CALLS  LABELS",
-                "git[2J  a1       me                 edge  0.1.0   2026-11-22 10:00:00  2026-11-22 10:05:09  12     \
+                "SERVER   SESSION  OWNER              HOST  CLIENT  SINCE                LAST SEEN            CALLS  LABELS",
+                "git [2J  a1       me                 edge  0.1.0   2026-11-22 10:00:00  2026-11-22 10:05:09  12     \
                  site=north,team=tools",
-                "time    b2       admin@example.com  -     -       2026-11-22 10:00:00  2026-11-22 10:05:10  -      -",
+                "time     b2       admin@example.com  -     -       2026-11-22 10:00:00  2026-11-22 10:05:10  -      -",
             ]
         );
         assert_eq!(table(&[&theirs])[0], "SERVER  SESSION  OWNER              SINCE                LAST SEEN");
