@@ -70,7 +70,7 @@ pub(crate) async fn run(args: &DesktopArgs, programs: &Path, echo: &Path) -> Mea
     let settle = Duration::from_secs(args.settle);
     let (running, _) = start(&user, &tray, &app).await;
     let menu = tray.item_number(tray.registered()).await.menu().await;
-    menu.click(PROFILE).await;
+    menu.toggle(PROFILE).await;
     menu.profile(PROFILE, "online", |words| words.starts_with("online")).await;
     sleep(settle).await;
     let tray_mib = memory(&running, echo);
