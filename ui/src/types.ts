@@ -116,7 +116,7 @@ export type ForwardAuth = { "kind": "none" } | { "kind": "headers", names: Array
 export type GatewayField = { "kind": "builtIn" } | { "kind": "url", url: string, ownToken: SecretField | null };
 
 /** The options that are one text each; an absent one has its default. */
-export type OptionKey = "server_description" | "transport" | "reconnect_delay" | "max_retries" | "keepalive" | "request_timeout" | "single_child" | "max_sessions" | "warm_spare" | "max_message_size" | "start_timeout" | "probe_interval" | "drain" | "allow_plaintext";
+export type OptionKey = "server_description" | "transport" | "reconnect_delay" | "max_retries" | "keepalive" | "request_timeout" | "single_child" | "max_sessions" | "warm_spare" | "max_message_size" | "start_timeout" | "probe_interval" | "drain" | "allow_plaintext" | "ca_cert" | "client_cert" | "client_key" | "proxy" | "tools_allow" | "tools_deny" | "tool_preset" | "prompts" | "resources";
 
 /** Whether it starts with Culvert: as it was when last seen, always, never. */
 export type Start = "last" | "always" | "never";

@@ -148,10 +148,8 @@ fn parts(form: &Draft, draft: &Kept) -> Vec<Finding> {
     if let Some(token) = draft.text(Key::Token) {
         judge(Field::Token, &with(base(), &|base| base.set_text(Key::Token, token)));
     }
-    for option in OptionKey::ALL {
-        if let Some(text) = draft.text(option.key()) {
-            judge(Field::Option { key: option }, &with(base(), &|base| base.set_text(option.key(), text)));
-        }
+    for (option, text) in form.options.iter().filter(|(_, text)| !text.trim().is_empty()) {
+        judge(Field::Option { key: *option }, &with(base(), &|base| option.write(base, text)));
     }
     gateways(form, draft, &mut findings);
     findings

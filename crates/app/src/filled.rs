@@ -17,14 +17,40 @@ pub(crate) struct Filled {
     pub(crate) typed: Vec<(String, Secret)>,
 }
 
+/// The keys that a form holds besides its options.
+const HELD: [Key; 14] = [
+    Key::LocalStdio,
+    Key::Args,
+    Key::Env,
+    Key::SecretEnv,
+    Key::Cwd,
+    Key::LocalStreamableHttp,
+    Key::LocalSse,
+    Key::LocalHeaders,
+    Key::ForwardAuth,
+    Key::ServerName,
+    Key::Labels,
+    Key::Gateway,
+    Key::Token,
+    Key::Start,
+];
+
 /// Fills a form in. Typed secrets become references to entries that begin with `prefix`; what stays as it is comes from
 /// `before`, the profile as it is saved. `port` is the built-in gateway's.
 pub(crate) fn filled(form: &Draft, before: Option<&Kept>, prefix: &str, port: u16) -> Filled {
     let mut work = Work { before, prefix, typed: Vec::new() };
-    let mut draft = Kept::default();
+    // What no form has a field for stays as it is.
+    let mut draft = before.cloned().unwrap_or_default();
+    HELD.into_iter().for_each(|key| draft.remove(key));
     draft.set_text(Key::ServerName, &form.name);
     for option in OptionKey::ALL {
-        draft.set_text(option.key(), form.options.get(&option).map_or("", String::as_str));
+        let stays = before.is_some_and(|before| before.has(option.key()) && option.shown(before).is_none());
+        match form.options.get(&option) {
+            Some(text) => option.write(&mut draft, text),
+            // It was not shown, so nobody took it out.
+            None if stays => {}
+            None => draft.remove(option.key()),
+        }
     }
     draft.set_text(
         Key::Start,
@@ -47,10 +73,6 @@ pub(crate) fn filled(form: &Draft, before: Option<&Kept>, prefix: &str, port: u1
     let gateways: Vec<_> =
         form.gateways.iter().enumerate().filter_map(|(at, field)| work.gateway(at, field, port)).collect();
     draft.set_gateways(&gateways);
-    // What no form has a field for stays.
-    if let Some(level) = before.and_then(|before| before.text(Key::LogLevel)) {
-        draft.set_text(Key::LogLevel, level);
-    }
     Filled { draft, typed: work.typed }
 }
 
@@ -187,6 +209,10 @@ mod tests {
         kept.set_text(Key::Token, "keychain:git/token");
         kept.set_text(Key::Start, "always");
         kept.set_text(Key::MaxSessions, "3");
+        kept.set_text(Key::Proxy, "http://me:hunter2@proxy:3128");
+        kept.set_text(Key::LogLevel, "DEBUG");
+        kept.set_list(Key::ToolsAllow, vec!["git_*".to_owned(), "read".to_owned()]);
+        kept.set_list(Key::ToolsDeny, Vec::new());
         kept.set_map(Key::Env, &[("A".to_owned(), Secret::new("b"))].into());
         kept.set_map(Key::SecretEnv, &[("K".to_owned(), Secret::new("hunter2"))].into());
         kept.set_map(Key::Labels, &[("team".to_owned(), Secret::new("blue"))].into());
@@ -201,6 +227,7 @@ mod tests {
     fn a_form_that_nobody_touched_is_the_same_profile() {
         let kept = kept();
         let form = of_saved(&kept, ProfileId("id".to_owned()));
+        assert!(!serde_json::to_string(&form).unwrap().contains("hunter2"));
         let Filled { draft, typed } = filled(&form, Some(&kept), "id", 4444);
         assert!(draft == kept, "{}\n{}", draft.to_yaml(), kept.to_yaml());
         assert!(typed.is_empty());
@@ -218,7 +245,7 @@ mod tests {
         assert_eq!(draft.text(Key::Token), Some("keychain:id/token"));
         assert_eq!(typed, [("id/token".to_owned(), Secret::new("env:looks-like-a-reference"))]);
         assert!(draft.map(Key::SecretEnv).is_empty());
-        assert!(!draft.to_yaml().contains("hunter2"));
+        assert_eq!(draft.text(Key::Proxy), kept.text(Key::Proxy), "what was not shown stays");
         let gateways = draft.gateways();
         assert_eq!((gateways[0].token.is_none(), gateways[1].address.as_str()), (true, "http://127.0.0.1:5555"));
     }

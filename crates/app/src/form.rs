@@ -27,7 +27,7 @@ pub(crate) fn empty() -> Draft {
 /// The form of a saved one.
 pub(crate) fn of_saved(kept: &Kept, id: ProfileId) -> Draft {
     let text = |key| kept.text(key).unwrap_or_default().to_owned();
-    let options = OptionKey::ALL.into_iter().filter_map(|option| Some((option, kept.text(option.key())?.to_owned())));
+    let options = OptionKey::ALL.into_iter().filter_map(|option| Some((option, option.shown(kept)?)));
     let labels = kept.map(Key::Labels).into_iter();
     Draft {
         id: Some(id),

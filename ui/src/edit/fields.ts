@@ -38,6 +38,20 @@ export const OPTIONS: Option[] = [
     help: 'Token and messages can then be read on the way.',
     manner: { kind: 'check' },
   },
+  { key: 'tools_allow', label: 'Only these tools', help: 'Names or patterns such as git_*, with commas between them. Without any: all.', manner: { kind: 'text' } },
+  { key: 'tools_deny', label: 'Not these tools', help: 'Names or patterns, with commas between them.', manner: { kind: 'text' } },
+  {
+    key: 'tool_preset',
+    label: 'Tools',
+    help: 'A tool says of itself whether it changes anything.',
+    manner: { kind: 'choice', choices: [['all', 'All'], ['read-only', 'Only those that change nothing']] },
+  },
+  { key: 'prompts', label: 'Let prompts pass', help: 'Off: clients see none.', manner: { kind: 'check' } },
+  { key: 'resources', label: 'Let resources pass', help: 'Off: clients see none.', manner: { kind: 'check' } },
+  { key: 'proxy', label: 'Proxy', help: 'Such as http://proxy:3128. Without it, the system’s own.', manner: { kind: 'text' } },
+  { key: 'ca_cert', label: 'Certificate authority', help: 'A PEM file, for a gateway whose certificate no public authority signed.', manner: { kind: 'text' } },
+  { key: 'client_cert', label: 'Client certificate', help: 'A PEM file, where the gateway asks for one.', manner: { kind: 'text' } },
+  { key: 'client_key', label: 'Its private key', help: 'A PEM file; not needed where the certificate’s file has it.', manner: { kind: 'text' } },
 ];
 
 /** Keys that a field of the main form holds, by that field's id. */
@@ -62,4 +76,5 @@ export const ELSEWHERE: Record<string, string> = {
 export const NOT_HERE: Record<string, string> = {
   id: 'given by Culvert, never changed',
   log_level: 'holds for the whole program, not for one profile',
+  client_key_passphrase: 'a secret: written in the file, as a reference to where it is kept',
 };

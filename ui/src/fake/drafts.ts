@@ -17,6 +17,15 @@ export const defaults: Record<OptionKey, string> = {
   probe_interval: '30',
   drain: '5',
   allow_plaintext: 'false',
+  ca_cert: '',
+  client_cert: '',
+  client_key: '',
+  proxy: '',
+  tools_allow: '',
+  tools_deny: '',
+  tool_preset: 'all',
+  prompts: 'true',
+  resources: 'true',
 };
 
 export function newDraft(): Draft {

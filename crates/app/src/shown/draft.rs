@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use culvert_profiles::Key;
+use culvert_profiles::{Draft as Kept, Key, Shape};
 use culvert_protocol::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[cfg(test)]
@@ -194,11 +194,20 @@ pub enum OptionKey {
     ProbeInterval,
     Drain,
     AllowPlaintext,
+    CaCert,
+    ClientCert,
+    ClientKey,
+    Proxy,
+    ToolsAllow,
+    ToolsDeny,
+    ToolPreset,
+    Prompts,
+    Resources,
 }
 
 impl OptionKey {
     /// Every option.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 23] = [
         Self::ServerDescription,
         Self::Transport,
         Self::ReconnectDelay,
@@ -213,7 +222,38 @@ impl OptionKey {
         Self::ProbeInterval,
         Self::Drain,
         Self::AllowPlaintext,
+        Self::CaCert,
+        Self::ClientCert,
+        Self::ClientKey,
+        Self::Proxy,
+        Self::ToolsAllow,
+        Self::ToolsDeny,
+        Self::ToolPreset,
+        Self::Prompts,
+        Self::Resources,
     ];
+
+    /// What a saved profile has for it, if that may be seen: the address of a proxy may have a password in it. A list is
+    /// its items with commas between them; one without any, which means another thing than no list, is not shown.
+    pub fn shown(self, kept: &Kept) -> Option<String> {
+        match self.key().about().shape {
+            Shape::List => Some(kept.list(self.key()).join(", ")).filter(|list| !list.is_empty()),
+            _ => kept.text(self.key()).filter(|text| self != Self::Proxy || !text.contains('@')).map(str::to_owned),
+        }
+    }
+
+    /// Writes what was typed for it; nothing takes it out.
+    pub fn write(self, kept: &mut Kept, text: &str) {
+        if self.key().about().shape != Shape::List {
+            return kept.set_text(self.key(), text);
+        }
+        let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
+        let items: Vec<String> = items.map(str::to_owned).collect();
+        match items.is_empty() {
+            true => kept.remove(self.key()),
+            false => kept.set_list(self.key(), items),
+        }
+    }
 
     /// The configuration's key.
     pub const fn key(self) -> Key {
@@ -232,6 +272,15 @@ impl OptionKey {
             Self::ProbeInterval => Key::ProbeInterval,
             Self::Drain => Key::Drain,
             Self::AllowPlaintext => Key::AllowPlaintext,
+            Self::CaCert => Key::CaCert,
+            Self::ClientCert => Key::ClientCert,
+            Self::ClientKey => Key::ClientKey,
+            Self::Proxy => Key::Proxy,
+            Self::ToolsAllow => Key::ToolsAllow,
+            Self::ToolsDeny => Key::ToolsDeny,
+            Self::ToolPreset => Key::ToolPreset,
+            Self::Prompts => Key::Prompts,
+            Self::Resources => Key::Resources,
         }
     }
 }
