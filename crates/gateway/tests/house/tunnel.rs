@@ -57,6 +57,8 @@ impl Tunnel {
             server: LocalServer::Stdio(server),
             forward_auth: Default::default(),
             gateway: gateway.clone(),
+            outbound: Default::default(),
+            policy: Default::default(),
             retry: Retry {
                 first: Duration::from_millis(50),
                 websocket: Duration::from_millis(200),
