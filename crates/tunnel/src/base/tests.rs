@@ -20,6 +20,7 @@ use crate::ledger::Ledger;
 use crate::lines::Line;
 use crate::local::Letter;
 use crate::output::Output;
+use crate::policy::LivePolicy;
 use crate::status::{Online, Server};
 
 /// A registered tunnel.
@@ -53,13 +54,16 @@ impl Scene {
         let (server, told, says) = HttpServer::played();
         let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}}).to_string();
         let greeting = Greeting { era: Era::Legacy, result: RawValue::from_string(result).unwrap(), tools: None };
-        let mut served = Served { child: Local::Http(server), greeting, pending: Pending::default(), gate: Default::default() };
         let ledger = Arc::<Ledger>::default();
         ledger.pulse().beat(Instant::now());
         let (sender_of_status, status) = watch::channel(Status::Off);
         let report = Report::new(sender_of_status, ledger.clone());
         let mut config = sample();
         change(&mut config);
+        let policy = LivePolicy::default();
+        policy.set(config.policy.clone());
+        let gate = Gate::new(policy);
+        let mut served = Served { child: Local::Http(server), greeting, pending: Pending::default(), gate };
         let stop = CancellationToken::new();
         let stopping = stop.clone();
         let running = tokio::spawn(async move {
@@ -239,4 +243,41 @@ async fn a_server_that_ends_leaves_no_call_behind_also_while_the_tunnel_stops() 
             Status::Stopping | Status::Online(Online { server: Server::Ready, .. })
         ));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_policy_holds_before_the_first_list_and_for_the_list() {
+    let mut scene = Scene::new(|config| {
+        config.policy.deny = vec![culvert_protocol::tool_policy::Pattern::new("drop_*").unwrap()];
+    })
+    .await;
+    scene.ask(call("1", "drop_table")).await;
+    let refused = scene.heard().await;
+    assert_eq!(
+        (&refused["payload"]["id"], &refused["payload"]["error"]["data"]["code"]),
+        (&json!("1"), &json!("policy.denied"))
+    );
+    // The first call waits until the server has said what it lists.
+    scene.ask(call("2", "select")).await;
+    let question = scene.told().await;
+    assert_eq!(question["method"], "tools/list");
+    let tools = json!({"tools": [{"name": "select"}, {"name": "drop_table"}]});
+    scene.say(json!({"jsonrpc": "2.0", "id": question["id"], "result": tools.clone()})).await;
+    assert_eq!(scene.told().await["id"], "2");
+    scene.say(answer("2")).await;
+    assert_eq!(scene.heard().await["payload"], answer("2"));
+    scene.ask(json!({"jsonrpc": "2.0", "id": "3", "method": "tools/list"})).await;
+    let asked = scene.told().await;
+    scene.say(json!({"jsonrpc": "2.0", "id": asked["id"], "result": tools})).await;
+    let listed = scene.heard().await;
+    assert_eq!(listed["payload"]["result"]["tools"], json!([{"name": "select"}]));
+    scene.ask(call("4", "unlisted")).await;
+    assert_eq!(scene.heard().await["payload"]["error"]["data"]["code"], "policy.denied");
+    // A server that does not list has no tool called.
+    scene.say(json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})).await;
+    assert_eq!(scene.heard().await["payload"]["method"], "notifications/tools/list_changed");
+    scene.ask(call("5", "select")).await;
+    assert_eq!(scene.told().await["method"], "tools/list");
+    let refused = scene.heard().await;
+    assert_eq!(refused["payload"]["error"]["data"]["code"], "policy.no_list", "after a while: {refused}");
 }
