@@ -41,6 +41,9 @@ pub(super) async fn post(core: Arc<Core>, mut mail: mpsc::Receiver<Bytes>, raw: 
 /// start unless told otherwise. Legacy ones may keep silent; nobody has to wait for all of it.
 pub(crate) const DISCOVER_LIMIT: Duration = Duration::from_secs(120);
 
+/// The same for one that has just refused `initialize`, and so has started.
+const AFTER_REFUSAL: Duration = Duration::from_secs(15);
+
 /// What the gateway says first to a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
@@ -81,7 +84,7 @@ async fn initialize(core: &Core) -> Result<Initialized, RpcError> {
     let text = std::str::from_utf8(&answer).unwrap_or_default();
     let answer = match Initialized::of(text) {
         Err(refused) if Message::parse(text).is_ok_and(|answer| answer.error().is_some()) => {
-            return discover(core, INITIALIZE_LIMIT).await.map_err(|_| refused);
+            return discover(core, AFTER_REFUSAL).await.map_err(|_| refused);
         }
         other => other?,
     };
