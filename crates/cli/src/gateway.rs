@@ -274,6 +274,7 @@ mod tests {
         assert_eq!(limits.grace.as_secs(), 120, "as the help says");
         assert_eq!(limits.max_message.to_string(), Key::MaxMessageSize.about().default.unwrap());
         assert_eq!(plain.limits, limits, "as the help says");
+        assert_eq!((limits.request_timeout.as_secs(), limits.session_idle.as_secs()), (300, 600), "as the help says");
         assert!(plain.metrics.is_none());
         assert!(matches!(plain.auth, Auth::Bearers(_)) && plain.tls.is_none() && plain.public_url.is_none());
         let all = config(&[
@@ -291,6 +292,8 @@ mod tests {
             "--max-connections=10",
             "--max-sessions=9",
             "--max-head-size=8192",
+            "--request-timeout=600",
+            "--session-idle=0.25",
             "--slow-client=2",
             "--subject-requests=8",
             "--subject-connections=7",
@@ -305,6 +308,8 @@ mod tests {
         assert_eq!(all.limits.per_subject, per_subject);
         let rest = (all.limits.connections, all.limits.sessions, all.limits.head, all.limits.slow_client.as_secs());
         assert_eq!(rest, (10, 9, 8192, 2));
+        let times = (all.limits.request_timeout, all.limits.session_idle);
+        assert_eq!(times, (Duration::from_secs(600), Duration::from_millis(250)));
         assert_eq!((all.limits.max_message, all.limits.grace), (1 << 20, Duration::from_millis(500)));
         assert_eq!(all.listen.to_string(), "127.0.0.1:0");
         assert!(matches!(all.auth, Auth::Open));

@@ -110,6 +110,12 @@ pub struct GatewayLimits {
     pub slow_client: Duration,
     /// How long the answer to `POST …/request` may take.
     pub answer: Duration,
+    /// A call of an MCP client that gets neither answer nor progress for so long is cancelled, and its caller gets an
+    /// error.
+    pub request_timeout: Duration,
+    /// An MCP session that has no call in flight, no open stream and no use for so long ends; so does the process of a
+    /// subject whose requests stand alone.
+    pub session_idle: Duration,
     /// Where a tunnel takes no more sessions, one that nobody has used for so long makes room for another of the same
     /// subject.
     pub abandoned: Duration,
@@ -149,6 +155,8 @@ impl Default for GatewayLimits {
             servers_per_owner: 1000,
             slow_client: Duration::from_secs(60),
             answer: Duration::from_secs(60),
+            request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
+            session_idle: Duration::from_secs(10 * 60),
             abandoned: Duration::from_secs(120),
             grace: Duration::from_secs(120),
             drain: Duration::from_secs(5),

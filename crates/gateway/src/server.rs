@@ -223,6 +223,8 @@ fn front_limits(limits: &GatewayLimits) -> Limits {
         max_sessions: limits.sessions,
         subject_sessions: limits.per_subject.sessions,
         arrival: limits.slow_client,
+        request_timeout: limits.request_timeout,
+        idle: limits.session_idle,
         abandoned: limits.abandoned,
         ..Limits::default()
     }

@@ -22,6 +22,14 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "BYTES", default_value_t = GatewayLimits::default().head, value_parser = head())]
     max_head_size: usize,
 
+    /// How long a call of an MCP client may go without answer or progress, in seconds [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true)]
+    request_timeout: Option<Duration>,
+
+    /// How long an MCP session may be unused, with no call and no open stream, in seconds [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true)]
+    session_idle: Option<Duration>,
+
     /// How long a client may take to send a request, or to read on, in seconds [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true)]
     slow_client: Option<Duration>,
@@ -60,6 +68,8 @@ impl LimitArgs {
             connections: self.max_connections,
             sessions: self.max_sessions,
             head: self.max_head_size,
+            request_timeout: self.request_timeout.unwrap_or(limits.request_timeout),
+            session_idle: self.session_idle.unwrap_or(limits.session_idle),
             slow_client: self.slow_client.unwrap_or(limits.slow_client),
             per_subject: SubjectLimits {
                 requests: self.subject_requests,

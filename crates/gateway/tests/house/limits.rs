@@ -176,3 +176,22 @@ async fn slow_clients_are_given_up() {
     tokio::time::timeout(PATIENCE, asking).await.expect("the connection is kept for who does not read");
     tunnel.stop().await;
 }
+
+#[tokio::test]
+async fn calls_without_an_answer_and_sessions_without_a_use_end_in_their_time() {
+    let gateway = gateway(|config| {
+        config.limits.request_timeout = Duration::from_millis(300);
+        config.limits.session_idle = Duration::from_millis(600);
+    })
+    .await;
+    let me = token("me");
+    let mut tunnel = Tunnel::start(&gateway.url, &me, Transport::WebSocket);
+    tunnel.online(|_| true).await;
+    let client = Client::begin(&gateway, &me).await;
+    assert_eq!(client.ask("wait").await["error"]["data"]["code"], "call.timeout");
+    assert_eq!(client.call("echo").await, "echo", "every other call goes on");
+    tunnel.online(|online| online.in_use_by.is_empty()).await;
+    let late = client.post(&json!({"jsonrpc": "2.0", "id": 9, "method": "ping"})).await;
+    assert_eq!((late.status, code(&late)), (404, json!("session.unknown")));
+    tunnel.stop().await;
+}
