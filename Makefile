@@ -50,6 +50,8 @@ test: setup build ui-test ## run the tests (what CI runs)
 	cargo nextest run
 	cargo nextest run -p culvert-desktop
 	cargo test --doc --quiet
+	@sh ui/run.sh check
+	@sh ui/run.sh test
 
 test-all: test setup-all test-package test-package-desktop ## the tests, those that take long, and a release build
 	cargo nextest run --run-ignored only --no-tests pass
