@@ -174,7 +174,8 @@ fn attend(news: impl BufRead) {
     groups.iter().for_each(|group| group.end(Ask::Finally));
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::process::CommandExt as _;
 
