@@ -43,6 +43,7 @@ pub mod shared;
 mod state_dir;
 mod tls;
 pub mod tokens;
+mod traffic;
 mod trust;
 mod tunnel_link;
 mod watched_stream;

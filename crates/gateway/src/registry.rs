@@ -1,6 +1,7 @@
 //! What is known and what is online: the catalog and the registered links under one lock, and every question about
 //! them with the asker's rights applied.
 
+mod figures;
 #[cfg(test)]
 mod tests;
 
@@ -13,15 +14,16 @@ use std::time::Duration;
 use culvert_protocol::{GatewayAddress, Labels, ServerName};
 use serde::Serialize;
 
+use self::figures::Passed;
+pub(crate) use self::figures::RegistryFigures;
 use crate::backend::Backend;
 use crate::catalog::{Catalog, Entry, ServerId};
 use crate::catalog_file::Changes;
 use crate::clock::UnixTime;
-use crate::counts::place;
 use crate::denial::{Denial, Limit};
 use crate::publish::Offered;
 use crate::rights::{Bearer, Subject};
-use crate::session::{Ending, Session, SessionId, Traffic, Visitor, Volume};
+use crate::session::{Ending, Session, SessionId, Visitor};
 use crate::trust::Trust;
 
 /// The longest wait that a client of an offline server is told.
@@ -36,38 +38,6 @@ pub(crate) struct Registry {
     tunnels_per_subject: usize,
     /// What passed over all links, as far as it was told.
     passed: Mutex<Passed>,
-}
-
-/// What passed over all links that were registered.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Passed {
-    pub(crate) from_server: Volume,
-    pub(crate) to_server: Volume,
-}
-
-impl Passed {
-    /// What was not told before of one link.
-    fn add(&mut self, traffic: &Traffic) {
-        let (from_server, to_server) = traffic.news();
-        self.from_server += from_server;
-        self.to_server += to_server;
-    }
-}
-
-/// A look at all that is registered.
-#[derive(Debug, Default)]
-pub(crate) struct RegistryFigures {
-    /// Tunnels that have a connection, by what carries them.
-    pub(crate) connected: [usize; 2],
-    /// Tunnels that wait for one, by what carried them.
-    pub(crate) waiting: [usize; 2],
-    /// Servers that a tunnel brings.
-    pub(crate) online: usize,
-    /// Servers that are known and that none brings.
-    pub(crate) offline: usize,
-    /// Bytes that were sent and that no client has acknowledged.
-    pub(crate) unacknowledged: u64,
-    pub(crate) passed: Passed,
 }
 
 #[derive(Debug, Default)]
@@ -243,23 +213,6 @@ impl Registry {
         if let Some(session) = self.read().sessions.get(id) {
             session.waits();
         }
-    }
-
-    /// How much there is, and how much has passed.
-    pub(crate) fn figures(&self) -> RegistryFigures {
-        let mut figures = RegistryFigures::default();
-        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        let rooms = self.read();
-        for session in rooms.sessions.values() {
-            let tunnels = if session.is_waiting() { &mut figures.waiting } else { &mut figures.connected };
-            tunnels[place(session.visitor().carriage)] += 1;
-            figures.unacknowledged += session.traffic.unacknowledged();
-            passed.add(&session.traffic);
-        }
-        figures.online = rooms.online.len();
-        figures.offline = rooms.catalog.iter().count().saturating_sub(figures.online);
-        figures.passed = *passed;
-        figures
     }
 
     /// Whether the catalog was written when it changed last.

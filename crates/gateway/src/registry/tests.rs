@@ -6,8 +6,9 @@ use culvert_link::Carriage;
 use culvert_protocol::{GatewayAddress, ServerName};
 
 use super::*;
-use crate::session::{Introduction, Traffic, Ways};
+use crate::session::{Introduction, Ways};
 use crate::shared::tests::{Child, shared};
+use crate::traffic::Traffic;
 
 async fn session(name: &str) -> (Arc<Session>, Entry, Child) {
     let (shared, child) = shared().await;

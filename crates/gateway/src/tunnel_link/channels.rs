@@ -20,8 +20,9 @@ use crate::clock::UnixTime;
 use crate::counts::add;
 use crate::random;
 use crate::resumable::{Moored, Takeover};
-use crate::session::{Session, Traffic};
+use crate::session::Session;
 use crate::shared::Shared;
+use crate::traffic::Traffic;
 
 /// The first wait before the gateway's own channel is opened anew; it doubles up to [`REOPEN_CAP`].
 const REOPEN_FIRST: Duration = Duration::from_millis(500);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::end::Over;
 use crate::clock::UnixTime;
-use crate::session::Traffic;
+use crate::traffic::Traffic;
 
 /// What both directions need.
 #[derive(Debug)]
