@@ -13,9 +13,12 @@ use super::stream::{Stream, StreamId};
 /// Calls that one session may have in flight.
 pub(super) const MAX_CALLS: usize = 1024;
 
-/// How long the server may still answer a cancelled call. MCP asks it not to answer at all. Half a second longer than
-/// a shared child gets, so that there the child's side ends it and an id used again at once meets no old entry.
-pub(super) const CANCEL_LINGER: Duration = Duration::from_millis(5500);
+/// How long the server may still answer a cancelled call. MCP asks it not to answer at all.
+pub(super) const CANCEL_LINGER: Duration = Duration::from_secs(5);
+
+/// So much longer in front of a shared child, so that the child's side ends it and an id used again at once meets no
+/// old entry.
+pub(super) const SHARED_MARGIN: Duration = Duration::from_millis(500);
 
 /// Streams that are over and kept for a client that lost its connection, their bytes together, and for how long.
 const KEPT_STREAMS: usize = 16;
@@ -114,6 +117,8 @@ pub(super) struct Calls {
 pub(super) struct Patience {
     pub(super) call: Duration,
     pub(super) hold: Duration,
+    /// For an answer after a cancel.
+    pub(super) linger: Duration,
 }
 
 impl Calls {
@@ -217,10 +222,10 @@ impl Calls {
     }
 
     /// The client cancels a call: until when the server may still answer.
-    pub(super) fn cancel(&mut self, id: &Id, now: Instant) -> Option<Instant> {
+    pub(super) fn cancel(&mut self, id: &Id, patience: Patience, now: Instant) -> Option<Instant> {
         let call = self.calls.get_mut(id)?;
         let Standing::Waiting { .. } = call.standing else { return None };
-        let until = now + CANCEL_LINGER;
+        let until = now + patience.linger;
         call.standing = Standing::Cancelled { until };
         Some(until)
     }
@@ -287,7 +292,7 @@ impl Calls {
         for (id, call) in &mut self.calls {
             match call.standing {
                 Standing::Waiting { until } if until <= now => {
-                    call.standing = Standing::TimedOut { until: now + CANCEL_LINGER };
+                    call.standing = Standing::TimedOut { until: now + CANCEL_LINGER + SHARED_MARGIN };
                     let (raw_id, stream) = (call.raw_id.clone(), call.stream.clone());
                     due.push(Due::TimedOut { raw_id, stream, past: call.past(now) });
                 }
@@ -336,7 +341,8 @@ impl Call {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { call: Duration::from_secs(300), hold: Duration::from_secs(30) };
+    const PATIENCE: Patience =
+        Patience { call: Duration::from_secs(300), hold: Duration::from_secs(30), linger: CANCEL_LINGER };
 
     fn call(id: i64, token: Option<i64>) -> NewCall {
         NewCall {
@@ -386,11 +392,11 @@ mod tests {
         let mut calls = Calls::default();
         begin(&mut calls, 1, None).unwrap();
         begin(&mut calls, 2, None).unwrap();
-        let until = calls.cancel(&Id::Integer(1), Instant::now()).unwrap();
-        calls.cancel(&Id::Integer(2), Instant::now()).unwrap();
+        let until = calls.cancel(&Id::Integer(1), PATIENCE, Instant::now()).unwrap();
+        calls.cancel(&Id::Integer(2), PATIENCE, Instant::now()).unwrap();
         assert!(calls.answered(&Id::Integer(1), Instant::now()).is_some());
         assert!(matches!(&calls.due(until)[..], [Due::Cancelled { raw_id, .. }] if **raw_id == *"2"));
-        assert!(calls.cancel(&Id::Integer(2), Instant::now()).is_none());
+        assert!(calls.cancel(&Id::Integer(2), PATIENCE, Instant::now()).is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod pump;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use culvert_link::queue;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
-use super::calls::{Calls, NewCall, Patience, Refused};
+use super::calls::{CANCEL_LINGER, Calls, NewCall, Patience, Refused, SHARED_MARGIN};
 use super::counts::Counts;
 use super::sessions::{SessionId, Sessions};
 use super::stream::{Listening, Stream, StreamId};
@@ -209,7 +210,7 @@ impl Session {
             return;
         }
         let id = notification.param(&["requestId"]).ok().flatten().and_then(|id| Id::of(id).ok());
-        if let Some(until) = id.and_then(|id| state.calls.cancel(&id, now)) {
+        if let Some(until) = id.and_then(|id| state.calls.cancel(&id, self.patience(), now)) {
             self.ring_by(&mut state, until);
         }
     }
@@ -259,7 +260,8 @@ impl Session {
     }
 
     fn patience(&self) -> Patience {
-        Patience { call: self.limits.request_timeout, hold: self.limits.hold }
+        let margin = if matches!(self.tunnel, Identity::Shared(_)) { SHARED_MARGIN } else { Duration::ZERO };
+        Patience { call: self.limits.request_timeout, hold: self.limits.hold, linger: CANCEL_LINGER + margin }
     }
 
     /// Makes the pump's timer ring at `due` if it would later.
