@@ -139,6 +139,8 @@ write_env() {
         listed HELM_LIBRARY "$peers/helm/helm_sdkpy/_lib/linux-amd64/libhelm_sdkpy.so"
         listed NGINX "$peers/debian/usr/sbin/nginx"
         listed CADDY "$peers/debian/usr/bin/caddy"
+        listed TINYPROXY "$peers/debian/usr/bin/tinyproxy"
+        listed MICROSOCKS "$peers/debian/usr/bin/microsocks"
         listed PROMTOOL "$peers/debian/usr/bin/promtool"
     } >"$peers/env.new"
     mv "$peers/env.new" "$peers/env"

@@ -75,6 +75,8 @@ if [ "$part" != demo ]; then
     helm_library
     program nginx usr/sbin/nginx nginx nginx-light
     program caddy usr/bin/caddy caddy
+    program tinyproxy usr/bin/tinyproxy tinyproxy-bin
+    program microsocks usr/bin/microsocks microsocks
     program promtool usr/bin/promtool prometheus
 fi
 write_env

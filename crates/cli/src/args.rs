@@ -13,6 +13,7 @@ use crate::manual::{CompletionsArgs, ManArgs};
 use crate::moment;
 use crate::profile_args::ProfileArgs;
 use crate::profiles::ProfilesArgs;
+use crate::profiles::tools::ToolsArgs;
 use crate::saved::{DownArgs, UpArgs};
 use crate::sessions::SessionsArgs;
 use crate::status::StatusArgs;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     SupportBundle(SupportArgs),
     /// List, show, add, import, export or remove saved profiles
     Profiles(Box<ProfilesArgs>),
+    /// Show or change which tools of a saved profile pass
+    Tools(ToolsArgs),
     /// List a gateway's sessions, or end one
     Sessions(Box<SessionsArgs>),
     /// Make, inspect or revoke tokens for culvert gateway

@@ -70,6 +70,7 @@ fn main() -> ExitCode {
                 Command::Sessions(args) => sessions::run(*args, &terminal),
                 Command::SupportBundle(args) => support::run(&args, &terminal),
                 Command::Profiles(args) => profiles::run(*args, &terminal),
+                Command::Tools(args) => profiles::tools::run(args, &terminal),
                 Command::Completions(args) => manual::completions(&args, &terminal),
                 Command::Man(args) => manual::man(&args, &terminal),
                 Command::Token(args) => token::run(args, &terminal),

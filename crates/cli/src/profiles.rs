@@ -3,6 +3,7 @@
 mod add;
 mod import;
 mod show;
+pub(crate) mod tools;
 
 use std::io;
 use std::path::PathBuf;
@@ -55,13 +56,7 @@ pub(crate) fn run(args: ProfilesArgs, terminal: &Terminal) -> Exit {
 }
 
 fn run_inner(args: ProfilesArgs, terminal: &Terminal) -> Result<(), Failure> {
-    let store = match args.folder {
-        Some(folder) => Store::new(folder),
-        None => {
-            let home = home()?;
-            Store::new(Folders::of(System::here(), &home, &variable).profiles())
-        }
-    };
+    let store = store(args.folder)?;
     match args.command {
         ProfilesCommand::List(args) => show::list(&store, &args),
         ProfilesCommand::Show(args) => show::show(&store, &args, show::Purpose::Look, terminal),
@@ -70,6 +65,14 @@ fn run_inner(args: ProfilesArgs, terminal: &Terminal) -> Result<(), Failure> {
         ProfilesCommand::Add(args) => add::add(&store, *args, terminal),
         ProfilesCommand::Import(args) => import::import(&store, &args, terminal),
     }
+}
+
+/// The saved profiles in `folder`, or where they usually are.
+fn store(folder: Option<PathBuf>) -> Result<Store, Failure> {
+    Ok(match folder {
+        Some(folder) => Store::new(folder),
+        None => Store::new(Folders::of(System::here(), &home()?, &variable).profiles()),
+    })
 }
 
 /// Why a command does not work out.

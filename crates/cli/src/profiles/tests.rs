@@ -111,3 +111,35 @@ fn only_keys_with_a_text_can_be_set() {
     }
     assert!(Key::ALL.contains(&Key::Keepalive));
 }
+
+#[test]
+fn tools_are_denied_and_allowed_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert_eq!(profiles(path, &["add", "git", "--local-stdio=uvx", "--gateway=https://g"]).0, Exit::Asked);
+    let tools = |line: &[&str]| {
+        let line = [&["culvert", "tools", "--folder", path.to_str().unwrap(), "git"][..], line].concat();
+        let Command::Tools(args) = Cli::try_parse_from(line).unwrap().command else { panic!("another command") };
+        let screen = Written::default();
+        let terminal = screen.terminal(Kind::Lines);
+        let exit = tools::run(args, &terminal);
+        terminal.finish();
+        (exit, screen.text())
+    };
+    let before = saved(path, "git");
+    let (exit, said) = tools(&["deny", "git_push", "git_reset*"]);
+    assert!(exit == Exit::Asked && said.contains("git_push, git_reset*"), "{said}");
+    assert!(saved(path, "git").contains("tools_deny:\n  - \"git_push\"\n  - \"git_reset*\"\n"));
+    tools(&["allow", "git_push"]);
+    tools(&["allow", "git_reset*", "other"]);
+    assert_eq!(saved(path, "git"), before, "what was never denied needs no word");
+    tools(&["allow", "--only", "git_*"]);
+    tools(&["allow", "list"]);
+    tools(&["deny", "git_*"]);
+    let yaml = saved(path, "git");
+    assert!(yaml.contains("tools_allow:\n  - \"list\"\n") && yaml.contains("tools_deny:\n  - \"git_*\"\n"), "{yaml}");
+    tools(&["deny", "list"]);
+    assert!(saved(path, "git").contains("tools_allow: []\n"), "and nothing passes, as it was meant");
+    assert_eq!(tools(&["list", "--json"]).0, Exit::Asked);
+    assert_eq!(tools(&["deny", ""]).0, Exit::Usage);
+}

@@ -34,9 +34,10 @@ pub(crate) async fn through<S: AsyncRead + AsyncWrite + Unpin>(
     let (version, status) = (words.next().unwrap_or_default(), words.next().and_then(|status| status.parse().ok()));
     match status {
         Some(200..=299) if version.starts_with("HTTP/1.") => Ok(()),
-        Some(407) if version.starts_with("HTTP/1.") => Err(NoWay::Credentials(match credentials {
-            Some(_) => "it does not take the user and password (407)".to_owned(),
-            None => "it asks for a user and a password (407)".to_owned(),
+        // tinyproxy says 401 where 407 is meant.
+        Some(status @ (401 | 407)) if version.starts_with("HTTP/1.") => Err(NoWay::Credentials(match credentials {
+            Some(_) => format!("it does not take the user and password ({status})"),
+            None => format!("it asks for a user and a password ({status})"),
         })),
         Some(status @ 100..=999_u16) if version.starts_with("HTTP/1.") => {
             let reason = text::clean(words.next().unwrap_or_default(), 100);

@@ -96,6 +96,7 @@ async fn a_proxy_that_refuses_is_told_apart() {
     assert!(
         matches!(refused("HTTP/1.1 407 Auth\r\n\r\n", Some(me())).await, NoWay::Credentials(why) if why.contains("take"))
     );
+    assert!(matches!(refused("HTTP/1.0 401 Unauthorized\r\n\r\n", Some(me())).await, NoWay::Credentials(_)));
     let filtered = refused("HTTP/1.1 403 Filtered\u{1b}[1m\r\n\r\n", None).await.to_string();
     assert_eq!(filtered, "it answered 403 Filtered [1m");
     assert!(matches!(refused("SSH-2.0-OpenSSH\r\n\r\n", None).await, NoWay::Foreign(_)));

@@ -1,0 +1,150 @@
+//! `culvert tools`: which tools of a saved profile's server pass. A change is taken up by whoever runs the profile.
+
+use clap::{Args, Subcommand};
+use culvert_profiles::{Content, Draft, Key, OnBroken, Saved, Store};
+use culvert_protocol::text;
+use culvert_protocol::tool_policy::Pattern;
+use serde_json::json;
+
+use super::{Failure, store};
+use crate::exit::Exit;
+use crate::stdout::print;
+use crate::terminal::{Mood, Terminal};
+
+/// Show or change which tools of a saved profile pass.
+///
+/// In a pattern * stands for any characters, ? for one. A running tunnel takes a change up at once.
+#[derive(Debug, Args)]
+pub(crate) struct ToolsArgs {
+    /// The profile's name, id or file
+    name: String,
+
+    #[command(subcommand)]
+    command: ToolsCommand,
+
+    /// The folder of the saved profiles [default: $XDG_CONFIG_HOME/culvert/profiles, or ~/.config/culvert/profiles]
+    #[arg(long, value_name = "DIR", global = true)]
+    folder: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ToolsCommand {
+    /// Show what passes
+    List {
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let tools pass: again, if they were denied; too, where only some are allowed
+    Allow {
+        /// Names or patterns
+        #[arg(required = true, value_name = "TOOL")]
+        tools: Vec<String>,
+
+        /// Let no others pass
+        #[arg(long)]
+        only: bool,
+    },
+    /// Let tools pass no more
+    Deny {
+        /// Names or patterns
+        #[arg(required = true, value_name = "TOOL")]
+        tools: Vec<String>,
+    },
+}
+
+/// Does one of the commands.
+pub(crate) fn run(args: ToolsArgs, terminal: &Terminal) -> Exit {
+    match run_inner(args, terminal) {
+        Ok(()) => Exit::Asked,
+        Err(failure) => failure.tell(terminal),
+    }
+}
+
+fn run_inner(args: ToolsArgs, terminal: &Terminal) -> Result<(), Failure> {
+    let store = store(args.folder)?;
+    let saved = store.find(&args.name)?;
+    let mut draft = match &saved.content {
+        Content::Profile(draft) => draft.clone(),
+        Content::Several => {
+            let file = text::clean(&saved.path.to_string_lossy(), 300);
+            return Err(Failure::Usage(format!("{file} holds several servers: change the file itself")));
+        }
+        Content::Broken(error) => return Err(Failure::Config(error.clone())),
+    };
+    match args.command {
+        ToolsCommand::List { json } => return Ok(print(&shown(&draft, json))?),
+        ToolsCommand::Allow { tools, only } => allow(&mut draft, &checked(&tools)?, only),
+        ToolsCommand::Deny { tools } => deny(&mut draft, &checked(&tools)?),
+    }
+    change(&store, &saved, draft, terminal)
+}
+
+fn change(store: &Store, saved: &Saved, draft: Draft, terminal: &Terminal) -> Result<(), Failure> {
+    for line in shown(&draft, false) {
+        terminal.say(Mood::Info, &line);
+    }
+    if Content::Profile(draft.clone()) != saved.content {
+        store.replace(saved, draft, OnBroken::Refuse)?;
+    }
+    Ok(())
+}
+
+fn checked(tools: &[String]) -> Result<Vec<String>, Failure> {
+    let pattern = |text: &String| Pattern::new(text.trim()).map(|pattern| pattern.as_str().to_owned());
+    tools.iter().map(pattern).collect::<Result<_, _>>().map_err(|bad| Failure::Usage(bad.to_string()))
+}
+
+fn allow(draft: &mut Draft, tools: &[String], only: bool) {
+    let denied: Vec<_> = draft.list(Key::ToolsDeny).iter().filter(|known| !tools.contains(known)).cloned().collect();
+    put(draft, Key::ToolsDeny, denied);
+    match (only, draft.has(Key::ToolsAllow)) {
+        (true, _) => draft.set_list(Key::ToolsAllow, tools.to_vec()),
+        (false, true) => add(draft, Key::ToolsAllow, tools),
+        // All pass that are not denied.
+        (false, false) => {}
+    }
+}
+
+fn deny(draft: &mut Draft, tools: &[String]) {
+    if draft.has(Key::ToolsAllow) {
+        // An allow list that has become empty lets nothing pass, and stays.
+        let allowed = draft.list(Key::ToolsAllow).iter().filter(|known| !tools.contains(known)).cloned().collect();
+        draft.set_list(Key::ToolsAllow, allowed);
+    }
+    add(draft, Key::ToolsDeny, tools);
+}
+
+fn add(draft: &mut Draft, key: Key, tools: &[String]) {
+    let mut all = draft.list(key).to_vec();
+    all.extend(tools.iter().filter(|tool| !draft.list(key).contains(tool)).cloned());
+    draft.set_list(key, all);
+}
+
+fn put(draft: &mut Draft, key: Key, list: Vec<String>) {
+    if list.is_empty() { draft.remove(key) } else { draft.set_list(key, list) }
+}
+
+fn shown(draft: &Draft, as_json: bool) -> Vec<String> {
+    let text = |key: Key| draft.text(key).or(key.about().default).unwrap_or_default().to_owned();
+    let allow = draft.has(Key::ToolsAllow).then(|| draft.list(Key::ToolsAllow));
+    let deny = draft.list(Key::ToolsDeny);
+    if as_json {
+        let all = json!({
+            "tools_allow": allow, "tools_deny": deny, "tool_preset": text(Key::ToolPreset),
+            "prompts": text(Key::Prompts), "resources": text(Key::Resources),
+        });
+        return vec![all.to_string()];
+    }
+    let listed = |list: &[String]| match list {
+        [] => "none".to_owned(),
+        list => text::clean(&list.join(", "), 2000),
+    };
+    vec![
+        format!("allowed:   {}", allow.map_or_else(|| "all".to_owned(), listed)),
+        format!("denied:    {}", listed(deny)),
+        format!("preset:    {}", text::clean(&text(Key::ToolPreset), 60)),
+        format!("prompts:   {}", text::clean(&text(Key::Prompts), 60)),
+        format!("resources: {}", text::clean(&text(Key::Resources), 60)),
+    ]
+}
