@@ -81,9 +81,17 @@ impl Culvert {
     }
 }
 
+/// How long a token made now may be good: no longer than the one that ends at `end`, in seconds since 1970.
+fn minutes(end: Option<i64>, now: SystemTime) -> u32 {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let left = end.map(|end| u64::try_from(end).unwrap_or_default().saturating_sub(now) / 60);
+    left.map_or(MINUTES, |left| u32::try_from(left).unwrap_or(MINUTES).clamp(1, MINUTES))
+}
+
 /// A token made from `own` that may call this one server.
 async fn made(gateway: &GatewayAddress, own: &Secret, name: &str) -> Result<Secret, Explained> {
-    let may_call = peek(own.expose()).and_then(|claims| claims.can).is_none_or(|can| can.contains(&Right::Call));
+    let claims = peek(own.expose()).unwrap_or_default();
+    let may_call = claims.can.is_none_or(|can| can.contains(&Right::Call));
     if !may_call {
         return Err(Explained::new(
             "auth.forbidden",
@@ -91,7 +99,8 @@ async fn made(gateway: &GatewayAddress, own: &Secret, name: &str) -> Result<Secr
             "Put a token that may in its place.",
         ));
     }
-    let wish = json!({ "can": ["call"], "servers": [name], "minutes": MINUTES }).to_string();
+    let wish =
+        json!({ "can": ["call"], "servers": [name], "minutes": minutes(claims.exp, SystemTime::now()) }).to_string();
     let asked = async {
         let stream = steps::connect(gateway, steps::look_up(gateway).await?).await?;
         let body = Bytes::from(wish);
@@ -120,5 +129,57 @@ async fn made(gateway: &GatewayAddress, own: &Secret, name: &str) -> Result<Secr
             format!("This gateway makes no tokens for single servers ({status})."),
             "Make one there, and put it in its place.",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use culvert_gateway::config::{Auth, SecretSource};
+    use culvert_gateway::tokens::{Lifetime, NewToken, Standing, UnixTime, create};
+    use culvert_gateway::{Gateway, GatewayConfig};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[test]
+    fn a_token_outlives_none_that_it_is_made_from() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        assert_eq!(minutes(None, now), MINUTES);
+        assert_eq!(minutes(Some(1000 + 330), now), 5);
+        assert_eq!(minutes(Some(i64::MAX), now), MINUTES);
+        assert_eq!(minutes(Some(-5), now), 1);
+    }
+
+    #[tokio::test]
+    async fn a_gateway_of_ours_makes_a_token_for_this_server_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = Secret::new("a secret that is long enough for a test");
+        let mut config = GatewayConfig::new(folder.path());
+        config.listen = "127.0.0.1:0".parse().unwrap();
+        config.auth = Auth::Bearers(SecretSource::Given { current: secret.clone(), previous: None });
+        let gateway = Gateway::bind(config).await.unwrap();
+        let (address, stop) = (gateway.url().clone(), CancellationToken::new());
+        let serving = tokio::spawn(gateway.run(stop.clone()));
+        let token = |can: Option<Vec<Right>>, secret: &Secret| {
+            let new = NewToken {
+                subject: "ann".to_owned(),
+                standing: Standing::User,
+                lifetime: Lifetime::Minutes(5),
+                can,
+                servers: None,
+            };
+            create(secret, &new, UnixTime::now()).unwrap()
+        };
+        let made_token = made(&address, &token(None, &secret), "git").await.unwrap();
+        let claims = peek(made_token.expose()).unwrap();
+        assert_eq!((claims.can, claims.servers), (Some(vec![Right::Call]), Some(vec!["git".to_owned()])));
+        assert!(claims.exp.is_some(), "it ends");
+        let only_tunnel = made(&address, &token(Some(vec![Right::Tunnel]), &secret), "git").await.unwrap_err();
+        assert_eq!(only_tunnel.code, "auth.forbidden");
+        let foreign = made(&address, &token(None, &Secret::new("another secret")), "git").await.unwrap_err();
+        assert_eq!(foreign.code, "auth.forbidden");
+        stop.cancel();
+        serving.await.unwrap();
+        assert!(made(&address, &token(None, &secret), "git").await.is_err());
     }
 }
