@@ -55,3 +55,22 @@ async fn without_a_keychain_the_form_says_so_and_offers_another_place() {
     assert_eq!(user.files_with(&user.token), Vec::<std::path::PathBuf>::new(), "no plain text on the quiet");
     web.quit().await;
 }
+
+#[tokio::test]
+async fn the_window_has_the_way_on_from_a_locked_keychain() {
+    let (mut user, server) = (User::new().await, Fixture::default());
+    user.desktop.keyring(Keyring::Open).await;
+    save_with_keychain(&user, &server).await;
+    user.desktop.keyring(Keyring::Shut).await;
+    let web = WebDriver::start(&user.desktop, &[]).await;
+    web.tab_to("option \"git").await;
+    web.press(keys::SPACE).await;
+    web.shows("keychain locked").await;
+    web.tab_to("button \"Unlock\"").await;
+    // Unlocked by its user elsewhere; the button then only has to try again.
+    user.desktop.keyring(Keyring::Open).await;
+    web.press(keys::ENTER).await;
+    web.shows("Online for").await;
+    user.calls("git").await;
+    web.quit().await;
+}
