@@ -80,7 +80,14 @@ impl Lane {
         };
         // Not `name`, which a line of JSON has for the span's own.
         let span = tracing::error_span!("tunnel", server = view.name, gateway = view.key.gateway);
-        let outside = Outside { bearer: token.bearer(), wake: woken, labels: labels_now, policy: LivePolicy::default(), turnstile, ledger };
+        let outside = Outside {
+            bearer: token.bearer(),
+            wake: woken,
+            labels: labels_now,
+            policy: LivePolicy::default(),
+            turnstile,
+            ledger,
+        };
         let keeper = Keeper { wishes, status, token, labels, sources, outside, random };
         let task = tokio::spawn(keeper.keep().instrument(span));
         Self { view, wish, wake, task, runs: 0 }

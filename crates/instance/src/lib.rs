@@ -20,8 +20,8 @@ mod terms;
 mod token;
 mod wishes;
 
-pub use lane::outbound;
 pub use instance::{Instance, NotHere, Setup};
+pub use lane::outbound;
 pub use lock::{Lock, LockError};
 pub use overview::{Changes, Overview, ProfileView, TunnelView};
 pub use places::Places;

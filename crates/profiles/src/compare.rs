@@ -66,7 +66,8 @@ fn change((old_profile, old): Tunnel<'_>, (new_profile, new): Tunnel<'_>) -> Cha
         Change::Restart
     } else if old_profile.labels != new_profile.labels
         || old_profile.start != new_profile.start
-        || old.config.policy != new.config.policy {
+        || old.config.policy != new.config.policy
+    {
         Change::Live
     } else if token(old) != token(new) {
         Change::TokenOnly

@@ -78,7 +78,7 @@ pub(crate) fn profile(
                 keepalive,
                 request_timeout: value(&settings.request_timeout, limits::REQUEST_TIMEOUT_DEFAULT),
                 policy: policy.clone(),
-            transport: value(&settings.transport, Transport::default()),
+                transport: value(&settings.transport, Transport::default()),
                 children,
                 max_message: value(&settings.max_message_size, limits::MAX_MESSAGE_DEFAULT),
                 start_timeout: value(&settings.start_timeout, limits::START_TIMEOUT_DEFAULT),

@@ -43,6 +43,6 @@ pub use http::headers::{BadHeader, ForwardAuth, Headers};
 pub use http::url::{BadUrl, ServerUrl};
 pub use ledger::Ledger;
 pub use moderation::Moderation;
-pub use policy::LivePolicy;
 pub use outside::{Bearer, Outside, Renew, Turnstile};
+pub use policy::LivePolicy;
 pub use status::{Notice, Online, Server, Status};

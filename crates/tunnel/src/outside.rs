@@ -38,7 +38,14 @@ impl Default for Outside {
     fn default() -> Self {
         let (_, wake) = watch::channel(());
         let (_, labels) = watch::channel(None);
-        Self { bearer: Bearer::none(), wake, labels, policy: LivePolicy::default(), turnstile: Turnstile::default(), ledger: Arc::default() }
+        Self {
+            bearer: Bearer::none(),
+            wake,
+            labels,
+            policy: LivePolicy::default(),
+            turnstile: Turnstile::default(),
+            ledger: Arc::default(),
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Gate {
     }
 
     /// Judges a message of the child; `None`: it passes as it is. A question of our own goes to the child by itself.
-    pub(crate) fn from_server(&self, line: &[u8], child: &Input) -> Option<Vec<Bytes>> {
+    pub(crate) fn to_client(&self, line: &[u8], child: &Input) -> Option<Vec<Bytes>> {
         let policy = self.policy.now()?;
         let Ok(line) = std::str::from_utf8(line) else { return Some(Vec::new()) };
         let judged = self.desk().to_client(&policy, line);

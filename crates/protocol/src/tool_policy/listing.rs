@@ -16,10 +16,13 @@ const MOST_TOOLS: usize = 20_000;
 /// What a server lists: by name, with what its annotations say.
 pub(super) type Known = HashMap<Box<str>, Hint>;
 
+/// A tool by its name, and what its annotations say.
+type Tool = (Box<str>, Hint);
+
 /// One page of a list.
 pub(super) struct Page<'a> {
     /// Its elements, each with what it is; `None` for one whose name cannot be told, or can be told in two ways.
-    pub(super) elements: Vec<(&'a RawValue, Option<(Box<str>, Hint)>)>,
+    pub(super) elements: Vec<(&'a RawValue, Option<Tool>)>,
     /// The list itself.
     list: &'a RawValue,
     /// Where the next page is, as JSON text.
@@ -58,9 +61,8 @@ impl<'a> Page<'a> {
 
     /// The whole message without what may not pass; `None`: all of it may. What stays, stays byte for byte.
     pub(super) fn without_denied(&self, message: &Message<'a>, policy: &ToolPolicy) -> Option<Bytes> {
-        let passes = |known: &Option<(Box<str>, Hint)>| {
-            known.as_ref().is_some_and(|(name, hint)| policy.judge(name, *hint).is_ok())
-        };
+        let passes =
+            |known: &Option<Tool>| known.as_ref().is_some_and(|(name, hint)| policy.judge(name, *hint).is_ok());
         if self.elements.iter().all(|(_, known)| passes(known)) {
             return None;
         }
@@ -72,7 +74,7 @@ impl<'a> Page<'a> {
     }
 }
 
-fn of_element(element: &RawValue) -> Option<(Box<str>, Hint)> {
+fn of_element(element: &RawValue) -> Option<Tool> {
     let name = text(member(element, "name").ok()??)?;
     let hint = match member(element, "annotations").ok()? {
         Some(annotations) => match member(annotations, "readOnlyHint").ok()? {

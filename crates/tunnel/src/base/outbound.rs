@@ -67,7 +67,7 @@ impl Session<'_> {
         match message.shape() {
             Shape::Response(id) if tool_policy::is_ours(id) => {
                 child.has_answered(self.report.ledger(), Instant::now());
-                let _ = self.gate.from_server(message.text().as_bytes(), &self.input);
+                let _ = self.gate.to_client(message.text().as_bytes(), &self.input);
             }
             Shape::Response(id) => {
                 let now = Instant::now();
@@ -96,7 +96,7 @@ impl Session<'_> {
                 }
             }
             Shape::Notification => {
-                let _ = self.gate.from_server(message.text().as_bytes(), &self.input);
+                let _ = self.gate.to_client(message.text().as_bytes(), &self.input);
                 self.notify(message).await;
             }
         }
@@ -121,7 +121,8 @@ impl Session<'_> {
 
     /// Sends an answer, or an error in its place where the frame would be larger than the gateway takes.
     async fn send_response(&self, payload: &str, call: &Call) {
-        let judged = self.gate.from_server(payload.as_bytes(), &self.input).and_then(|instead| instead.into_iter().next());
+        let judged =
+            self.gate.to_client(payload.as_bytes(), &self.input).and_then(|instead| instead.into_iter().next());
         let judged = judged.as_deref().and_then(|judged| std::str::from_utf8(judged).ok());
         let frame = {
             let shared = self.lock();

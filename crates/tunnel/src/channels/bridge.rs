@@ -145,7 +145,13 @@ pub(super) async fn refuse(line: &[u8], sender: &LineSender) -> bool {
 
 /// Reads the child until it ends. What is no message is not passed on; what the gateway could not take becomes an error
 /// for whoever waits for it.
-pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line: usize, passage: &Passage, gate: &Gate) -> Exit {
+pub(super) async fn from_child(
+    child: &mut Local,
+    sender: &LineSender,
+    max_line: usize,
+    passage: &Passage,
+    gate: &Gate,
+) -> Exit {
     let input = child.input();
     loop {
         match child.next().await {
@@ -162,7 +168,7 @@ pub(super) async fn from_child(child: &mut Local, sender: &LineSender, max_line:
                 if said == Said::ProbeAnswer {
                     continue;
                 }
-                match gate.from_server(&line, &input) {
+                match gate.to_client(&line, &input) {
                     None => pass_on(line, sender, &input, max_line).await,
                     Some(instead) => {
                         for line in instead {
