@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 pub use self::carried::Carried;
-use self::members::{Members, name_of, plain};
 pub(crate) use self::members::Plain;
+use self::members::{Members, name_of, plain};
 use crate::limits::MAX_ID;
 
 /// A request id, comparable across the spellings that JSON allows for it: a server may answer `"\u00e9"` to `"é"`.

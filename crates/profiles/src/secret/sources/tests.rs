@@ -16,16 +16,19 @@ fn secrets(folder: &Path) -> SecretSources {
         "CREDENTIALS_DIRECTORY" => Some(directory.clone()),
         _ => None,
     };
-    SecretSources(Arc::new(Sources {
-        keychain: Keychain::of_the_system(),
-        variable: Box::new(variable),
-        folder: folder.to_owned(),
-        hidden: Vec::new(),
-        commands: Semaphore::new(COMMANDS),
-        command_limit: Duration::from_millis(500),
-        clock: Arc::new(SystemTime::now),
-        kept: Mutex::default(),
-    }), Typed::default())
+    SecretSources(
+        Arc::new(Sources {
+            keychain: Keychain::of_the_system(),
+            variable: Box::new(variable),
+            folder: folder.to_owned(),
+            hidden: Vec::new(),
+            commands: Semaphore::new(COMMANDS),
+            command_limit: Duration::from_millis(500),
+            clock: Arc::new(SystemTime::now),
+            kept: Mutex::default(),
+        }),
+        Typed::default(),
+    )
 }
 
 fn reference(text: &str) -> SecretRef {
