@@ -3,10 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use culvert_link::steps;
-use culvert_profiles::Prompt;
+use culvert_instance::outbound;
+use culvert_link::Outbound;
+use culvert_link::steps::{self, Road};
+use culvert_profiles::{ProfileTunnel, Prompt, SecretSources};
 use culvert_protocol::claims::{Right, peek};
-use culvert_protocol::{Explain as _, GatewayAddress, Secret};
+use culvert_protocol::{Cause, Explain as _, GatewayAddress, Secret};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -63,7 +65,7 @@ impl Culvert {
                 "Take the place of one out.",
             )),
             Some(reference) => match self.0.sources.read(&reference.value, Prompt::Allowed).await {
-                Ok(own) => made(gateway, &own, name).await,
+                Ok(own) => made(tunnel, &own, name, &self.0.sources).await,
                 Err(error) => Err(error.into()),
             },
         };
@@ -88,8 +90,18 @@ fn minutes(end: Option<i64>, now: SystemTime) -> u32 {
     left.map_or(MINUTES, |left| u32::try_from(left).unwrap_or(MINUTES).clamp(1, MINUTES))
 }
 
-/// A token made from `own` that may call this one server.
-async fn made(gateway: &GatewayAddress, own: &Secret, name: &str) -> Result<Secret, Explained> {
+/// A token made from `own` that may call this one server; it is asked for on the way that the tunnel takes.
+async fn made(tunnel: &ProfileTunnel, own: &Secret, name: &str, sources: &SecretSources) -> Result<Secret, Explained> {
+    let outbound = outbound(tunnel, sources).await.map_err(not_made)?;
+    asked_for(&tunnel.config.gateway, &outbound, own, name).await
+}
+
+async fn asked_for(
+    gateway: &GatewayAddress,
+    outbound: &Outbound,
+    own: &Secret,
+    name: &str,
+) -> Result<Secret, Explained> {
     let claims = peek(own.expose()).unwrap_or_default();
     let may_call = claims.can.is_none_or(|can| can.contains(&Right::Call));
     if !may_call {
@@ -102,21 +114,11 @@ async fn made(gateway: &GatewayAddress, own: &Secret, name: &str) -> Result<Secr
     let wish =
         json!({ "can": ["call"], "servers": [name], "minutes": minutes(claims.exp, SystemTime::now()) }).to_string();
     let asked = async {
-        let stream = steps::connect(gateway, steps::look_up(gateway).await?).await?;
-        let body = Bytes::from(wish);
-        match gateway.is_encrypted() {
-            true => {
-                let secured = steps::secure(gateway, stream).await?;
-                steps::post(gateway, secured.stream, "/tokens", Some(own), body).await
-            }
-            false => steps::post(gateway, stream, "/tokens", Some(own), body).await,
-        }
+        let stream = Road::new(gateway, outbound).await?.open().await?;
+        steps::post(gateway, stream, "/tokens", Some(own), Bytes::from(wish)).await
     };
     let no_answer = || Explained::new("gateway.unreachable", "The gateway did not answer in time.", "Try again.");
-    let (status, body) = timeout(PATIENCE, asked)
-        .await
-        .map_err(|_| no_answer())?
-        .map_err(|cause| Explained::new(cause.code(), format!("No token was made: {cause}."), cause.action()))?;
+    let (status, body) = timeout(PATIENCE, asked).await.map_err(|_| no_answer())?.map_err(not_made)?;
     match (status, serde_json::from_slice::<Made>(&body)) {
         (200 | 201, Ok(made)) if !made.token.is_empty() => Ok(Secret::new(made.token)),
         (401 | 403, _) => Err(Explained::new(
@@ -130,6 +132,10 @@ async fn made(gateway: &GatewayAddress, own: &Secret, name: &str) -> Result<Secr
             "Make one there, and put it in its place.",
         )),
     }
+}
+
+fn not_made(cause: Cause) -> Explained {
+    Explained::new(cause.code(), format!("No token was made: {cause}."), cause.action())
 }
 
 #[cfg(test)]
@@ -170,16 +176,20 @@ mod tests {
             };
             create(secret, &new, UnixTime::now()).unwrap()
         };
-        let made_token = made(&address, &token(None, &secret), "git").await.unwrap();
+        let made_token = asked_for(&address, &Outbound::default(), &token(None, &secret), "git").await.unwrap();
         let claims = peek(made_token.expose()).unwrap();
         assert_eq!((claims.can, claims.servers), (Some(vec![Right::Call]), Some(vec!["git".to_owned()])));
         assert!(claims.exp.is_some(), "it ends");
-        let only_tunnel = made(&address, &token(Some(vec![Right::Tunnel]), &secret), "git").await.unwrap_err();
+        let only_tunnel = asked_for(&address, &Outbound::default(), &token(Some(vec![Right::Tunnel]), &secret), "git")
+            .await
+            .unwrap_err();
         assert_eq!(only_tunnel.code, "auth.forbidden");
-        let foreign = made(&address, &token(None, &Secret::new("another secret")), "git").await.unwrap_err();
+        let foreign = asked_for(&address, &Outbound::default(), &token(None, &Secret::new("another secret")), "git")
+            .await
+            .unwrap_err();
         assert_eq!(foreign.code, "auth.forbidden");
         stop.cancel();
         serving.await.unwrap();
-        assert!(made(&address, &token(None, &secret), "git").await.is_err());
+        assert!(asked_for(&address, &Outbound::default(), &token(None, &secret), "git").await.is_err());
     }
 }

@@ -124,35 +124,6 @@ impl Road {
     }
 }
 
-/// The addresses behind the gateway's name.
-///
-/// # Errors
-/// [`Cause::Lookup`]. The resolver's patience is the system's: give it a limit.
-pub async fn look_up(gateway: &GatewayAddress) -> Result<Vec<SocketAddr>, Cause> {
-    straight(gateway).look_up().await
-}
-
-/// TCP to the first of these addresses that answers.
-///
-/// # Errors
-/// [`Cause::Refused`] or [`Cause::Unreachable`]; each address has 6 s.
-pub async fn connect(gateway: &GatewayAddress, addresses: Vec<SocketAddr>) -> Result<TcpStream, Cause> {
-    straight(gateway).connect(addresses).await
-}
-
-/// TLS on a connection to the gateway, with this machine's roots: chain, name and time are checked.
-///
-/// # Errors
-/// [`Cause::Tls`] says which of them is wrong.
-pub async fn secure(gateway: &GatewayAddress, stream: TcpStream) -> Result<Secured, Cause> {
-    Road::new(gateway, &Outbound::default()).await?.secure(Box::new(stream)).await
-}
-
-/// Without a proxy, and as yet without TLS.
-fn straight(gateway: &GatewayAddress) -> Road {
-    Road(Way { gateway: gateway.clone(), tls: None, through: None })
-}
-
 /// GET of `path` below the gateway's prefix, without a token, over a connection to it, which is used up.
 ///
 /// # Errors

@@ -306,6 +306,7 @@ mod tests {
             r#"{"\u0069d":1,"method":"a"}"#,
             r#"{"\ud800":1,"id":7,"method":"a"}"#,
             r#"{"id":1,"id":2,"method":"a"}"#,
+            r#"{"":1,"id":1,"method":"a"}"#,
             r#"{"method":"\u0061"}"#,
             r#"[{"id":1,"method":"a"}]"#,
             r#""text""#,

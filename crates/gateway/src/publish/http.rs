@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use culvert_link::steps;
+use culvert_link::Outbound;
+use culvert_link::steps::Road;
 use culvert_protocol::{GatewayAddress, Secret, text};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, Request, Uri};
@@ -43,15 +44,8 @@ pub(super) async fn exchange(to: &GatewayAddress, token: &Secret, ask: Ask) -> R
 
 async fn try_exchange(to: &GatewayAddress, token: &Secret, ask: Ask) -> Result<Answer, String> {
     let request = request(to, token, ask)?;
-    let addresses = steps::look_up(to).await.map_err(|cause| cause.to_string())?;
-    let stream = steps::connect(to, addresses).await.map_err(|cause| cause.to_string())?;
-    match to.is_encrypted() {
-        true => {
-            let secured = steps::secure(to, stream).await.map_err(|cause| cause.to_string())?;
-            over(secured.stream, request).await
-        }
-        false => over(stream, request).await,
-    }
+    let road = Road::new(to, &Outbound::default()).await.map_err(|cause| cause.to_string())?;
+    over(road.open().await.map_err(|cause| cause.to_string())?, request).await
 }
 
 fn request(to: &GatewayAddress, token: &Secret, ask: Ask) -> Result<Request<Full<Bytes>>, String> {

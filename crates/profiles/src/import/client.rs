@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn a_projects_file_tells_its_folder() {
         let project = |path: &str| project_of(Path::new(path), Path::new("/home/ann"));
-        assert_eq!(project("/work/a/.vscode/mcp.json").as_deref(), Some(Path::new("/work/a")));
-        assert_eq!(project("/work/a/.mcp.json").as_deref(), Some(Path::new("/work/a")));
+        assert_eq!(project("/srv/a/.vscode/mcp.json").as_deref(), Some(Path::new("/srv/a")));
+        assert_eq!(project("/srv/a/.mcp.json").as_deref(), Some(Path::new("/srv/a")));
         assert_eq!(project("/home/ann/.cursor/mcp.json"), None);
         assert_eq!(project("/home/ann/.config/Code/User/mcp.json"), None);
     }

@@ -12,7 +12,7 @@ fn read_with(flags: Settings, gateway: &str, more: &str, environment: &[(&str, &
         variable: &variable,
         secret_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
         host: "laptop-7".to_owned(),
-        folder: "/work".into(),
+        folder: "/srv".into(),
         platform: Platform::Unix,
     };
     let content = format!("name: a\ncommand: x\ngateway: {gateway}\n{more}\n");
@@ -88,7 +88,7 @@ fn a_certificate_needs_no_key_of_its_own_but_a_key_a_certificate() {
     let outbound = &loaded.profiles[0].tunnels[0].config.outbound;
     assert_eq!(outbound.ca_cert.as_deref(), Some(Path::new("/etc/ca.pem")));
     let identity = outbound.identity.as_ref().unwrap();
-    assert_eq!((identity.certificate.as_path(), &identity.key), (Path::new("/work/me.pem"), &None));
+    assert_eq!((identity.certificate.as_path(), &identity.key), (Path::new("/srv/me.pem"), &None));
     for lonely in ["client_key: k.pem", "client_key_passphrase: env:P"] {
         assert!(
             read("https://gw.example", lonely, &[]).unwrap_err().to_string().contains("without a client certificate")
