@@ -1,19 +1,25 @@
 //! Tells the desktop what needs the user. A click opens the window at the profile that it is about.
 
+use std::time::Duration;
+
 use culvert_app::Culvert;
-use culvert_app::notices::{Notice, Notices};
+use culvert_app::notices::{LOST, Notice, Notices};
 use culvert_app::shown::Place;
 use tauri::{AppHandle, Runtime};
 use tokio::time::{Instant, sleep_until};
 
 use crate::window;
 
+/// How many seconds a tunnel may be lost before the user is told, where a test has no half a minute.
+const LOST_AFTER: &str = "CULVERT_DESKTOP_LOST";
+
 /// Tells for as long as the app runs.
 pub(crate) fn start<R: Runtime>(app: &AppHandle<R>, culvert: Culvert) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let mut world = culvert.world();
-        let mut notices = Notices::default();
+        let lost = std::env::var(LOST_AFTER).ok().and_then(|seconds| seconds.parse().ok());
+        let mut notices = Notices::after(lost.map_or(LOST, Duration::from_secs));
         let desktop = platform::Desktop::new(move |profile| {
             window::open(&app, Some(Place::Profile { id: profile }));
         });

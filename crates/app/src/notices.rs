@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::shown::{Problem, Profile, ProfileId, ServerState, Status, Switch, World};
 
 /// How long a tunnel may be lost before it is worth a word.
-const LOST: Duration = Duration::from_secs(30);
+pub const LOST: Duration = Duration::from_secs(30);
 
 /// So many restarts of a server within this time are a loop.
 const LOOP: (usize, Duration) = (3, Duration::from_secs(300));
@@ -25,8 +25,12 @@ pub struct Notice {
 }
 
 /// What was seen and told.
-#[derive(Debug, Default)]
-pub struct Notices(BTreeMap<ProfileId, Seen>);
+#[derive(Debug)]
+pub struct Notices {
+    /// How long a tunnel may be lost.
+    lost: Duration,
+    seen: BTreeMap<ProfileId, Seen>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -40,14 +44,19 @@ struct Seen {
 }
 
 impl Notices {
+    /// Those of tunnels that may be lost for this long; [`LOST`] is what a user is given.
+    pub fn after(lost: Duration) -> Self {
+        Self { lost, seen: BTreeMap::new() }
+    }
+
     /// What of `world` is to be told at `now`.
     pub fn of(&mut self, world: &World, now: Instant) -> Vec<Notice> {
-        self.0.retain(|id, _| world.profiles.iter().any(|profile| profile.id == *id));
+        self.seen.retain(|id, _| world.profiles.iter().any(|profile| profile.id == *id));
         let mut notices = Vec::new();
         for profile in &world.profiles {
-            let seen = self.0.entry(profile.id.clone()).or_default();
+            let seen = self.seen.entry(profile.id.clone()).or_default();
             let mut now_so: Vec<(&'static str, String, String)> = Vec::new();
-            seen.look(profile, now, &mut now_so);
+            seen.look(profile, now, self.lost, &mut now_so);
             let kinds: BTreeSet<&'static str> = now_so.iter().map(|(kind, ..)| *kind).collect();
             seen.told.retain(|kind| kinds.contains(kind));
             for (kind, title, text) in now_so {
@@ -61,13 +70,19 @@ impl Notices {
 
     /// When to look again although nothing has changed.
     pub fn due(&self) -> Option<Instant> {
-        let pending = self.0.values().filter(|seen| !seen.told.contains("lost"));
-        pending.filter_map(|seen| seen.lost_since).min().map(|since| since + LOST)
+        let pending = self.seen.values().filter(|seen| !seen.told.contains("lost"));
+        pending.filter_map(|seen| seen.lost_since).min().map(|since| since + self.lost)
     }
 }
 
 impl Seen {
-    fn look(&mut self, profile: &Profile, now: Instant, now_so: &mut Vec<(&'static str, String, String)>) {
+    fn look(
+        &mut self,
+        profile: &Profile,
+        now: Instant,
+        lost: Duration,
+        now_so: &mut Vec<(&'static str, String, String)>,
+    ) {
         let name = &profile.name;
         let is_shared = profile.shared_until.is_some();
         if std::mem::replace(&mut self.shared, is_shared) && !is_shared && profile.wanted == Switch::Off {
@@ -105,9 +120,9 @@ impl Seen {
             (self.was_online, self.lost_since) = (true, None);
         } else if self.was_online {
             let since = *self.lost_since.get_or_insert(now);
-            if now.saturating_duration_since(since) >= LOST && profile.problem.is_none() {
+            if now.saturating_duration_since(since) >= lost && profile.problem.is_none() {
                 let text = "It is tried again until it works.".to_owned();
-                now_so.push(("lost", format!("{name} has been away for {} s: {}", LOST.as_secs(), profile.said), text));
+                now_so.push(("lost", format!("{name} has been away for {} s: {}", lost.as_secs(), profile.said), text));
             }
         }
         let title = format!("{name}: {}", profile.said);
@@ -157,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_tunnel_that_was_online_is_missed_after_half_a_minute_and_once() {
-        let (mut notices, begin) = (Notices::default(), Instant::now());
+        let (mut notices, begin) = (Notices::after(LOST), Instant::now());
         let at = |seconds| begin + Duration::from_secs(seconds);
         let away = world(|_| {});
         assert!(
@@ -177,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_needs_the_user_is_told_at_once_and_what_the_user_did_is_not() {
-        let (mut notices, now) = (Notices::default(), Instant::now());
+        let (mut notices, now) = (Notices::after(LOST), Instant::now());
         let why = Explained::new("auth.rejected", "", "Make a new token.");
         let rejected = world(|git| {
             git.said = "token rejected".to_owned();
@@ -191,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_server_that_ends_again_and_again_is_told_and_the_end_of_an_hour() {
-        let (mut notices, now) = (Notices::default(), Instant::now());
+        let (mut notices, now) = (Notices::after(LOST), Instant::now());
         let cause = Explained::new("server.exited", "", "");
         for round in 0..3 {
             assert!(notices.of(&world(|git| git.status = online(ServerState::Ready)), now).is_empty());
