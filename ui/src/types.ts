@@ -86,7 +86,7 @@ export type Say = "tunnelsStay" | "nothing";
 export type Event = { "kind": "world", world: World } | { "kind": "show", place: Place } | { "kind": "closing", say: Say };
 
 /** How a call ended. */
-export type Outcome = { "kind": "running" } | { "kind": "ok" } | { "kind": "cancelled" } | { "kind": "error", message: string };
+export type Outcome = { "kind": "running" } | { "kind": "ok" } | { "kind": "cancelled" } | { "kind": "refused" } | { "kind": "error", message: string };
 
 /** A call of the local server. */
 export type Call = { id: number, at: Time, caller: string, method: string, tool: string | null, ms: number | null, outcome: Outcome, requestBytes: number, answerBytes: number | null };
@@ -116,7 +116,7 @@ export type ForwardAuth = { "kind": "none" } | { "kind": "headers", names: Array
 export type GatewayField = { "kind": "builtIn" } | { "kind": "url", url: string, ownToken: SecretField | null };
 
 /** The options that are one text each; an absent one has its default. */
-export type OptionKey = "server_description" | "transport" | "reconnect_delay" | "max_retries" | "keepalive" | "request_timeout" | "single_child" | "max_sessions" | "warm_spare" | "max_message_size" | "start_timeout" | "probe_interval" | "drain" | "allow_plaintext" | "ca_cert" | "client_cert" | "client_key" | "proxy" | "tools_allow" | "tools_deny" | "tool_preset" | "prompts" | "resources";
+export type OptionKey = "server_description" | "transport" | "reconnect_delay" | "max_retries" | "keepalive" | "request_timeout" | "single_child" | "max_sessions" | "warm_spare" | "max_message_size" | "start_timeout" | "probe_interval" | "drain" | "allow_plaintext" | "ca_cert" | "client_cert" | "client_key" | "tool_preset" | "prompts" | "resources";
 
 /** Whether it starts with Culvert: as it was when last seen, always, never. */
 export type Start = "last" | "always" | "never";
@@ -124,11 +124,14 @@ export type Start = "last" | "always" | "never";
 /** What tells a profile from others. */
 export type Label = { name: string, value: string };
 
+/** Which tools pass, by names or patterns. */
+export type ToolsField = { only: Array<string> | null, never: Array<string> };
+
 /** A profile as the editor holds it: text as typed, right or wrong. */
-export type Draft = { id: ProfileId | null, name: string, server: LocalServer, gateways: Array<GatewayField>, token: SecretField, start: Start, labels: Array<Label>, options: { [key in OptionKey]?: string } };
+export type Draft = { id: ProfileId | null, name: string, server: LocalServer, gateways: Array<GatewayField>, token: SecretField, start: Start, labels: Array<Label>, tools: ToolsField, proxy: PairValue, clientKeyPassphrase: SecretField, options: { [key in OptionKey]?: string } };
 
 /** Where a finding belongs; `index` counts rows. */
-export type Field = { "kind": "name" } | { "kind": "server" } | { "kind": "argument", index: number } | { "kind": "pair", index: number } | { "kind": "folder" } | { "kind": "gateway", index: number } | { "kind": "gatewayToken", index: number } | { "kind": "token" } | { "kind": "label", index: number } | { "kind": "forwardAuth", index: number } | { "kind": "option", key: OptionKey };
+export type Field = { "kind": "name" } | { "kind": "server" } | { "kind": "argument", index: number } | { "kind": "pair", index: number } | { "kind": "folder" } | { "kind": "gateway", index: number } | { "kind": "gatewayToken", index: number } | { "kind": "token" } | { "kind": "label", index: number } | { "kind": "forwardAuth", index: number } | { "kind": "toolAllowed", index: number } | { "kind": "toolDenied", index: number } | { "kind": "proxy" } | { "kind": "clientKeyPassphrase" } | { "kind": "option", key: OptionKey };
 
 /** How bad a finding is. */
 export type Severity = "error" | "warning";

@@ -154,6 +154,70 @@ test('a server by URL, with headers and callers passed on', async () => {
   await stage.done(page);
 });
 
+test('certificate, passphrase and a proxy with a password: the secrets go to the keychain', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  await tabTo(page, /tab "Overview"/);
+  await press(page, 'End');
+  await tabTo(page, /combobox "When Culvert starts"/);
+  await press(page, 'Tab', 'Enter');
+  await tabTo(page, /combobox "Passphrase of the private key: Kept in"/);
+  await page.locator(':focus').selectOption('keychain');
+  await tabTo(page, /textbox "New passphrase"/);
+  await type(page, 'phrase');
+  await press(page, 'Control+s');
+  await focusOn(page, /combobox "Passphrase/);
+  await shows(page, /^It says nothing without a client certificate/);
+  await tabTo(page, /textbox "Client certificate"/, 'Shift+Tab');
+  await type(page, '/etc/me.pem');
+  await tabTo(page, /textbox "Its private key"/);
+  await type(page, '/etc/me.key');
+  await tabTo(page, /textbox "Proxy"/);
+  await type(page, 'ftp://proxy');
+  await press(page, 'Tab');
+  await shows(page, /^This is no proxy’s address/);
+  await press(page, 'Shift+Tab');
+  await type(page, 'http://me:hush@proxy:3128');
+  await press(page, 'Tab');
+  await focusOn(page, /checkbox "Keep secret" \[checked\]/);
+  assert.equal(await page.locator('#proxy').getAttribute('type'), 'password');
+  await press(page, 'Control+s');
+  await shows(page, 'Saved.');
+  const { options, proxy, clientKeyPassphrase } = await saved(page);
+  assert.deepEqual(options, { client_cert: '/etc/me.pem', client_key: '/etc/me.key' });
+  assert.deepEqual(proxy, { kind: 'secret', secret: { kind: 'typed', text: 'http://me:hush@proxy:3128' } });
+  assert.deepEqual(clientKeyPassphrase, { kind: 'typed', text: 'phrase' });
+  await stage.done(page);
+});
+
+test('which tools pass: by name, by pattern, and what they may do', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  await tabTo(page, /tab "Overview"/);
+  await press(page, 'End');
+  await tabTo(page, /combobox "When Culvert starts"/);
+  await press(page, 'Tab', 'Enter');
+  await tabTo(page, /checkbox "Only some tools pass/);
+  await press(page, 'Space');
+  await tabTo(page, /textbox "Tool that passes, 1"/);
+  await type(page, 'git_*');
+  await tabTo(page, /button "Add a tool that never passes"/);
+  await press(page, 'Enter');
+  await focusOn(page, /textbox "Tool that never passes, 1"/);
+  await type(page, 'x'.repeat(300));
+  await press(page, 'Tab');
+  await shows(page, /^This is too long for a tool’s name/);
+  await press(page, 'Shift+Tab');
+  await type(page, 'git_push');
+  await tabTo(page, /combobox "What they may do"/);
+  await page.locator(':focus').selectOption('read-only');
+  await tabTo(page, /checkbox "Let prompts pass/);
+  await press(page, 'Space', 'Control+s');
+  await shows(page, 'Saved.');
+  const { options, tools } = await saved(page);
+  assert.deepEqual(tools, { only: ['git_*'], never: ['git_push'] });
+  assert.deepEqual(options, { tool_preset: 'read-only', prompts: 'false' });
+  await stage.done(page);
+});
+
 test('Test fills in check by check, says the sum, and puts the focus on what failed', async () => {
   const page = await stage.open();
   const said = await listen(page);

@@ -6,7 +6,10 @@ use culvert_profiles::{Draft as Kept, DraftGateway, Key};
 use culvert_protocol::{GatewayAddress, Secret};
 
 use crate::built_in;
-use crate::shown::{Draft, ForwardAuth, GatewayField, LocalServer, OptionKey, Pair, PairValue, SecretField, Start};
+use crate::form::has_password;
+use crate::shown::{
+    Draft, ForwardAuth, GatewayField, LocalServer, OptionKey, Pair, PairValue, SecretField, Start, ToolsField, Typed,
+};
 
 /// What a form comes to.
 #[derive(Debug)]
@@ -18,7 +21,7 @@ pub(crate) struct Filled {
 }
 
 /// The keys that a form holds besides its options.
-const HELD: [Key; 14] = [
+const HELD: [Key; 18] = [
     Key::LocalStdio,
     Key::Args,
     Key::Env,
@@ -32,6 +35,10 @@ const HELD: [Key; 14] = [
     Key::Labels,
     Key::Gateway,
     Key::Token,
+    Key::ClientKeyPassphrase,
+    Key::Proxy,
+    Key::ToolsAllow,
+    Key::ToolsDeny,
     Key::Start,
 ];
 
@@ -44,13 +51,7 @@ pub(crate) fn filled(form: &Draft, before: Option<&Kept>, prefix: &str, port: u1
     HELD.into_iter().for_each(|key| draft.remove(key));
     draft.set_text(Key::ServerName, &form.name);
     for option in OptionKey::ALL {
-        let stays = before.is_some_and(|before| before.has(option.key()) && option.shown(before).is_none());
-        match form.options.get(&option) {
-            Some(text) => option.write(&mut draft, text),
-            // It was not shown, so nobody took it out.
-            None if stays => {}
-            None => draft.remove(option.key()),
-        }
+        draft.set_text(option.key(), form.options.get(&option).map_or("", String::as_str));
     }
     draft.set_text(
         Key::Start,
@@ -66,6 +67,8 @@ pub(crate) fn filled(form: &Draft, before: Option<&Kept>, prefix: &str, port: u1
         &labels.map(|label| (label.name.trim().to_owned(), Secret::new(label.value.as_str()))).collect(),
     );
     work.server(&mut draft, &form.server);
+    work.way(&mut draft, form);
+    tools(&mut draft, &form.tools, before);
     let saved = before.and_then(|before| before.text(Key::Token)).map(Secret::new);
     if let Some(token) = work.secret(&form.token, saved, "token") {
         draft.set_text(Key::Token, token.expose());
@@ -74,6 +77,23 @@ pub(crate) fn filled(form: &Draft, before: Option<&Kept>, prefix: &str, port: u1
         form.gateways.iter().enumerate().filter_map(|(at, field)| work.gateway(at, field, port)).collect();
     draft.set_gateways(&gateways);
     Filled { draft, typed: work.typed }
+}
+
+fn tools(draft: &mut Kept, tools: &ToolsField, before: Option<&Kept>) {
+    let given = |rows: &[String]| -> Vec<String> {
+        rows.iter().map(|row| row.trim().to_owned()).filter(|row| !row.is_empty()).collect()
+    };
+    if let Some(only) = &tools.only {
+        // Without any: none passes.
+        draft.set_list(Key::ToolsAllow, given(only));
+    }
+    let never = given(&tools.never);
+    // An empty list says as much as none; one that stands there stays.
+    if !never.is_empty()
+        || before.is_some_and(|before| before.has(Key::ToolsDeny) && before.list(Key::ToolsDeny).is_empty())
+    {
+        draft.set_list(Key::ToolsDeny, never);
+    }
 }
 
 struct Work<'a> {
@@ -164,6 +184,28 @@ impl Work<'_> {
         Some(DraftGateway { address: url.trim().to_owned(), token })
     }
 
+    fn way(&mut self, draft: &mut Kept, form: &Draft) {
+        let saved = |before: Option<&Kept>, key| before.and_then(|before| before.text(key)).map(Secret::new);
+        let before = saved(self.before, Key::ClientKeyPassphrase);
+        if let Some(passphrase) = self.secret(&form.client_key_passphrase, before, "client-key") {
+            draft.set_text(Key::ClientKeyPassphrase, passphrase.expose());
+        }
+        let proxy = match &form.proxy {
+            PairValue::Plain { text } if has_password(text) => {
+                let typed = SecretField::Typed { text: Typed(Secret::new(text.trim())) };
+                self.secret(&typed, None, "proxy")
+            }
+            PairValue::Plain { text } => Some(Secret::new(text.trim())),
+            PairValue::Secret { secret } => {
+                let before = saved(self.before, Key::Proxy);
+                self.secret(secret, before, "proxy")
+            }
+        };
+        if let Some(proxy) = proxy {
+            draft.set_text(Key::Proxy, proxy.expose());
+        }
+    }
+
     fn saved_map(&self, key: Key) -> BTreeMap<String, Secret> {
         self.before.map(|before| before.map(key)).unwrap_or_default()
     }
@@ -199,7 +241,7 @@ fn given(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
 mod tests {
     use super::*;
     use crate::form::of_saved;
-    use crate::shown::{ProfileId, Typed};
+    use crate::shown::ProfileId;
 
     fn kept() -> Kept {
         let mut kept = Kept::default();
@@ -210,8 +252,10 @@ mod tests {
         kept.set_text(Key::Start, "always");
         kept.set_text(Key::MaxSessions, "3");
         kept.set_text(Key::Proxy, "http://me:hunter2@proxy:3128");
+        kept.set_text(Key::ClientCert, "/etc/me.pem");
+        kept.set_text(Key::ClientKeyPassphrase, "hunter2");
         kept.set_text(Key::LogLevel, "DEBUG");
-        kept.set_list(Key::ToolsAllow, vec!["git_*".to_owned(), "read".to_owned()]);
+        kept.set_list(Key::ToolsAllow, vec!["git_*".to_owned(), "with, comma".to_owned()]);
         kept.set_list(Key::ToolsDeny, Vec::new());
         kept.set_map(Key::Env, &[("A".to_owned(), Secret::new("b"))].into());
         kept.set_map(Key::SecretEnv, &[("K".to_owned(), Secret::new("hunter2"))].into());
@@ -246,8 +290,40 @@ mod tests {
         assert_eq!(typed, [("id/token".to_owned(), Secret::new("env:looks-like-a-reference"))]);
         assert!(draft.map(Key::SecretEnv).is_empty());
         assert_eq!(draft.text(Key::Proxy), kept.text(Key::Proxy), "what was not shown stays");
+        assert_eq!(draft.text(Key::LogLevel), kept.text(Key::LogLevel), "what has no field stays");
         let gateways = draft.gateways();
         assert_eq!((gateways[0].token.is_none(), gateways[1].address.as_str()), (true, "http://127.0.0.1:5555"));
+    }
+
+    #[test]
+    fn a_password_in_the_proxys_address_goes_to_the_keychain() {
+        let mut form = of_saved(&kept(), ProfileId("id".to_owned()));
+        form.proxy = PairValue::Plain { text: " http://me:other@proxy:3128 ".to_owned() };
+        form.client_key_passphrase = SecretField::Typed { text: Typed(Secret::new("phrase")) };
+        let Filled { draft, typed } = filled(&form, Some(&kept()), "id", 4444);
+        assert_eq!(draft.text(Key::Proxy), Some("keychain:id/proxy"));
+        assert_eq!(draft.text(Key::ClientKeyPassphrase), Some("keychain:id/client-key"));
+        let typed: BTreeMap<_, _> = typed.into_iter().collect();
+        assert_eq!(typed["id/proxy"], Secret::new("http://me:other@proxy:3128"));
+        assert_eq!(typed["id/client-key"], Secret::new("phrase"));
+        form.proxy = PairValue::Plain { text: "http://proxy:3128".to_owned() };
+        let Filled { draft, typed } = filled(&form, Some(&kept()), "id", 4444);
+        assert_eq!((draft.text(Key::Proxy), typed.len()), (Some("http://proxy:3128"), 1));
+        form.proxy = PairValue::Secret { secret: SecretField::None };
+        assert!(!filled(&form, Some(&kept()), "id", 4444).draft.has(Key::Proxy));
+    }
+
+    #[test]
+    fn tools_are_lists_and_none_allowed_is_not_all() {
+        let mut form = of_saved(&kept(), ProfileId("id".to_owned()));
+        form.tools =
+            ToolsField { only: Some(vec![" ".to_owned()]), never: vec![" git_push ".to_owned(), String::new()] };
+        let Filled { draft, .. } = filled(&form, Some(&kept()), "id", 4444);
+        assert!(draft.has(Key::ToolsAllow) && draft.list(Key::ToolsAllow).is_empty());
+        assert_eq!(draft.list(Key::ToolsDeny), ["git_push"]);
+        form.tools = ToolsField::default();
+        let Filled { draft, .. } = filled(&form, Some(&draft), "id", 4444);
+        assert!(!draft.has(Key::ToolsAllow) && !draft.has(Key::ToolsDeny));
     }
 
     #[test]

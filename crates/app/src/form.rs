@@ -8,6 +8,7 @@ use culvert_protocol::Secret;
 use crate::built_in;
 use crate::shown::{
     Draft, ForwardAuth, GatewayField, Label, LocalServer, OptionKey, Pair, PairValue, ProfileId, SecretField, Start,
+    ToolsField,
 };
 
 /// The form of a new profile.
@@ -20,6 +21,9 @@ pub(crate) fn empty() -> Draft {
         token: SecretField::Typed { text: Default::default() },
         start: Start::Last,
         labels: Vec::new(),
+        tools: ToolsField::default(),
+        proxy: PairValue::Plain { text: String::new() },
+        client_key_passphrase: SecretField::None,
         options: BTreeMap::new(),
     }
 }
@@ -41,6 +45,14 @@ pub(crate) fn of_saved(kept: &Kept, id: ProfileId) -> Draft {
             Ok(KeptStart::Last) | Err(_) => Start::Last,
         },
         labels: labels.map(|(name, value)| Label { name, value: value.expose().to_owned() }).collect(),
+        tools: ToolsField {
+            only: kept.has(Key::ToolsAllow).then(|| kept.list(Key::ToolsAllow).to_vec()),
+            never: kept.list(Key::ToolsDeny).to_vec(),
+        },
+        proxy: proxy(&text(Key::Proxy)),
+        client_key_passphrase: kept
+            .text(Key::ClientKeyPassphrase)
+            .map_or(SecretField::None, |text| secret(&Secret::new(text))),
         options: options.collect(),
     }
 }
@@ -84,6 +96,22 @@ fn gateways(kept: &Kept) -> Vec<GatewayField> {
         false => GatewayField::Url { url: gateway.address.clone(), own_token: gateway.token.as_ref().map(secret) },
     };
     kept.gateways().iter().map(field).collect()
+}
+
+/// A proxy's address can be seen unless it has a password in it, or is kept elsewhere.
+fn proxy(text: &str) -> PairValue {
+    match SecretRef::parse(text, Platform::here()) {
+        Ok(SecretRef::Literal(_)) if !has_password(text) => PairValue::Plain { text: text.to_owned() },
+        _ if text.is_empty() => PairValue::Plain { text: String::new() },
+        _ => PairValue::Secret { secret: secret(&Secret::new(text)) },
+    }
+}
+
+/// Whether what was typed as a proxy's address may hold a password: right or wrong, it then goes to the keychain.
+pub(crate) fn has_password(address: &str) -> bool {
+    let is_reference =
+        SecretRef::parse(address, Platform::here()).is_ok_and(|reference| !matches!(reference, SecretRef::Literal(_)));
+    !is_reference && address.contains('@')
 }
 
 fn hidden(name: &str, value: &Secret) -> Pair {
@@ -147,6 +175,18 @@ mod tests {
         let own = GatewayField::Url { url: "https://gw".to_owned(), own_token: Some(SecretField::Literal) };
         assert_eq!(draft.gateways, [own, GatewayField::BuiltIn]);
         assert_eq!(draft.options, BTreeMap::from([(OptionKey::Keepalive, "20".to_owned())]));
+    }
+
+    #[test]
+    fn a_proxy_is_shown_unless_it_has_a_password_or_is_elsewhere() {
+        let plain = |text: &str| PairValue::Plain { text: text.to_owned() };
+        let kept = |secret| PairValue::Secret { secret };
+        assert_eq!(proxy(""), plain(""));
+        assert_eq!(proxy("http://proxy:3128"), plain("http://proxy:3128"));
+        assert_eq!(proxy("http://me:hunter2@proxy:3128"), kept(SecretField::Literal));
+        assert_eq!(proxy("keychain:proxy"), kept(SecretField::Saved));
+        assert_eq!(proxy("env:PROXY"), kept(SecretField::Environment { variable: "PROXY".to_owned() }));
+        assert!(has_password("me:hunter2@proxy") && !has_password("command:op read me@proxy"));
     }
 
     #[test]

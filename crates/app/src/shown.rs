@@ -1,8 +1,13 @@
 //! What the window and the app tell each other, shaped as the window reads it; `ui/src/types.ts` is written from it.
 //! Nothing that goes out can hold a secret.
 
+mod checked;
 mod draft;
 mod happened;
+mod option_key;
+mod profile;
+mod secret_field;
+mod status;
 mod world;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,8 +18,13 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 use ts_rs::TS;
 
+pub use self::checked::*;
 pub use self::draft::*;
 pub use self::happened::*;
+pub use self::option_key::*;
+pub use self::profile::*;
+pub use self::secret_field::*;
+pub use self::status::*;
 pub use self::world::*;
 
 /// A profile's lasting id. Only compared, never read.

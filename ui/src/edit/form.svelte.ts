@@ -23,6 +23,12 @@ export function idOf(field: Field): string {
       return `option-${field.key}`;
     case 'token':
       return 'token-place';
+    case 'clientKeyPassphrase':
+      return 'client-key-passphrase-place';
+    case 'toolAllowed':
+      return `tool-allowed-${field.index}`;
+    case 'toolDenied':
+      return `tool-denied-${field.index}`;
     case 'gatewayToken':
       return `gateway-token-${field.index}-place`;
     default:

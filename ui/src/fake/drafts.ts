@@ -20,9 +20,6 @@ export const defaults: Record<OptionKey, string> = {
   ca_cert: '',
   client_cert: '',
   client_key: '',
-  proxy: '',
-  tools_allow: '',
-  tools_deny: '',
   tool_preset: 'all',
   prompts: 'true',
   resources: 'true',
@@ -37,6 +34,9 @@ export function newDraft(): Draft {
     token: { kind: 'typed', text: '' },
     start: 'last',
     labels: [],
+    tools: { only: null, never: [] },
+    proxy: { kind: 'plain', text: '' },
+    clientKeyPassphrase: { kind: 'none' },
     options: {},
   };
 }
@@ -50,6 +50,9 @@ export function draftOf(profile: Profile): Draft {
     token: profile.token.place.kind === 'keychain' ? { kind: 'saved' } : { kind: 'none' },
     start: 'last',
     labels: [],
+    tools: { only: null, never: [] },
+    proxy: { kind: 'plain', text: '' },
+    clientKeyPassphrase: { kind: 'none' },
     options: {},
   };
 }
@@ -87,6 +90,17 @@ export function check(draft: Draft): Checked {
       findings.push(error({ kind: 'gateway', index }, 'gateway.plaintext', 'Without TLS, token and messages can be read on the way.', 'Use https://, or allow it under Advanced.'));
     }
   });
+  const proxy = draft.proxy.kind === 'plain' ? draft.proxy.text : draft.proxy.secret.kind === 'typed' ? draft.proxy.secret.text : '';
+  if (proxy && !/^(https?|socks5):\/\/[^/]+\/?$/.test(proxy)) {
+    findings.push(error({ kind: 'proxy' }, 'config.value', 'This is no proxy’s address.', 'It begins with http://, https:// or socks5://.'));
+  }
+  if (draft.clientKeyPassphrase.kind !== 'none' && !draft.options.client_cert) {
+    findings.push(error({ kind: 'clientKeyPassphrase' }, 'config.value', 'It says nothing without a client certificate.', 'Give the certificate, or take this out.'));
+  }
+  const patterns = [...(draft.tools.only ?? []).map((text, index) => ({ text, field: { kind: 'toolAllowed' as const, index } })), ...draft.tools.never.map((text, index) => ({ text, field: { kind: 'toolDenied' as const, index } }))];
+  for (const { text, field } of patterns) {
+    if (text.length > 256) findings.push(error(field, 'config.value', 'This is too long for a tool’s name.', 'Use a pattern.'));
+  }
   for (const key of ['keepalive', 'reconnect_delay', 'start_timeout', 'request_timeout', 'max_retries', 'max_sessions', 'max_message_size'] as const) {
     const text = draft.options[key];
     if (text !== undefined && !/^\d+(\.\d+)?$/.test(text.trim())) {

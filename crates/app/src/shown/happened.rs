@@ -70,6 +70,8 @@ pub enum Outcome {
     Ok,
     /// Its caller did not want it any more.
     Cancelled,
+    /// The profile's tool policy did not let it pass.
+    Refused,
     /// With an error.
     Error {
         /// Which.

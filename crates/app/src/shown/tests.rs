@@ -68,6 +68,7 @@ fn the_windows_types_are_these() {
         OptionKey,
         Start,
         Label,
+        ToolsField,
         Draft,
         Field,
         Severity,
