@@ -7,7 +7,7 @@ use std::{env, fs};
 use tauri_build::{AppManifest, Attributes};
 
 /// Every command of `commands.rs`.
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 30] = [
     "facts",
     "listen",
     "unwatch",
@@ -32,6 +32,8 @@ const COMMANDS: [&str; 28] = [
     "set_settings",
     "set_gateway",
     "use_gateway",
+    "gather_support",
+    "save_support",
     "use_in",
     "copy_text",
     "hold_close",

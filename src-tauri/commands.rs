@@ -6,11 +6,14 @@ use culvert_app::shown::{
     OnBroken, Pick, ProfileId, Saved, Settings, Switch, TestStep, Typed,
 };
 use tauri::ipc::Channel;
-use tauri::{AppHandle, Builder, Runtime, State, generate_handler};
+use tauri::{AppHandle, Builder, Manager as _, Runtime, State, generate_handler};
 
 use crate::streams::Streams;
 use crate::window::{self, Closing, How};
 use crate::{clipboard, login};
+
+/// The app's own.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 type Done<T = ()> = Result<T, Explained>;
 
@@ -41,6 +44,8 @@ pub(crate) fn on<R: Runtime>(builder: Builder<R>) -> Builder<R> {
         set_settings,
         set_gateway,
         use_gateway,
+        gather_support,
+        save_support,
         use_in,
         copy_text,
         hold_close,
@@ -50,7 +55,7 @@ pub(crate) fn on<R: Runtime>(builder: Builder<R>) -> Builder<R> {
 
 #[tauri::command]
 fn facts() -> Facts {
-    culvert_app::facts(env!("CARGO_PKG_VERSION"))
+    culvert_app::facts(VERSION)
 }
 
 #[tauri::command]
@@ -212,6 +217,21 @@ async fn use_gateway(culvert: State<'_, Culvert>, id: ProfileId) -> Done {
 }
 
 #[tauri::command]
+async fn gather_support(culvert: State<'_, Culvert>, streams: State<'_, Streams>, watch: u32) -> Done<Option<String>> {
+    let (done, over) = tokio::sync::oneshot::channel();
+    let culvert = culvert.inner().clone();
+    streams.run(watch, async move { _ = done.send(culvert.support_bundle(VERSION).await) });
+    // Nothing where it was not wanted any more.
+    Ok(over.await.ok())
+}
+
+#[tauri::command]
+async fn save_support<R: Runtime>(app: AppHandle<R>, culvert: State<'_, Culvert>) -> Done<String> {
+    let folder = app.path().download_dir().or_else(|_| app.path().home_dir());
+    culvert.save_support(&folder.map_err(|error| internal(&error))?).await
+}
+
+#[tauri::command]
 async fn copy_text<R: Runtime>(app: AppHandle<R>, text: String) -> Done {
     clipboard::put(&app, text.into()).await
 }
@@ -223,5 +243,9 @@ fn hold_close(closing: State<'_, Closing>, held: Switch) {
 
 #[tauri::command]
 fn close_window<R: Runtime>(app: AppHandle<R>, how: How) -> Done {
-    window::close(&app, how).map_err(|error| Explained::new("internal", error.to_string(), "Please report this."))
+    window::close(&app, how).map_err(|error| internal(&error))
+}
+
+fn internal(error: &dyn std::fmt::Display) -> Explained {
+    Explained::new("internal", error.to_string(), "Please report this.")
 }

@@ -66,6 +66,8 @@ impl Stage {
 fn form(name: &str) -> Value {
     json!({
         "id": null, "name": name, "token": { "kind": "none" }, "start": "last", "labels": [], "options": {},
+        "tools": { "only": null, "never": [] }, "proxy": { "kind": "plain", "text": "" },
+        "clientKeyPassphrase": { "kind": "none" },
         "server": { "kind": "commandLine", "line": "sleep 1000", "environment": [], "folder": "" },
         "gateways": [{ "kind": "url", "url": "http://127.0.0.1:1", "ownToken": null }],
     })

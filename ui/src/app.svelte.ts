@@ -15,7 +15,8 @@ export type Where =
   | { kind: 'profile'; id: ProfileId; tab: Tab }
   | { kind: 'new' }
   | { kind: 'import' }
-  | { kind: 'settings' };
+  | { kind: 'settings' }
+  | { kind: 'support' };
 
 /** A question with up to three answers; the first is the proposed one. */
 export type Question = {
@@ -118,6 +119,7 @@ export class App {
 
   /** Where Esc leads: from a page to the profiles, from a profile to the list. */
   back(): Promise<boolean> {
+    if (this.where.kind === 'support') return this.go({ kind: 'settings' });
     const first = this.profiles[0];
     if (!first) return this.go({ kind: 'empty' });
     return this.where.kind === 'profile' ? this.go(this.where, 'list') : this.open(first.id, 'overview', 'list');

@@ -59,6 +59,12 @@ export interface Door {
   /** Adds the built-in gateway to a profile. */
   useGateway(id: ProfileId): Promise<void>;
 
+  // -- for somebody who helps
+  /** Gathers it and tries every server once; null once `cancel` is aborted. */
+  gatherSupport(cancel: AbortSignal): Promise<string | null>;
+  /** Saves what was gathered last, in a file of its own; says where. */
+  saveSupport(): Promise<string>;
+
   // -- clipboard and window
   /** Puts a ready entry on the clipboard; the page hears only that it happened. */
   useIn(id: ProfileId, client: Client): Promise<Copied>;

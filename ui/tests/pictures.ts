@@ -28,6 +28,17 @@ const shots: Shot[] = [
   { name: 'log', look: {}, before: tab('git', 'Log') },
   { name: 'edit', look: {}, before: tab('git', 'Edit') },
   {
+    name: 'advanced',
+    look: { size: [880, 860] },
+    before: async (page) => {
+      await tab('git', 'Edit')(page);
+      await page.locator('#advanced > summary').click();
+      await page.getByRole('checkbox', { name: /^Only some tools/ }).check();
+      await page.locator('#tool-allowed-0').fill('git_*');
+      await page.locator('#topic-way').evaluate((topic) => topic.scrollIntoView());
+    },
+  },
+  {
     name: 'test',
     look: {},
     before: async (page) => {
@@ -45,6 +56,15 @@ const shots: Shot[] = [
     },
   },
   { name: 'settings', look: { scenario: 'gatewayOn' }, before: (page) => page.getByRole('button', { name: 'Settings' }).click() },
+  {
+    name: 'support',
+    look: {},
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('button', { name: 'Make one…' }).click();
+      await page.getByText('== Doctor').waitFor();
+    },
+  },
   { name: 'command-changed', look: { scenario: 'changed' } },
   {
     name: 'use-in',

@@ -108,11 +108,14 @@ test('activity: filter, errors only, one call in full', async () => {
   await type(page, '');
   await tabTo(page, /checkbox "Errors only"/);
   await press(page, 'Space');
-  await until('two errors', async () => (await page.getByRole('listitem').count()) === 2);
+  await until('two errors, and one that was not let pass', async () => (await page.getByRole('listitem').count()) === 3);
   await tabTo(page, /button "\d\d:\d\d:\d\d claude/);
   await press(page, 'Enter');
   await shows(page, /unknown revision/);
   assert.match(await focused(page), /\[expanded\]/);
+  await tabTo(page, /git push \d+ ms not allowed/);
+  await press(page, 'Enter');
+  await shows(page, 'This profile’s tools policy does not let it pass.');
   await stage.done(page);
 });
 

@@ -245,3 +245,38 @@ test('no tray: the window says why', async () => {
   await page.getByRole('note').waitFor({ state: 'detached' });
   await stage.done(page);
 });
+
+test('a support bundle is read before it is saved, and can be copied', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  const said = await listen(page);
+  await press(page, 'Control+,');
+  await focusOn(page, /heading "Settings"/);
+  await tabTo(page, /button "Make one…"/);
+  await press(page, 'Enter');
+  await focusOn(page, /heading "(Back )?Support bundle"/);
+  await shows(page, /== Doctor/);
+  assert.deepEqual(await said(), ['status: The support bundle is ready to read.']);
+  await tabTo(page, /region "The support bundle’s text"/);
+  await tabTo(page, /button "Save"/);
+  await press(page, 'Enter');
+  await shows(page, /^Saved as \/home\/ada\/Downloads\/culvert-support-/);
+  await tabTo(page, /button "Copy"/);
+  await press(page, 'Enter');
+  await shows(page, 'Copied.');
+  assert.match(await page.evaluate(() => window.culvertFake.clipboard.at(-1) ?? ''), /^Culvert support bundle/);
+  await press(page, 'Escape');
+  await page.getByRole('heading', { name: 'Settings' }).waitFor();
+  await stage.done(page);
+});
+
+test('a support bundle that is not wanted any more is not gathered on', async () => {
+  const page = await stage.open({ scenario: 'slow' });
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Make one…' }).click();
+  await shows(page, /^Gathering\./);
+  assert.equal(await page.getByRole('button', { name: 'Save' }).isDisabled(), true);
+  await page.getByRole('main').getByRole('button', { name: 'Back' }).click();
+  await focusOn(page, /button "Make one…"/);
+  await until('it was told', () => page.evaluate(() => window.culvertFake.abandoned.includes('support')));
+  await stage.done(page);
+});

@@ -53,7 +53,7 @@ const views: View[] = [
       await page.locator('#server').fill('');
       for (const fold of await page.locator('main details').all()) await fold.locator('summary').click();
       await page.getByRole('button', { name: 'Add a variable' }).click();
-      await page.getByRole('checkbox', { name: 'Keep secret' }).check();
+      await page.getByRole('checkbox', { name: 'Keep secret' }).first().check();
       await shows(page, /^There is no local server yet/);
     },
   },
@@ -87,6 +87,15 @@ const views: View[] = [
     },
   },
   { name: 'settings', scenario: 'gatewayOn', show: (page) => button('Settings')(page).then(() => page.locator('summary').click()) },
+  {
+    name: 'support bundle',
+    scenario: 'well',
+    show: async (page) => {
+      await button('Settings')(page);
+      await button('Make one…')(page);
+      await shows(page, /== Doctor/);
+    },
+  },
   { name: 'a file of one’s own', scenario: 'foreign', show: tab('Edit') },
   { name: 'port taken', scenario: 'portTaken', show: button('Settings') },
   { name: 'about', scenario: 'well', show: (page) => button('Settings')(page).then(() => button('About Culvert')(page)) },
@@ -126,6 +135,7 @@ function cut(page: Page): Promise<string[]> {
       if (visible && (right > innerWidth + 1 || left < -1)) found.push(`${element.tagName} ${element.className} ${element.textContent?.slice(0, 40)}`);
     }
     if (document.documentElement.scrollWidth > innerWidth) found.push('the page scrolls sideways');
+    if (document.documentElement.scrollHeight > innerHeight) found.push('the page scrolls, not what is in it');
     return found;
   });
 }
@@ -153,7 +163,7 @@ test('text at 200 % in the smallest window: every task can still be reached', as
   await page.getByRole('option', { name: 'git' }).click();
   await page.getByRole('switch', { name: 'Connect' }).click();
   await page.getByRole('tab', { name: 'Edit' }).click();
-  await page.getByLabel('Name').fill('other');
+  await page.getByLabel('Name', { exact: true }).fill('other');
   await page.getByRole('button', { name: 'Save' }).click();
   await shows(page, 'Saved.');
   assert.deepEqual(await cut(page), []);

@@ -77,6 +77,12 @@ impl Agreement {
         self.lock().held.get(profile.as_str()).cloned()
     }
 
+    /// Whether a profile, as it is now, runs what its user agreed to.
+    pub fn is_agreed(&self, profile: &Profile) -> bool {
+        let now = self.command(profile);
+        self.lock().agreed.get(profile.key.as_str()).is_some_and(|agreed| agreed.fingerprint == now.fingerprint)
+    }
+
     /// Agrees to the command that waits, if it is the one with this fingerprint; whether it is.
     pub fn agree(&self, profile: &str, fingerprint: &str) -> bool {
         let mut known = self.lock();

@@ -63,6 +63,8 @@ pub(crate) struct Inside {
     pub(crate) gateway: BuiltIn,
     /// From which line on logs are shown, by profile and gateway.
     pub(crate) cleared: Mutex<BTreeMap<(String, String), u64>>,
+    /// What was gathered last for somebody who helps.
+    pub(crate) support: Mutex<Option<String>>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
@@ -116,6 +118,7 @@ impl Culvert {
             looking: watch::Sender::new(0),
             gateway: BuiltIn::default(),
             cleared: Mutex::default(),
+            support: Mutex::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             places,
@@ -227,6 +230,7 @@ impl Culvert {
             loaded,
             wanted: Some(up),
             secrets: self.0.sources.clone(),
+            approved: Some(self.0.places.0.approved()),
             random: fastrand::Rng::new(),
         };
         let (instance, ended) = Instance::start_under(setup, self.0.agreement.clone());

@@ -24,6 +24,7 @@ mod saving;
 pub mod settings;
 mod sharing;
 pub mod shown;
+mod support;
 mod tally;
 mod tokens;
 mod trying;

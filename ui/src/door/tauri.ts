@@ -58,6 +58,18 @@ export function openTauri(): Door {
     setGateway: (wanted, port) => invoke('set_gateway', { wanted, port }),
     useGateway: (id) => invoke('use_gateway', { id }),
 
+    async gatherSupport(cancel) {
+      const watch = next++;
+      const stop = () => void invoke('unwatch', { watch });
+      cancel.addEventListener('abort', stop, { once: true });
+      try {
+        return await invoke('gather_support', { watch });
+      } finally {
+        cancel.removeEventListener('abort', stop);
+      }
+    },
+    saveSupport: () => invoke('save_support'),
+
     useIn: (id, client) => invoke('use_in', { id, client }),
     copy: (text) => invoke('copy_text', { text }),
     holdClose: (held) => invoke('hold_close', { held }),

@@ -5,7 +5,7 @@ import type { Event, Explained, Pick, Profile, ProfileId, Status, Switch, World 
 import { check, defaults, draftOf, lineOf, newDraft, noToken } from './drafts';
 import { causes, inState, online, profile } from './profiles';
 import { scenario } from './scenarios';
-import { calls, found, logLine, steps } from './stories';
+import { calls, found, logLine, steps, support } from './stories';
 
 const STEP = 60;
 const DAY = 86_400_000;
@@ -18,6 +18,8 @@ export interface Fake {
   closed: string[];
   saved: unknown[];
   agreed: string[];
+  /** What was begun and not wanted to its end. */
+  abandoned: string[];
   set(id: ProfileId, status: Status): void;
   send(event: Event): void;
   log(text: string): void;
@@ -46,6 +48,7 @@ export function openFake(): Door {
     closed: [],
     saved: [],
     agreed: [],
+    abandoned: [],
     set: (id, status) => update(id, (profile) => inState(profile, status)),
     send: (event) => hear(event),
     log: (text) => logTo?.(text),
@@ -218,6 +221,13 @@ export function openFake(): Door {
         ],
       }));
     },
+
+    async gatherSupport(cancel) {
+      cancel.addEventListener('abort', () => fake.abandoned.push('support'));
+      await pause(STEP + delay);
+      return cancel.aborted ? null : support();
+    },
+    saveSupport: async () => (await gate(), '/home/ada/Downloads/culvert-support-2026-11-22T14-05-00Z.txt'),
 
     async useIn(id, client) {
       await gate();

@@ -8,8 +8,9 @@ const TOOLS = ['git_status', 'git_log', 'read_file', 'git_diff', 'list_directory
 export function calls(now: number): Call[] {
   return Array.from({ length: 24 }, (_, n): Call => {
     const failed = n === 4 || n === 13;
+    const refused = n === 8;
     const listing = n % 9 === 7;
-    const tool = listing ? null : (TOOLS[n % TOOLS.length] ?? null);
+    const tool = listing ? null : refused ? 'git_push' : (TOOLS[n % TOOLS.length] ?? null);
     return {
       id: 1000 - n,
       at: now - n * 47_000 - 8000,
@@ -17,7 +18,7 @@ export function calls(now: number): Call[] {
       method: listing ? 'tools/list' : 'tools/call',
       tool,
       ms: n === 0 ? null : 6 + ((n * 37) % 90),
-      outcome: n === 0 ? { kind: 'running' } : failed ? { kind: 'error', message: 'fatal: ambiguous argument ’mian’: unknown revision' } : { kind: 'ok' },
+      outcome: n === 0 ? { kind: 'running' } : refused ? { kind: 'refused' } : failed ? { kind: 'error', message: 'fatal: ambiguous argument ’mian’: unknown revision' } : { kind: 'ok' },
       requestBytes: 140 + n * 3,
       answerBytes: n === 0 ? null : 900 + n * 911,
     };
@@ -97,4 +98,34 @@ export function steps(draft: Draft): TestStep[] {
     ['routing', 'Calls can arrive', bad ? { kind: 'skipped', because: 'The token comes first.' } : { kind: 'passed', summary: 'each client gets a process of its own' }],
   ];
   return plan.map(([id, title, state]) => ({ id, title, state }));
+}
+
+export function support(): string {
+  const lines = LINES.map((line, n) => `  ${(LINES.length - n) * 7} s ago: ${line}`);
+  return `Culvert support bundle, 2026-11-22T14:05:00Z
+Secrets were taken out, and what looks like one. Read it through before you send it.
+
+== Versions
+culvert 0.1.0
+Debian GNU/Linux 12 (bookworm), x86_64 6.1.0-28-amd64
+
+== Configuration
+git
+  local_stdio: uvx mcp-server-git --repository /home/ada/code
+  gateway: https://gw.example.com
+  token: keychain
+
+== States
+git: online, wanted
+  https://gw.example.com: online for 11520 s, server ready, over ws, 12 tools
+
+== Doctor
+git, command, ok: /home/ada/.local/bin/uvx
+git, server, ok: mcp-git 1.4.0, 12 tools, after 0.8 s
+git at https://gw.example.com, token, ok: ada, expires in 23 days
+
+== What local servers wrote
+git for https://gw.example.com
+${lines.join('\n')}
+`;
 }
