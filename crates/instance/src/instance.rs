@@ -1,16 +1,22 @@
 //! The handle of a running Culvert: what can be asked of it, and what it shows.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use culvert_profiles::{ConfigError, Loaded, ProfileKey, SecretSources};
+use culvert_protocol::Explain;
+use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::approvals::Undecided;
 use crate::overview::Overview;
 use crate::runner::{Command, Runner};
 use crate::source::Source;
 use crate::terms::{NoTerms, Terms};
+use crate::tools::{Decision, Tools};
 
 /// Commands that may wait at once; more wait for a place.
 const COMMANDS: usize = 32;
@@ -26,6 +32,8 @@ pub struct Setup {
     pub wanted: Option<BTreeSet<ProfileKey>>,
     /// Where secrets come from.
     pub secrets: SecretSources,
+    /// The folder of what was approved of profiles' tools; without one, approvals end with the instance.
+    pub approved: Option<PathBuf>,
     /// Spreads waits.
     pub random: fastrand::Rng,
 }
@@ -44,6 +52,35 @@ pub enum NotHere {
     Instance,
     /// It has no such profile.
     Profile,
+}
+
+/// Why a decision is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotDecided {
+    /// Nobody is there to take it.
+    #[error("{}", match .0 { NotHere::Instance => "this Culvert is just ending", NotHere::Profile => "this profile is not there any more" })]
+    Gone(NotHere),
+    /// It cannot be taken.
+    #[error(transparent)]
+    Undecided(Undecided),
+}
+
+impl Explain for NotDecided {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Gone(NotHere::Instance) => "instance.ending",
+            Self::Gone(NotHere::Profile) => "profile.unknown",
+            Self::Undecided(why) => why.code(),
+        }
+    }
+
+    fn action(&self) -> Cow<'static, str> {
+        match self {
+            Self::Gone(NotHere::Instance) => "Try again.".into(),
+            Self::Gone(NotHere::Profile) => "Look at the list again.".into(),
+            Self::Undecided(why) => why.action(),
+        }
+    }
 }
 
 impl Instance {
@@ -88,6 +125,25 @@ impl Instance {
     /// [`NotHere`] outside; inside, why the configuration as a whole cannot be used.
     pub async fn reload(&self) -> Result<Result<(), ConfigError>, NotHere> {
         self.ask(|done| Command::Reload { done }).await
+    }
+
+    /// The tools of a profile's local server; [`ProfileView::policy`](crate::ProfileView) tells when they change.
+    ///
+    /// # Errors
+    /// [`NotHere::Profile`].
+    pub fn tools(&self, profile: &ProfileKey) -> Result<Tools, NotHere> {
+        self.overview.borrow().profile(profile).map(|view| Tools::of(&view.policy)).ok_or(NotHere::Profile)
+    }
+
+    /// Approves held tools, or keeps them blocked: all of these or none. It holds at once, and after a restart.
+    ///
+    /// # Errors
+    /// [`NotDecided`]; nothing is changed then.
+    pub async fn decide(&self, profile: ProfileKey, decisions: &[Decision]) -> Result<Tools, NotDecided> {
+        let decider =
+            self.ask(|done| Command::Decider { profile: profile.clone(), done }).await.and_then(|found| found);
+        decider.map_err(NotDecided::Gone)?.decide(decisions).await.map_err(NotDecided::Undecided)?;
+        self.tools(&profile).map_err(NotDecided::Gone)
     }
 
     /// Asks every tunnel to end: calls in flight may finish, within a bound.

@@ -63,6 +63,7 @@ impl Lane {
         profile: &Profile,
         sources: SecretSources,
         turnstile: Turnstile,
+        policy: LivePolicy,
         random: fastrand::Rng,
     ) -> Self {
         let (wish, wishes) = watch::channel(Wanted::Off);
@@ -80,14 +81,7 @@ impl Lane {
         };
         // Not `name`, which a line of JSON has for the span's own.
         let span = tracing::error_span!("tunnel", server = view.name, gateway = view.key.gateway);
-        let outside = Outside {
-            bearer: token.bearer(),
-            wake: woken,
-            labels: labels_now,
-            policy: LivePolicy::default(),
-            turnstile,
-            ledger,
-        };
+        let outside = Outside { bearer: token.bearer(), wake: woken, labels: labels_now, policy, turnstile, ledger };
         let keeper = Keeper { wishes, status, token, labels, sources, outside, random };
         let task = tokio::spawn(keeper.keep().instrument(span));
         Self { view, wish, wake, task, runs: 0 }
@@ -118,6 +112,13 @@ impl Lane {
     /// Ends a wait between tries, and a stop that only the user could end.
     pub(crate) fn wake(&self) {
         self.wake.send_replace(());
+    }
+
+    /// Ends a wait between tries, and puts a link to the test. A stop that only the user can end goes on.
+    pub(crate) fn stir(&self) {
+        if !matches!(*self.view.status.borrow(), Status::Stopped { .. } | Status::Off) {
+            self.wake();
+        }
     }
 
     /// Brings the tunnel to its end; when this returns, nothing of it is left.

@@ -1,6 +1,7 @@
 //! A running Culvert: the tunnels of all wanted profiles, kept in step with their configuration. Every face stands on
 //! it: it knows no screen, and no command line.
 
+mod approvals;
 pub mod bundle;
 pub mod checks;
 #[cfg(unix)]
@@ -14,13 +15,16 @@ mod overview;
 mod places;
 pub mod report;
 mod runner;
+mod signs;
 mod source;
 mod state;
 mod terms;
 mod token;
+pub mod tools;
 mod wishes;
 
-pub use instance::{Instance, NotHere, Setup};
+pub use approvals::Undecided;
+pub use instance::{Instance, NotDecided, NotHere, Setup};
 pub use lane::outbound;
 pub use lock::{Lock, LockError};
 pub use overview::{Changes, Overview, ProfileView, TunnelView};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use culvert_profiles::{Broken, ConfigError, Loaded, Profile, ProfileKey, TunnelKey, Warning};
 use culvert_profiles::{SecretCondition, SecretNotice};
-use culvert_tunnel::{Ledger, Status};
+use culvert_tunnel::{Ledger, LivePolicy, Status};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -45,6 +45,11 @@ impl Overview {
                     token: watch::channel(SecretCondition::default()).1,
                 })
                 .collect(),
+            policy: {
+                let policy = LivePolicy::default();
+                profile.tunnels.first().into_iter().for_each(|tunnel| policy.set(tunnel.config.policy.clone()));
+                policy
+            },
             profile: Arc::new(profile),
         };
         Self {
@@ -107,6 +112,8 @@ pub struct ProfileView {
     pub wanted: bool,
     /// One for each gateway.
     pub tunnels: Vec<TunnelView>,
+    /// Which of the local server's tools pass, and what it lists; [`Tools::of`](crate::tools::Tools::of) tells.
+    pub policy: LivePolicy,
 }
 
 impl ProfileView {

@@ -2,18 +2,21 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use culvert_profiles::{Change, ConfigError, Loaded, Profile, ProfileKey, SecretSources, Step, TunnelKey, compare};
 use culvert_protocol::Explain as _;
-use culvert_tunnel::Turnstile;
+use culvert_tunnel::{LivePolicy, Turnstile};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::approvals::{Approvals, Decider};
 use crate::instance::{NotHere, Setup};
 use crate::lane::Lane;
 use crate::overview::{Overview, ProfileView};
+use crate::signs::{Sign, Signs};
 use crate::source::{Source, Watch};
 use crate::terms::Terms;
 
@@ -23,6 +26,7 @@ pub(crate) enum Command {
     Want { profile: ProfileKey, wanted: bool, done: oneshot::Sender<Result<(), NotHere>> },
     Reconnect { profile: Option<ProfileKey>, done: oneshot::Sender<Result<(), NotHere>> },
     Reload { done: oneshot::Sender<Result<(), ConfigError>> },
+    Decider { profile: ProfileKey, done: oneshot::Sender<Result<Decider, NotHere>> },
     Stop,
 }
 
@@ -61,6 +65,7 @@ impl Wanted {
 pub(crate) struct Runner {
     source: Source,
     watch: Watch,
+    signs: Signs,
     secrets: SecretSources,
     terms: Arc<dyn Terms>,
     random: fastrand::Rng,
@@ -69,6 +74,10 @@ pub(crate) struct Runner {
     trouble: Option<ConfigError>,
     wanted: Wanted,
     lanes: BTreeMap<TunnelKey, Lane>,
+    /// What passes of each profile's tools, and what was approved of them.
+    policies: BTreeMap<ProfileKey, (LivePolicy, Approvals)>,
+    /// The folder of what was approved.
+    approved: Option<PathBuf>,
     /// One for each gateway.
     turnstiles: BTreeMap<String, Turnstile>,
     /// Tunnels that are no longer configured, on their way out.
@@ -79,9 +88,10 @@ pub(crate) struct Runner {
 
 impl Runner {
     pub(crate) fn new(setup: Setup, terms: Arc<dyn Terms>, overview: watch::Sender<Arc<Overview>>) -> Self {
-        let Setup { source, loaded, wanted, secrets, random } = setup;
+        let Setup { source, loaded, wanted, secrets, approved, random } = setup;
         let mut runner = Self {
             watch: Watch::new(source.clone()),
+            signs: Signs::of_this_machine(),
             source,
             secrets,
             terms,
@@ -91,6 +101,8 @@ impl Runner {
             trouble: None,
             wanted: wanted.map_or_else(|| Wanted::AllBut(BTreeSet::new()), Wanted::Only),
             lanes: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            approved,
             turnstiles: BTreeMap::new(),
             ending: JoinSet::new(),
             overview,
@@ -111,6 +123,7 @@ impl Runner {
                 () = self.watch.changed() => {
                     let _ = self.reload().await;
                 }
+                sign = self.signs.next() => self.heed(sign),
                 Some(_) = self.ending.join_next() => {}
             }
         }
@@ -130,6 +143,10 @@ impl Runner {
             }
             Command::Reload { done } => {
                 let _ = done.send(self.reload().await);
+            }
+            Command::Decider { profile, done } => {
+                let found = self.policies.get(&profile).map(|(_, approvals)| approvals.desk());
+                let _ = done.send(found.ok_or(NotHere::Profile));
             }
             Command::Stop => {}
         }
@@ -152,6 +169,12 @@ impl Runner {
         let chosen = self.lanes.iter().filter(|(key, _)| profile.is_none_or(|wanted| &key.profile == wanted));
         chosen.for_each(|(_, lane)| lane.wake());
         Ok(())
+    }
+
+    /// Has every tunnel look anew, but those that only the user can help.
+    fn heed(&self, sign: Sign) {
+        info!("{sign}: links are put to the test");
+        self.lanes.values().for_each(Lane::stir);
     }
 
     /// Reads the configuration again. One that cannot be used as a whole changes nothing.
@@ -204,13 +227,26 @@ impl Runner {
             }
         }
         for profile in self.profiles.clone() {
+            self.set_policy(&profile);
             self.start_or_stop(&profile);
         }
+        self.policies.retain(|key, _| self.profiles.iter().any(|profile| profile.key == *key));
         self.revision += 1;
         if self.revision > 1 {
             info!(profiles = self.profiles.len(), before = before.len(), "the configuration was read again");
         }
         self.publish();
+    }
+
+    /// Has the profile's policy in force. Another local server has approvals of its own.
+    fn set_policy(&mut self, profile: &Profile) {
+        let folder = self.approved.as_deref();
+        let begin = |live: LivePolicy| (live.clone(), Approvals::begin(folder, profile, live));
+        let policy = self.policies.entry(profile.key.clone()).or_insert_with(|| begin(LivePolicy::default()));
+        if !policy.1.is_for(folder, profile) {
+            *policy = begin(policy.0.clone());
+        }
+        profile.tunnels.first().into_iter().for_each(|tunnel| policy.0.set(tunnel.config.policy.clone()));
     }
 
     /// Gives each of a profile's lanes its wish as things stand.
@@ -224,7 +260,8 @@ impl Runner {
                 Entry::Vacant(place) => {
                     let turnstile = self.turnstiles.entry(place.key().gateway.clone()).or_default().clone();
                     let key = place.key().clone();
-                    place.insert(Lane::new(key, profile, self.secrets.clone(), turnstile, self.random.fork()))
+                    let policy = self.policies.get(&profile.key).map(|(live, _)| live.clone()).unwrap_or_default();
+                    place.insert(Lane::new(key, profile, self.secrets.clone(), turnstile, policy, self.random.fork()))
                 }
             };
             match &may_run {
@@ -244,6 +281,7 @@ impl Runner {
                 .filter_map(|(key, _)| self.lanes.get(&key))
                 .map(|lane| lane.view.clone())
                 .collect(),
+            policy: self.policies.get(&profile.key).map(|(live, _)| live.clone()).unwrap_or_default(),
         };
         self.overview.send_replace(Arc::new(Overview {
             profiles: self.profiles.iter().map(view).collect(),

@@ -1,10 +1,12 @@
 //! A link's connection as a pair of ends: frames in, frames out, and one clear reason when it is over. What carries the
 //! frames is the business of [`websocket`](crate::websocket) and [`sse`](crate::sse).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::handed::Handed;
@@ -82,6 +84,7 @@ pub enum LinkEnd {
 #[derive(Debug, Clone)]
 pub struct FrameSender {
     queue: queue::Sender<Outgoing>,
+    doubted: Arc<Notify>,
 }
 
 /// What the writing side of a carriage is given.
@@ -115,7 +118,7 @@ impl FrameSender {
     /// A sending end, and what it has queued.
     pub(crate) fn new() -> (Self, queue::Receiver<Outgoing>) {
         let (queue, outgoing) = queue::bounded(OUT_QUEUE);
-        (Self { queue }, outgoing)
+        (Self { queue, doubted: Arc::default() }, outgoing)
     }
 
     /// Queues a frame; waits while 1 MiB waits already.
@@ -159,6 +162,18 @@ impl FrameSender {
     /// needed to find out that it is silent.
     pub(crate) fn ping(&self) {
         let _ = self.queue.try_send(Outgoing::Ping);
+    }
+
+    /// Puts the link to the test, because the network may be another one: a WebSocket is pinged at once, and ends when
+    /// nothing comes for [`SILENCE_WHEN_DOUBTED`](culvert_protocol::limits::SILENCE_WHEN_DOUBTED). An event stream has
+    /// nothing to ask with.
+    pub fn doubt(&self) {
+        self.doubted.notify_one();
+    }
+
+    /// Completes when the link is to be put to the test. Cancel safe.
+    pub(crate) async fn doubted(&self) {
+        self.doubted.notified().await;
     }
 
     /// The bytes that wait, bookkeeping included.

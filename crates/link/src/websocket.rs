@@ -3,6 +3,8 @@
 //! The writer is a task of its own, so that a slow peer never keeps us from reading; it drains what is queued and
 //! flushes once. The reader also watches for silence (see [`limits::SILENCE_BEFORE_PING`]).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use culvert_protocol::{limits, text};
 use futures_util::stream::{SplitSink, SplitStream};
@@ -43,6 +45,8 @@ struct Pinged {
     at: Instant,
     /// How many signs of life there were by then.
     signs: u64,
+    /// How long the answer may take.
+    patience: Duration,
 }
 
 impl Receiver {
@@ -57,6 +61,10 @@ impl Receiver {
                     tokio::select! {
                         biased;
                         message = self.frames.next() => message,
+                        () = self.pinger.doubted() => {
+                            self.ping(limits::SILENCE_WHEN_DOUBTED);
+                            continue;
+                        }
                         () = tokio::time::sleep_until(deadline) => {
                             self.check_silence()?;
                             continue;
@@ -89,7 +97,7 @@ impl Receiver {
     fn deadline(&self) -> Instant {
         let (last, count) = self.signs();
         match self.pinged {
-            Some(ping) if ping.signs == count => ping.at + limits::SILENCE_AFTER_PING,
+            Some(ping) if ping.signs == count => ping.at + ping.patience,
             _ => last + limits::SILENCE_BEFORE_PING,
         }
     }
@@ -102,9 +110,15 @@ impl Receiver {
         if self.pinged.is_some_and(|ping| ping.signs == count) {
             return Err(LinkEnd::Silent(last.elapsed()));
         }
-        self.pinged = Some(Pinged { at: Instant::now(), signs: count });
-        self.pinger.ping();
+        self.ping(limits::SILENCE_AFTER_PING);
         Ok(())
+    }
+
+    /// Asks for a sign of life.
+    fn ping(&mut self, patience: Duration) {
+        let (_, signs) = self.signs();
+        self.pinged = Some(Pinged { at: Instant::now(), signs, patience });
+        self.pinger.ping();
     }
 
     fn ended(&self, error: WsError) -> LinkEnd {
@@ -202,8 +216,6 @@ async fn write(mut sink: SplitSink<WebSocketStream<Watched>, Message>, mut outgo
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
@@ -242,6 +254,25 @@ mod tests {
         assert_eq!((head, start.elapsed().as_secs()), ([PING, 0], 8));
         let Err(LinkEnd::Silent(after)) = ended.await.unwrap() else { panic!("the link must be dead") };
         assert_eq!((after.as_secs(), start.elapsed().as_secs()), (28, 28));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_in_doubt_is_pinged_at_once_and_given_up_soon_unless_it_answers() {
+        const PONG: u8 = 10;
+        let (sender, mut receiver, mut peer) = link().await;
+        let start = Instant::now();
+        let ended = tokio::spawn(async move { receiver.recv().await });
+        let mut ping = [0; 2];
+        sender.doubt();
+        peer.read_exact(&mut ping).await.unwrap();
+        assert_eq!((ping, start.elapsed().as_millis()), ([PING, 0], 0));
+        peer.write_all(&frame(PONG, b"")).await.unwrap();
+        // It answered: the next ping is the usual one.
+        peer.read_exact(&mut ping).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 8);
+        sender.doubt();
+        let Err(LinkEnd::Silent(_)) = ended.await.unwrap() else { panic!("the link must be dead") };
+        assert_eq!(start.elapsed().as_millis(), 8_000 + 1_200);
     }
 
     #[tokio::test(start_paused = true)]

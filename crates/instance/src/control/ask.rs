@@ -8,9 +8,10 @@ use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
-use super::{Answer, LONGEST, Question};
+use super::{Answer, LONGEST_ANSWER, Question};
 use crate::bundle::ServerLines;
 use crate::report::{Problem, Report};
+use crate::tools::{Decision, Tools};
 
 /// How long an answer may take; starting a tunnel is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,6 +62,32 @@ pub async fn logs(path: &Path) -> Result<Vec<ServerLines>, NotAsked> {
     timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(NotAsked::Broken("it gives no answer".to_owned())))
 }
 
+/// Asks for the tools of a profile's local server.
+///
+/// # Errors
+/// [`NotAsked`]; after 10 s at the latest.
+pub async fn tools(path: &Path, profile: &str) -> Result<Tools, NotAsked> {
+    ask_tools(path, &Question::Tools { profile: profile.to_owned() }).await
+}
+
+/// Has decisions about a profile's tools taken.
+///
+/// # Errors
+/// [`NotAsked`]; after 10 s at the latest.
+pub async fn decide(path: &Path, profile: &str, decisions: Vec<Decision>) -> Result<Tools, NotAsked> {
+    ask_tools(path, &Question::Decide { profile: profile.to_owned(), decisions }).await
+}
+
+async fn ask_tools(path: &Path, question: &Question) -> Result<Tools, NotAsked> {
+    let asked = async {
+        match Lines::open(path, question).await?.answer().await? {
+            Answer::Tools { tools } => Ok(tools),
+            _ => Err(NotAsked::Broken(UNREADABLE.to_owned())),
+        }
+    };
+    timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(NotAsked::Broken("it gives no answer".to_owned())))
+}
+
 /// Asks how everything is, and calls `each` with that and with every change, until it returns `false`.
 ///
 /// # Errors
@@ -95,7 +122,7 @@ impl Lines {
 
     async fn answer(&mut self) -> Result<Answer, NotAsked> {
         let mut line = Vec::new();
-        let read = (&mut self.stream).take(LONGEST).read_until(b'\n', &mut line).await;
+        let read = (&mut self.stream).take(LONGEST_ANSWER).read_until(b'\n', &mut line).await;
         match read {
             Ok(0) => Err(NotAsked::Nobody),
             Ok(_) => match serde_json::from_slice(&line) {

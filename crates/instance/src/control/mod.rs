@@ -5,13 +5,17 @@ mod serve;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::ask::{Asked, NotAsked, ask, follow, logs};
+pub use self::ask::{Asked, NotAsked, ask, decide, follow, logs, tools};
 pub use self::serve::{Control, ControlError};
 use crate::bundle::ServerLines;
 use crate::report::{Problem, Report};
+use crate::tools::{Decision, Tools};
 
-/// The longest line that either side reads, in bytes.
+/// The longest question that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
+
+/// The longest answer that is read: 2000 tools and what has changed about them.
+const LONGEST_ANSWER: u64 = 64 << 20;
 
 /// What may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +44,18 @@ pub enum Question {
     Reload,
     /// What local servers wrote last.
     Logs,
+    /// The tools of a profile's local server.
+    Tools {
+        /// Its name or key.
+        profile: String,
+    },
+    /// Approve held tools of a profile, or keep them blocked; all of these or none.
+    Decide {
+        /// Its name or key.
+        profile: String,
+        /// What was decided.
+        decisions: Vec<Decision>,
+    },
 }
 
 /// What is answered.
@@ -55,6 +71,11 @@ pub enum Answer {
     Logs {
         /// Of each tunnel.
         servers: Vec<ServerLines>,
+    },
+    /// A profile's tools, after what was decided is in force.
+    Tools {
+        /// All that are told.
+        tools: Tools,
     },
     /// It cannot be done.
     Refused {

@@ -22,6 +22,7 @@ use crate::bundle::ServerLines;
 use crate::instance::{Instance, NotHere};
 use crate::overview::Overview;
 use crate::report::{Problem, Report};
+use crate::tools::Decision;
 use crate::wishes::Wishes;
 
 /// How many are answered at once; more wait.
@@ -136,16 +137,19 @@ impl Host {
             let _ = say(&mut stream, &Answer::Logs { servers: ServerLines::of(&self.overview()) }).await;
             return;
         }
-        let answer = match self.answer(question).await {
-            Ok(report) => Answer::Status { report },
-            Err(problem) => Answer::Refused { problem },
+        let answer = match question {
+            Question::Tools { profile } => self.tools(&profile, &[]).await,
+            Question::Decide { profile, decisions } => self.tools(&profile, &decisions).await,
+            question => self.answer(question).await.map(|report| Answer::Status { report }),
         };
+        let answer = answer.unwrap_or_else(|problem| Answer::Refused { problem });
         let _ = say(&mut stream, &answer).await;
     }
 
     async fn answer(&self, question: Question) -> Result<Report, Problem> {
         match question {
             Question::Status | Question::Follow | Question::Logs => {}
+            Question::Tools { .. } | Question::Decide { .. } => {}
             Question::Up { profiles } => self.want(&profiles, true).await?,
             Question::Down { profiles } => self.want(&profiles, false).await?,
             Question::Reconnect { profiles } => {
@@ -156,6 +160,16 @@ impl Host {
             Question::Reload => self.instance.reload().await.map_err(gone)?.map_err(|error| Problem::of(&error))?,
         }
         Ok(Report::of(&self.overview()))
+    }
+
+    /// The tools of a profile, after these decisions.
+    async fn tools(&self, profile: &str, decisions: &[Decision]) -> Result<Answer, Problem> {
+        let key = self.keys(&[profile.to_owned()])?.remove(0);
+        let tools = match decisions {
+            [] => self.instance.tools(&key).map_err(gone)?,
+            some => self.instance.decide(key, some).await.map_err(|why| Problem::of(&why))?,
+        };
+        Ok(Answer::Tools { tools })
     }
 
     async fn want(&self, named: &[String], up: bool) -> Result<(), Problem> {

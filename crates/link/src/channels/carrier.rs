@@ -99,6 +99,7 @@ pub struct Held {
 enum Command {
     Open(Header, oneshot::Sender<Channel>),
     Text(String),
+    Doubt,
     Detach(oneshot::Sender<u64>),
     Attach(FrameSender, FrameReceiver, u64),
     Hold(oneshot::Sender<Held>),
@@ -153,6 +154,11 @@ impl Carrier {
     /// Sends a text message on the connection there is; without one it is let go.
     pub async fn send_text(&self, text: String) {
         let _ = self.commands.send(Command::Text(text)).await;
+    }
+
+    /// Puts the connection to the test, as [`FrameSender::doubt`] does.
+    pub async fn doubt(&self) {
+        let _ = self.commands.send(Command::Doubt).await;
     }
 
     /// Lets go of the connection, if any, and tells how many bytes of the peer's stream have come in. After this the
@@ -410,6 +416,11 @@ impl Task {
             Command::Text(text) => {
                 if let Some((sender, _)) = &self.connection {
                     sender.try_send(text);
+                }
+            }
+            Command::Doubt => {
+                if let Some((sender, _)) = &self.connection {
+                    sender.doubt();
                 }
             }
             Command::Detach(reply) => {
