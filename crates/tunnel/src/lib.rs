@@ -11,6 +11,8 @@ mod door;
 mod end;
 mod engine;
 pub mod figures;
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod handshake;
 mod http;
@@ -44,5 +46,5 @@ pub use http::url::{BadUrl, ServerUrl};
 pub use ledger::Ledger;
 pub use moderation::Moderation;
 pub use outside::{Bearer, Outside, Renew, Turnstile};
-pub use policy::LivePolicy;
+pub use policy::{LivePolicy, Passing};
 pub use status::{Notice, Online, Server, Status};

@@ -11,6 +11,7 @@ mod events;
 pub(crate) mod headers;
 mod inbox;
 mod listener;
+pub(crate) mod opened;
 mod pace;
 mod sse;
 mod stream;
