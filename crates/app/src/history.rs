@@ -150,6 +150,7 @@ fn outcome(ended: Ended) -> Outcome {
         Ended::Cancelled => Outcome::Cancelled,
         Ended::Error(0) => Outcome::Error { message: "the server answered with an error".to_owned() },
         Ended::Error(code) => Outcome::Error { message: format!("the server answered with error {code}") },
+        Ended::Refused => Outcome::Refused,
         Ended::Ended => Outcome::Error { message: "ended without an answer".to_owned() },
     }
 }

@@ -197,7 +197,8 @@ fn in_runtime(told: &Told, terminal: &Terminal, plan: Plan) -> std::io::Result<R
         };
         let (company, known) = (company(&loaded.profiles), known(&loaded));
         let secrets = SecretSources::of_this_process(loaded.hidden.iter().cloned());
-        let setup = Setup { source, loaded, wanted, secrets, random: fastrand::Rng::new() };
+        let approved = saved::Places::of_this_user().ok().map(|places| places.0.approved());
+        let setup = Setup { source, loaded, wanted, secrets, approved, random: fastrand::Rng::new() };
         let (instance, over) = Instance::start(setup);
         let answering = async {
             match health {

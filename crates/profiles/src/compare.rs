@@ -15,7 +15,7 @@ pub enum Change {
     Unchanged,
     /// Only where its token comes from has changed: it is handed the new one while it runs.
     TokenOnly,
-    /// Labels, the tool policy or the way to start have changed, and maybe the token: all are applied while it runs.
+    /// Labels, the tool policy, the audit log or the way to start have changed, and maybe the token: all are applied while it runs.
     Live,
     /// Anything else has changed: it starts anew.
     Restart,
@@ -66,6 +66,7 @@ fn change((old_profile, old): Tunnel<'_>, (new_profile, new): Tunnel<'_>) -> Cha
         Change::Restart
     } else if old_profile.labels != new_profile.labels
         || old_profile.start != new_profile.start
+        || old_profile.audit_log != new_profile.audit_log
         || old.config.policy != new.config.policy
     {
         Change::Live
@@ -205,6 +206,8 @@ mod tests {
             ("start: never", Change::Live),
             ("tools_deny: ['write_*']", Change::Live),
             ("prompts: off", Change::Live),
+            ("hold_changed_tools: on", Change::Live),
+            ("audit_log: /a.log", Change::Live),
             ("start: never\ntoken: env:A", Change::Live),
             ("labels: {a: b}\nkeepalive: 5", Change::Restart),
             ("env: {A: b}", Change::Restart),

@@ -1,6 +1,7 @@
 //! A flat profile as text: keys with values as written, to be shown, changed and saved.
 
 mod edit;
+mod tools;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};

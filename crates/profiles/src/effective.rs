@@ -6,13 +6,14 @@ mod way;
 
 use std::collections::BTreeMap;
 
-use culvert_protocol::tool_policy::{Feature, Tools};
+use culvert_protocol::tool_policy::{ChangedTools, Feature, Tools};
 use culvert_protocol::{Labels, ServerName, ToolPolicy, limits, text};
 use culvert_tunnel::{Children, Notice, Retry, Transport, TunnelConfig};
 
 use self::gateways::gateways;
 use self::local_server::{apart, forward_auth, local_server};
 use self::way::way;
+pub use self::way::proxy_of_environment;
 use crate::error::ConfigError;
 use crate::key::Key;
 use crate::labels::GivenLabels;
@@ -99,7 +100,8 @@ pub(crate) fn profile(
     let id = settings.id.as_ref().map(|id| id.value);
     let tunnels = gateways.into_iter().map(tunnel).collect::<Result<_, ConfigError>>()?;
     let start = value(&settings.start, Default::default());
-    Ok(Profile { key: ProfileKey::new(id, &name), id, name, place, start, labels, tunnels, warnings })
+    let audit_log = settings.audit_log.as_ref().map(|given| given.value.clone());
+    Ok(Profile { key: ProfileKey::new(id, &name), id, name, place, start, labels, audit_log, tunnels, warnings })
 }
 
 fn value<T: Copy>(given: &Option<Sourced<T>>, default: T) -> T {
@@ -128,6 +130,10 @@ fn policy(settings: &Settings) -> ToolPolicy {
         tools: value(&settings.tool_preset, Tools::default()),
         prompts: feature(&settings.prompts),
         resources: feature(&settings.resources),
+        changed: match value(&settings.hold_changed_tools, false) {
+            true => ChangedTools::Held,
+            false => ChangedTools::Pass,
+        },
     }
 }
 

@@ -73,6 +73,11 @@ impl Folders {
         self.config.join("profiles")
     }
 
+    /// What was approved of their servers' tools.
+    pub fn approved(&self) -> PathBuf {
+        self.state.join("approved")
+    }
+
     /// Which of them are wanted.
     pub fn wanted(&self) -> PathBuf {
         self.state.join("wanted.json")

@@ -54,6 +54,10 @@ pub enum Key {
     Prompts,
     /// Whether resources may pass.
     Resources,
+    /// Whether tools that have changed are held back.
+    HoldChangedTools,
+    /// Where a line is written for each call.
+    AuditLog,
     /// What carries the link.
     Transport,
     /// The ceiling of the first wait between tries.
@@ -132,7 +136,7 @@ const fn only_in_files(name: &'static str, shape: Shape) -> About {
 
 impl Key {
     /// Every key, in the order of the documentation.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::LocalStdio,
         Self::Args,
         Self::Env,
@@ -157,6 +161,8 @@ impl Key {
         Self::ToolPreset,
         Self::Prompts,
         Self::Resources,
+        Self::HoldChangedTools,
+        Self::AuditLog,
         Self::Transport,
         Self::ReconnectDelay,
         Self::MaxRetries,
@@ -217,6 +223,10 @@ impl Key {
             Self::ToolPreset => About { default: Some("all"), ..only_in_files("tool_preset", Shape::Text) },
             Self::Prompts => About { default: Some("true"), ..only_in_files("prompts", Shape::Text) },
             Self::Resources => About { default: Some("true"), ..only_in_files("resources", Shape::Text) },
+            Self::HoldChangedTools => {
+                About { default: Some("false"), ..only_in_files("hold_changed_tools", Shape::Text) }
+            }
+            Self::AuditLog => plain("audit_log", "--audit-log"),
             Self::Transport => About { default: Some("auto"), ..plain("transport", "--transport") },
             Self::ReconnectDelay => About {
                 variable: Some("REVERSE_PROXY_RECONNECT_DELAY"),

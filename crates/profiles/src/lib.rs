@@ -6,6 +6,7 @@
 //! clients' files. Nothing here starts a server, and whatever of the machine plays a part is handed in, most of it as
 //! [`Surroundings`].
 
+mod approved;
 mod atomic;
 mod command;
 mod compare;
@@ -40,10 +41,12 @@ mod value;
 mod wanted;
 mod warning;
 
+pub use approved::ApprovedFile;
 pub use atomic::write as write_whole;
 pub use command::{BadCommand, Platform, split};
 pub use compare::{Change, Step, compare};
 pub use draft::{Draft, DraftGateway};
+pub use effective::proxy_of_environment;
 pub use error::{ConfigError, Duplicate, Unsupported};
 pub use file::{ConfigFile, Entry, Written};
 pub use folders::{Folders, System};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use culvert_link::{Outbound, Proxy};
@@ -128,6 +129,8 @@ pub struct Profile {
     pub start: Start,
     /// What tells it from others, placeholders filled in.
     pub labels: Labels,
+    /// The file in which each call leaves a line, if any does.
+    pub audit_log: Option<PathBuf>,
     /// One for each gateway; never none.
     pub tunnels: Vec<ProfileTunnel>,
     /// What deserves a word.

@@ -48,6 +48,8 @@ pub struct Settings {
     pub tool_preset: Option<Sourced<Tools>>,
     pub prompts: Option<Sourced<bool>>,
     pub resources: Option<Sourced<bool>>,
+    pub hold_changed_tools: Option<Sourced<bool>>,
+    pub audit_log: Option<Sourced<PathBuf>>,
     pub transport: Option<Sourced<Transport>>,
     pub reconnect_delay: Option<Sourced<Duration>>,
     pub max_retries: Option<Sourced<u32>>,
@@ -126,6 +128,8 @@ impl Settings {
             tool_preset: self.tool_preset.or(lower.tool_preset),
             prompts: self.prompts.or(lower.prompts),
             resources: self.resources.or(lower.resources),
+            hold_changed_tools: self.hold_changed_tools.or(lower.hold_changed_tools),
+            audit_log: self.audit_log.or(lower.audit_log),
             transport: self.transport.or(lower.transport),
             reconnect_delay: self.reconnect_delay.or(lower.reconnect_delay),
             max_retries: self.max_retries.or(lower.max_retries),
@@ -189,6 +193,8 @@ impl Settings {
             Key::ToolPreset => of(&self.tool_preset),
             Key::Prompts => of(&self.prompts),
             Key::Resources => of(&self.resources),
+            Key::HoldChangedTools => of(&self.hold_changed_tools),
+            Key::AuditLog => of(&self.audit_log),
             Key::Transport => of(&self.transport),
             Key::ReconnectDelay => of(&self.reconnect_delay),
             Key::MaxRetries => of(&self.max_retries),
@@ -283,6 +289,10 @@ impl Settings {
             (Key::Resources, Raw::Text(text)) => {
                 self.resources = Some(Sourced::new(value::boolean(&text).map_err(bad)?, to()));
             }
+            (Key::HoldChangedTools, Raw::Text(text)) => {
+                self.hold_changed_tools = Some(Sourced::new(value::boolean(&text).map_err(bad)?, to()));
+            }
+            (Key::AuditLog, Raw::Text(text)) => self.audit_log = Some(Sourced::new(file(&text).map_err(bad)?, to())),
             (Key::Transport, Raw::Text(text)) => {
                 self.transport = Some(Sourced::new(value::transport(&text).map_err(bad)?, to()));
             }

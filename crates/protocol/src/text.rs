@@ -27,7 +27,7 @@ pub fn clean(text: &str, max: usize) -> String {
 /// Characters without a glyph of their own that change how their neighbours are read (direction overrides, joiners,
 /// byte-order marks): a hostile peer could dress one text as another with them.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

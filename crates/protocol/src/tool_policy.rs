@@ -1,11 +1,16 @@
 //! A tool policy: which of a local server's tools, prompts and resources a gateway may see and use. Pure: [`Desk`] keeps
 //! what one child has listed and says what becomes of each message.
 
+mod approved;
+mod definition;
 mod desk;
 mod listing;
 mod pattern;
 
+pub use approved::{Approved, Attention, Rules, Verdict};
+pub use definition::{Definition, Digest};
 pub use desk::{Desk, ToClient, ToServer, is_ours};
+pub use listing::read_list;
 pub use pattern::{BadPattern, Pattern};
 
 /// What may pass. The default lets everything pass.
@@ -21,6 +26,18 @@ pub struct ToolPolicy {
     pub prompts: Feature,
     /// Whether resources may pass.
     pub resources: Feature,
+    /// What becomes of tools that are not as they were approved.
+    pub changed: ChangedTools,
+}
+
+/// What becomes of tools that are not as they were approved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ChangedTools {
+    /// They pass like any other: nobody compares.
+    #[default]
+    Pass,
+    /// They are held back until they are approved.
+    Held,
 }
 
 /// What tools may do, by what they say of themselves.
@@ -52,6 +69,8 @@ pub enum Denied {
     Writes,
     /// The server does not list it.
     Unlisted,
+    /// It is not as it was approved, or is new.
+    Held,
 }
 
 impl ToolPolicy {

@@ -54,6 +54,8 @@ pub enum Outcome {
     Ok,
     /// With an error of this JSON-RPC code; 0 when it had none.
     Error(i64),
+    /// The tool policy let it not pass, and the server never heard of it.
+    Refused,
     /// The caller did not want it any more.
     Cancelled,
     /// With the server, the caller or the link, and without an answer of the server's.

@@ -1,6 +1,7 @@
 //! The loop that keeps one tunnel up. [`run`] cannot fail: it loops over attempts that can, sorts their causes, and
 //! waits between them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +78,20 @@ pub async fn run(
         refusals: Refusals::default(),
         displaced: 0,
     };
-    let cause = engine.keep_up().await;
+    let (report, mut attention) = (engine.report.clone(), engine.outside.policy.attention());
+    let follow_held = async {
+        loop {
+            report.held(*attention.borrow_and_update());
+            if attention.changed().await.is_err() {
+                return std::future::pending::<Infallible>().await;
+            }
+        }
+    };
+    let cause = tokio::select! {
+        biased;
+        never = follow_held => match never {},
+        cause = engine.keep_up() => cause,
+    };
     engine.report.set(Status::Stopping);
     if let Some(served) = engine.served.take() {
         served.child.end().await;
@@ -135,12 +149,12 @@ impl Engine {
             debug!(code = cause.code(), wait_ms = wait.as_millis(), "waiting: {cause}");
             self.report.waiting(self.backoff.tries(), wait, cause);
             let wake = &mut self.outside.wake;
-            wake.mark_unchanged();
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep(wait) => {}
-                () = woken(wake) => {}
+                // What made it fail is over, maybe: it may be tried as often as at first.
+                () = woken(wake) => self.backoff.reset(),
                 // Woken: what was so may be so no more.
                 () = standby::mind(&mut self.served, &self.report) => self.choice.forget(),
             }
@@ -169,6 +183,7 @@ impl Engine {
     /// One try: a server that works, a link, a registration, and all that follows. `None`: asked to stop.
     async fn attempt(&mut self) -> Option<Tried> {
         let stop = self.stop.clone();
+        self.outside.wake.mark_unchanged();
         let session_id = session_id(&mut self.session_ids);
         let (link, acknowledged, turn) = tokio::select! {
             biased;
@@ -193,16 +208,9 @@ impl Engine {
             Dialect::Base | Dialect::Mute => {
                 let progress = if matches!(dialect, Dialect::Base) { Progress::Processing } else { Progress::Mute };
                 let registration = base::Registration { id: session_id, progress, turn };
-                let end = base::serve(
-                    link,
-                    &mut served,
-                    &self.config,
-                    &self.outside.bearer,
-                    registration,
-                    &self.report,
-                    &stop,
-                )
-                .await;
+                let end =
+                    base::serve(link, &mut served, &self.config, &self.outside, registration, &self.report, &stop)
+                        .await;
                 self.served = Some(served);
                 end
             }
@@ -227,6 +235,8 @@ impl Engine {
                 session.serve(link, served, Labelling::new(self.outside.labels.clone())).await
             }
         };
+        // The session has heeded what came meanwhile.
+        self.outside.wake.mark_unchanged();
         if stop.is_cancelled() {
             return None;
         }
@@ -320,7 +330,8 @@ impl Engine {
     }
 
     async fn dial(&self, session_id: &str) -> Result<Dialled, Cause> {
-        self.door().dial(session_id).await
+        // Its own view: what comes meanwhile also ends the wait after this attempt.
+        self.door().dial_anew(session_id, &mut self.outside.wake.clone()).await
     }
 
     fn door(&self) -> Door<'_> {

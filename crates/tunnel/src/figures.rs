@@ -182,7 +182,7 @@ impl Figures {
         add(&tally.calls);
         match outcome {
             Outcome::Ok => {}
-            Outcome::Error(_) => add(&tally.errors),
+            Outcome::Error(_) | Outcome::Refused => add(&tally.errors),
             Outcome::Cancelled => add(&tally.cancelled),
             Outcome::Ended => add(&tally.unanswered),
         }

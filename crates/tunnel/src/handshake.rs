@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use culvert_protocol::cause::because;
 use culvert_protocol::message::{Message, Shape, member};
+use culvert_protocol::tool_policy::{Definition, read_list};
 use culvert_protocol::{Cause, message};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
@@ -26,7 +27,7 @@ const REVISION: &str = "2025-11-25";
 /// The revision in which a server without `initialize` is spoken to.
 const MODERN_REVISION: &str = "2026-07-28";
 
-/// How long a server that has answered `initialize` may take to list its tools. They are only counted.
+/// How long a server that has answered `initialize` may take to list its tools. One that does not is not less alive.
 const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Pages of the tool list that are read at most.
@@ -51,6 +52,8 @@ pub(crate) struct Greeting {
     pub(crate) result: Box<RawValue>,
     /// How many tools it lists; none when it has no tools.
     pub(crate) tools: Option<usize>,
+    /// The same, as far as they can be read; none where it did not list them to the end.
+    pub(crate) listed: Option<Vec<Definition>>,
 }
 
 /// Why there is no greeting.
@@ -92,8 +95,8 @@ pub(crate) async fn greet(child: &mut Local, limit: Duration) -> Result<Greeting
         }
         tell(child, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned()).await;
     }
-    let tools = count_tools(child, era, &said).await?;
-    Ok(Greeting { era, result, tools })
+    let (tools, listed) = list_tools(child, era, &said).await?;
+    Ok(Greeting { era, result, tools, listed })
 }
 
 /// What every modern request says of its sender.
@@ -115,11 +118,14 @@ impl NoGreeting {
     }
 }
 
+/// How many tools there are, and what they are.
+type Listed = (Option<usize>, Option<Vec<Definition>>);
+
 /// Reads the list of tools to its end. A server that fails at it is not less alive, so that is no error.
-async fn count_tools(child: &mut Local, era: Era, greeting: &RawValue) -> Result<Option<usize>, NoGreeting> {
+async fn list_tools(child: &mut Local, era: Era, greeting: &RawValue) -> Result<Listed, NoGreeting> {
     let has_tools = member(greeting, "capabilities").ok().flatten().and_then(|all| member(all, "tools").ok().flatten());
     if has_tools.is_none() {
-        return Ok(None);
+        return Ok((None, None));
     }
     let deadline = Instant::now() + LIST_TIMEOUT;
     let meta = match era {
@@ -130,28 +136,29 @@ async fn count_tools(child: &mut Local, era: Era, greeting: &RawValue) -> Result
         format!("{{{}}}", [meta.clone(), cursor].into_iter().flatten().collect::<Vec<_>>().join(","))
     };
     let mut params = params_with(None);
-    let mut count = 0;
+    let (mut count, mut listed) = (0, Vec::new());
     for page in 0..MAX_PAGES {
         let id = format!("culvert-tools-{page}");
         let result = match ask(child, "tools/list", &params, &id, deadline).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => {
                 debug!(error, "the local server cannot list its tools");
-                return Ok(None);
+                return Ok((None, None));
             }
-            Err(NoGreeting::Silent) => return Ok(None),
+            Err(NoGreeting::Silent) => return Ok((None, None)),
             Err(other) => return Err(other),
         };
         let tools = member(&result, "tools").ok().flatten();
         count += tools.and_then(|tools| message::batch(tools.get()).ok()).map_or(0, |tools| tools.len());
+        listed.extend(read_list(&result));
         match member(&result, "nextCursor") {
             Ok(Some(cursor)) if cursor.get().starts_with('"') => {
                 params = params_with(Some(format!(r#""cursor":{}"#, cursor.get())));
             }
-            _ => break,
+            _ => return Ok((Some(count), Some(listed))),
         }
     }
-    Ok(Some(count))
+    Ok((Some(count), None))
 }
 
 /// One request of our own and its answer; an error of the server comes as the inner `Err`.

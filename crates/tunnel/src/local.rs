@@ -100,6 +100,11 @@ impl Launcher {
         Gate::new(self.policy.clone())
     }
 
+    /// What may pass to and from it.
+    pub(crate) fn policy(&self) -> &LivePolicy {
+        &self.policy
+    }
+
     /// Where account of it is kept.
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger

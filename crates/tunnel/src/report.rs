@@ -1,5 +1,6 @@
 //! Where the engine says what is so: one place through which every change of status goes out.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,12 +19,14 @@ pub(crate) struct Report {
     status: watch::Sender<Status>,
     /// How the local server is, also while the tunnel is not online.
     server: Mutex<Server>,
+    /// How many tools are held back, also while the tunnel is not online.
+    held: AtomicUsize,
     ledger: Arc<Ledger>,
 }
 
 impl Report {
     pub(crate) fn new(status: watch::Sender<Status>, ledger: Arc<Ledger>) -> Self {
-        Self { status, server: Mutex::new(Server::Unprobed), ledger }
+        Self { status, server: Mutex::new(Server::Unprobed), held: AtomicUsize::new(0), ledger }
     }
 
     /// Where account is kept.
@@ -34,6 +37,7 @@ impl Report {
     pub(crate) fn set(&self, mut status: Status) {
         if let Status::Online(online) = &mut status {
             online.server = self.server().clone();
+            with_held(&mut online.notices, self.held.load(Ordering::Relaxed));
         }
         self.status.send_if_modified(|now| {
             let changed = *now != status;
@@ -69,6 +73,20 @@ impl Report {
     /// The local server has ended by itself; another is on its way.
     pub(crate) fn restarts(&self, cause: Cause) {
         self.serves(Server::Restarting { cause });
+    }
+
+    /// So many tools are held back and need the user's attention.
+    pub(crate) fn held(&self, count: usize) {
+        if self.held.swap(count, Ordering::Relaxed) == count {
+            return;
+        }
+        if count > 0 {
+            warn!(code = Notice::ToolsHeld(count).code(), "{}", Notice::ToolsHeld(count));
+        }
+        self.status.send_if_modified(|now| {
+            let Status::Online(online) = now else { return false };
+            with_held(&mut online.notices, count)
+        });
     }
 
     fn server(&self) -> MutexGuard<'_, Server> {
@@ -118,4 +136,12 @@ impl Report {
         self.ledger.figures().reconnects(cause.code());
         self.set(Status::Waiting { attempt, retry_at: Instant::now() + wait, cause });
     }
+}
+
+/// Puts the notice about held tools among the others, or takes it out; whether that changed anything.
+fn with_held(notices: &mut Vec<Notice>, count: usize) -> bool {
+    let before = notices.clone();
+    notices.retain(|notice| !matches!(notice, Notice::ToolsHeld(_)));
+    notices.extend((count > 0).then_some(Notice::ToolsHeld(count)));
+    *notices != before
 }

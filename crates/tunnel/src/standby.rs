@@ -20,7 +20,10 @@ use crate::report::Report;
 pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bool) -> Result<Served, Cause> {
     let mut child = launcher.launch()?;
     match handshake::greet(&mut child, config.start_timeout).await {
-        Ok(greeting) => {
+        Ok(mut greeting) => {
+            if let Some(listed) = greeting.listed.take() {
+                launcher.policy().listed(listed);
+            }
             launcher.ledger().pulse().beat(Instant::now());
             debug!(name = %config.name, tools = greeting.tools, "local server is ready");
             Ok(Served { child, greeting, pending: Pending::default(), gate: launcher.gate() })
@@ -48,7 +51,7 @@ pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bo
 /// Keeps an eye on a server while there is no link: what it says is let go, what it asks is answered. Returns when it
 /// has ended, with the server taken away; without a server, never.
 pub(crate) async fn mind(served: &mut Option<Served>, report: &Report) {
-    let Some(Served { child, pending, .. }) = served else { return std::future::pending().await };
+    let Some(Served { child, pending, gate, .. }) = served else { return std::future::pending().await };
     let exit = loop {
         let line = match child.next().await {
             Output::Line(Line::Whole(line)) => line,
@@ -58,6 +61,7 @@ pub(crate) async fn mind(served: &mut Option<Served>, report: &Report) {
         let Some(message) = std::str::from_utf8(&line).ok().and_then(|text| Message::parse(text).ok()) else {
             continue;
         };
+        let _ = gate.to_client(&line, &child.input());
         if let Shape::Response(id) = message.shape() {
             child.has_answered(report.ledger(), Instant::now());
             pending.answered(id);

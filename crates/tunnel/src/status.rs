@@ -125,6 +125,8 @@ pub enum Notice {
     NoRouting,
     /// The heartbeat is so slow that base gateways may evict the session.
     SlowKeepalive(Duration),
+    /// So many of the local server's tools are new or have changed, and are held back until they are approved.
+    ToolsHeld(usize),
 }
 
 impl std::fmt::Display for Notice {
@@ -134,6 +136,8 @@ impl std::fmt::Display for Notice {
                 f.write_str("this gateway lists the server but does not route MCP calls to it (ContextForge 1.0.x)")
             }
             Self::SlowKeepalive(every) => write!(f, "a heartbeat every {} s is rare", every.as_secs()),
+            Self::ToolsHeld(1) => f.write_str("1 tool is new or has changed, and is held back"),
+            Self::ToolsHeld(count) => write!(f, "{count} tools are new or have changed, and are held back"),
         }
     }
 }
@@ -143,6 +147,7 @@ impl Explain for Notice {
         match self {
             Self::NoRouting => "gateway.no_routing",
             Self::SlowKeepalive(_) => "keepalive.slow",
+            Self::ToolsHeld(_) => "tools.held",
         }
     }
 
@@ -150,6 +155,9 @@ impl Explain for Notice {
         match self {
             Self::NoRouting => "Use `culvert gateway`, or a ContextForge whose reverse proxy routes calls.".into(),
             Self::SlowKeepalive(_) => "Gateways drop clients that are silent for 90 s: use 60 s or less.".into(),
+            Self::ToolsHeld(_) => {
+                "Look at what has changed with `culvert tools NAME list`, then approve it or keep it blocked.".into()
+            }
         }
     }
 }

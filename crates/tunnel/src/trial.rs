@@ -10,6 +10,7 @@ use culvert_protocol::channels::control::Offer;
 use culvert_protocol::envelope::{Envelope, Kind, Writer};
 use culvert_protocol::message::{Message, Shape, member};
 use culvert_protocol::rpc_error::{METHOD_NOT_FOUND, RpcError, empty_result};
+use culvert_protocol::tool_policy::Definition;
 use culvert_protocol::{Cause, Secret, ServerName};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -68,6 +69,11 @@ pub enum Tools {
 }
 
 impl Met {
+    /// The tools that it lists, as far as they can be read; none where it did not list them to the end.
+    pub fn listed(&self) -> Option<&[Definition]> {
+        self.greeting.listed.as_deref()
+    }
+
     /// What it says of its tools.
     pub fn tools(&self) -> Tools {
         match (self.greeting.tools, self.greeting.era) {

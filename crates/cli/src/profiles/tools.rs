@@ -74,8 +74,9 @@ fn run_inner(args: ToolsArgs, terminal: &Terminal) -> Result<(), Failure> {
     };
     match args.command {
         ToolsCommand::List { json } => return Ok(print(&shown(&draft, json))?),
-        ToolsCommand::Allow { tools, only } => allow(&mut draft, &checked(&tools)?, only),
-        ToolsCommand::Deny { tools } => deny(&mut draft, &checked(&tools)?),
+        ToolsCommand::Allow { tools, only: true } => draft.allow_only_tools(&checked(&tools)?),
+        ToolsCommand::Allow { tools, only: false } => draft.allow_tools(&checked(&tools)?),
+        ToolsCommand::Deny { tools } => draft.deny_tools(&checked(&tools)?),
     }
     change(&store, &saved, draft, terminal)
 }
@@ -93,36 +94,6 @@ fn change(store: &Store, saved: &Saved, draft: Draft, terminal: &Terminal) -> Re
 fn checked(tools: &[String]) -> Result<Vec<String>, Failure> {
     let pattern = |text: &String| Pattern::new(text.trim()).map(|pattern| pattern.as_str().to_owned());
     tools.iter().map(pattern).collect::<Result<_, _>>().map_err(|bad| Failure::Usage(bad.to_string()))
-}
-
-fn allow(draft: &mut Draft, tools: &[String], only: bool) {
-    let denied: Vec<_> = draft.list(Key::ToolsDeny).iter().filter(|known| !tools.contains(known)).cloned().collect();
-    put(draft, Key::ToolsDeny, denied);
-    match (only, draft.has(Key::ToolsAllow)) {
-        (true, _) => draft.set_list(Key::ToolsAllow, tools.to_vec()),
-        (false, true) => add(draft, Key::ToolsAllow, tools),
-        // All pass that are not denied.
-        (false, false) => {}
-    }
-}
-
-fn deny(draft: &mut Draft, tools: &[String]) {
-    if draft.has(Key::ToolsAllow) {
-        // An allow list that has become empty lets nothing pass, and stays.
-        let allowed = draft.list(Key::ToolsAllow).iter().filter(|known| !tools.contains(known)).cloned().collect();
-        draft.set_list(Key::ToolsAllow, allowed);
-    }
-    add(draft, Key::ToolsDeny, tools);
-}
-
-fn add(draft: &mut Draft, key: Key, tools: &[String]) {
-    let mut all = draft.list(key).to_vec();
-    all.extend(tools.iter().filter(|tool| !draft.list(key).contains(tool)).cloned());
-    draft.set_list(key, all);
-}
-
-fn put(draft: &mut Draft, key: Key, list: Vec<String>) {
-    if list.is_empty() { draft.remove(key) } else { draft.set_list(key, list) }
 }
 
 fn shown(draft: &Draft, as_json: bool) -> Vec<String> {

@@ -31,6 +31,7 @@ fn setup(command: &str, gateways: &[String], name: &str) -> Setup {
         source: Source { flags, config: None, empty: Empty::Mistake },
         wanted: None,
         secrets: SecretSources::of_this_process([]),
+        approved: None,
         random: fastrand::Rng::with_seed(1),
     }
 }

@@ -22,6 +22,11 @@ impl<'a> Carried<'a> {
         Some(Self { text: whole.get(start..end)?, members: Some(plain.members) })
     }
 
+    /// A text by itself.
+    pub fn of(text: &'a str) -> Self {
+        Self { text, members: None }
+    }
+
     /// The text as it came.
     pub fn text(&self) -> &'a str {
         self.text

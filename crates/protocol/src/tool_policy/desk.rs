@@ -4,12 +4,15 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
-use super::listing::{Known, Page, Unreadable, text};
-use super::{Denied, Feature, ToolPolicy};
+use super::definition::Definition;
+use super::listing::{Depth, Known, Page, Unreadable, text};
+use super::{Denied, Feature, Rules, ToolPolicy};
 use crate::glance::glance;
 use crate::message::{Id, Malformed, Message, Shape, batch, member};
 use crate::rpc_error::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RpcError};
+use crate::splice::splice;
 
 /// Lists that are followed to their answer. Beyond, all results that look like a list are judged as one.
 const MOST_LISTS: usize = 1024;
@@ -35,6 +38,24 @@ pub struct Desk {
     own: Option<Own>,
     /// The number of the next question of our own.
     next: u64,
+    /// What the child lists, where that was read to its end and nobody has taken it.
+    fresh: Option<Vec<Definition>>,
+    /// What a question of our own that nobody waits for is asked with.
+    manner: Manner,
+    /// Whether the child has said that it lists something else, and nobody has taken that.
+    has_changed: bool,
+}
+
+/// How a child is spoken to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Manner {
+    /// Nothing was heard yet that tells.
+    #[default]
+    Unknown,
+    /// After `initialize`.
+    Greeted,
+    /// Each request says this of its sender.
+    Stateless(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +81,10 @@ pub enum ToServer {
     Pass,
     /// It goes no further; these are the answers, if any.
     Answer(Vec<String>),
+    /// The same, because it may not pass.
+    Refuse(Vec<String>),
+    /// This goes to the child in its place.
+    Instead(Bytes),
     /// It must wait until the child's list is known. With a question: that goes to the child now.
     Wait(Option<String>),
 }
@@ -82,16 +107,16 @@ impl Desk {
     }
 
     /// Judges a message of the gateway, one line.
-    pub fn to_server(&mut self, policy: &ToolPolicy, line: &str) -> ToServer {
+    pub fn to_server(&mut self, rules: &Rules, line: &str) -> ToServer {
         let message = match Message::parse(line) {
             Ok(message) => message,
-            Err(Malformed::Batch) => return ToServer::Answer(refuse_batch(line)),
+            Err(Malformed::Batch) => return ToServer::Refuse(refuse_batch(line)),
             // Two readers might see two messages in it, so nobody is given it.
             Err(error) => {
                 let head = glance(line.as_bytes(), |_| None).unwrap_or_default();
                 let why = format!("the tool policy cannot judge this message: {error}");
                 let refused = RpcError::new(INVALID_REQUEST, "policy.unclear", why);
-                return ToServer::Answer(
+                return ToServer::Refuse(
                     head.id.filter(|id| Id::from_json(id).is_some()).map(|id| refused.answer(id)).into_iter().collect(),
                 );
             }
@@ -101,10 +126,14 @@ impl Desk {
             let why = format!("ids that begin with {OURS} are the tunnel's own");
             return refused(raw_id, INVALID_REQUEST, "policy.reserved_id", why);
         }
-        let method = message.method();
+        let (method, policy) = (message.method(), &rules.policy);
+        self.manner.learn(&message);
         match &*method {
+            // Whoever lists first would decide what is approved, page by page.
+            "tools/list" | "tools/call" if rules.awaits_first_list() => self.ask(),
             "tools/list" => self.list(&message, id, raw_id),
-            "tools/call" => self.call(policy, &message, raw_id),
+            "tools/call" => self.call(rules, &message, raw_id),
+            "subscriptions/listen" => listen(policy, &message, raw_id),
             "completion/complete" => completion(policy, &message, raw_id),
             method => match method.split_once('/') {
                 Some(("prompts", _)) if policy.prompts == Feature::Off => off(&message, method, raw_id),
@@ -129,7 +158,7 @@ impl Desk {
         ToServer::Pass
     }
 
-    fn call(&mut self, policy: &ToolPolicy, message: &Message<'_>, raw_id: &str) -> ToServer {
+    fn call(&mut self, rules: &Rules, message: &Message<'_>, raw_id: &str) -> ToServer {
         let name = match message.param(&["name"]) {
             Ok(name) => name.and_then(text),
             Err(_) => return twice(raw_id, "name"),
@@ -139,11 +168,12 @@ impl Desk {
             return refused(raw_id, INVALID_PARAMS, "policy.unclear", why);
         };
         // Where nobody may use it, the child need not be asked.
-        if let Err(denied) = policy.judge_name(&name) {
+        if let Err(denied) = rules.policy.judge_name(&name) {
             return denied_call(raw_id, &name, denied);
         }
-        let Some(known) = &self.known else { return self.ask(message) };
-        let judged = known.get(&name).ok_or(Denied::Unlisted).and_then(|hint| policy.judge(&name, *hint));
+        let Some(known) = &self.known else { return self.ask() };
+        let judged =
+            known.get(&name).ok_or(Denied::Unlisted).and_then(|(hint, digest)| rules.judge(&name, hint, digest));
         match judged {
             Ok(()) => ToServer::Pass,
             Err(denied) => denied_call(raw_id, &name, denied),
@@ -151,20 +181,46 @@ impl Desk {
     }
 
     /// Asks the child for its list, unless it was asked already. A child that is spoken to statelessly is asked so.
-    fn ask(&mut self, call: &Message<'_>) -> ToServer {
+    fn ask(&mut self) -> ToServer {
         if self.own.is_some() {
             return ToServer::Wait(None);
         }
-        let meta = call.param(&["_meta"]).ok().flatten();
-        let revision =
-            meta.and_then(|meta| member(meta, REVISION).ok().flatten()).map(serde_json::value::RawValue::get);
-        let meta = revision.filter(|revision| revision.starts_with('"')).map(|revision| {
-            format!(r#""_meta":{{"{REVISION}":{revision},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#)
-        });
-        let mut own = Own { id: String::new(), found: Known::new(), pages: 0, meta };
+        let meta = match &self.manner {
+            Manner::Stateless(revision) => Some(format!(
+                r#""_meta":{{"{REVISION}":{revision},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#
+            )),
+            Manner::Greeted | Manner::Unknown => None,
+        };
+        let mut own = Own { id: String::new(), found: Known::default(), pages: 0, meta };
         let question = self.question(&mut own, None);
         self.own = Some(own);
         ToServer::Wait(Some(question))
+    }
+
+    /// Whether the child has said that it lists something else; told once.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
+    }
+
+    /// A question for the child's list, where it is known how it is spoken to and it was not asked already.
+    pub fn look_again(&mut self) -> Option<String> {
+        if self.manner == Manner::Unknown {
+            return None;
+        }
+        match self.ask() {
+            ToServer::Wait(question) => question,
+            _ => None,
+        }
+    }
+
+    /// Forgets what the child lists: from here on, other rules need to know more, or messages have passed unseen.
+    pub fn forget(&mut self) {
+        (self.known, self.own, self.untold) = (None, None, true);
+    }
+
+    /// What the child lists, once each time that it was read to its end, where the rules need to know what tools say.
+    pub fn take_fresh(&mut self) -> Option<Vec<Definition>> {
+        self.fresh.take()
     }
 
     fn question(&mut self, own: &mut Own, cursor: Option<&str>) -> String {
@@ -178,10 +234,10 @@ impl Desk {
     }
 
     /// Judges a message of the child, one line.
-    pub fn to_client(&mut self, policy: &ToolPolicy, line: &str) -> ToClient {
+    pub fn to_client(&mut self, rules: &Rules, line: &str) -> ToClient {
         let message = match Message::parse(line) {
             Ok(message) => message,
-            Err(Malformed::Batch) => return self.each(policy, line),
+            Err(Malformed::Batch) => return self.each(rules, line),
             Err(Malformed::NotJson | Malformed::NotAnObject) => return ToClient::Instead(Vec::new()),
             Err(error) => {
                 let head = glance(line.as_bytes(), |_| None).unwrap_or_default();
@@ -193,26 +249,35 @@ impl Desk {
             }
         };
         match message.shape() {
-            Shape::Response(id) if is_ours(id) => self.learn(id, &message),
+            Shape::Response(id) if is_ours(id) => self.learn(rules, id, &message),
             Shape::Response(id) => match self.lists.remove(id) {
-                Some(start) => self.listed(policy, start, &message),
-                None if self.untold => self.listed(policy, Start::Later, &message),
+                Some(start) => self.listed(rules, start, &message),
+                None if self.untold => self.listed(rules, Start::Later, &message),
                 None => ToClient::Pass,
             },
-            Shape::Notification if message.method() == "notifications/tools/list_changed" => {
-                self.known = None;
-                self.own = None;
+            Shape::Notification => self.told(&rules.policy, &message),
+            Shape::Request(_) => ToClient::Pass,
+        }
+    }
+
+    /// A notification. What is said of a feature that is off would tell of what is not to be seen.
+    fn told(&mut self, policy: &ToolPolicy, message: &Message<'_>) -> ToClient {
+        match message.method().strip_prefix("notifications/").and_then(|rest| rest.split_once('/')) {
+            Some(("tools", "list_changed")) => {
+                (self.known, self.own, self.has_changed) = (None, None, true);
                 ToClient::Pass
             }
-            Shape::Request(_) | Shape::Notification => ToClient::Pass,
+            Some(("prompts", _)) if policy.prompts == Feature::Off => ToClient::Instead(Vec::new()),
+            Some(("resources", _)) if policy.resources == Feature::Off => ToClient::Instead(Vec::new()),
+            _ => ToClient::Pass,
         }
     }
 
     /// An answer to a list.
-    fn listed(&mut self, policy: &ToolPolicy, start: Start, message: &Message<'_>) -> ToClient {
+    fn listed(&mut self, rules: &Rules, start: Start, message: &Message<'_>) -> ToClient {
         let Some(result) = message.result() else { return ToClient::Pass };
         // An error beside it, and the reader might take either.
-        let page = if message.error().is_some() { Err(Unreadable) } else { Page::read(result) };
+        let page = if message.error().is_some() { Err(Unreadable) } else { Page::read(result, Depth::of(rules)) };
         let page = match page {
             Ok(Some(page)) => page,
             Ok(None) => return ToClient::Pass,
@@ -225,25 +290,29 @@ impl Desk {
         match (start, page.cursor, &mut self.known) {
             // All there is, in one page.
             (Start::First, None, known) => {
-                let mut all = Known::new();
+                let mut all = Known::default();
                 page.learn(&mut all);
+                self.fresh = rules.holds().then(|| all.definitions.clone());
                 *known = Some(all);
             }
-            (_, _, Some(known)) => page.learn(known),
+            (_, _, Some(known)) => {
+                page.learn_anew(known);
+                self.fresh = rules.holds().then(|| known.definitions.clone());
+            }
             (_, _, None) => {}
         }
-        match page.without_denied(message, policy) {
+        match page.without_denied(message, rules) {
             None => ToClient::Pass,
             Some(rest) => ToClient::Instead(vec![rest]),
         }
     }
 
     /// An answer to a question of our own.
-    fn learn(&mut self, id: &Id, message: &Message<'_>) -> ToClient {
+    fn learn(&mut self, rules: &Rules, id: &Id, message: &Message<'_>) -> ToClient {
         let Some(mut own) = self.own.take_if(|own| matches!(id, Id::Text(id) if **id == *own.id)) else {
             return ToClient::Ours(None);
         };
-        let page = message.result().map_or(Err(Unreadable), Page::read);
+        let page = message.result().map_or(Err(Unreadable), |result| Page::read(result, Depth::of(rules)));
         let Ok(Some(page)) = page else {
             // Without a list, nothing is listed; whoever waits asks again and is told.
             return ToClient::Ours(None);
@@ -256,6 +325,7 @@ impl Desk {
                 ToClient::Ours(Some(question))
             }
             _ => {
+                self.fresh = rules.holds().then(|| own.found.definitions.clone());
                 self.known = Some(own.found);
                 ToClient::Ours(None)
             }
@@ -263,14 +333,14 @@ impl Desk {
     }
 
     /// The messages of a batch, one by one.
-    fn each(&mut self, policy: &ToolPolicy, line: &str) -> ToClient {
+    fn each(&mut self, rules: &Rules, line: &str) -> ToClient {
         let mut all = Vec::new();
         for element in batch(line).unwrap_or_default() {
             // A batch within a batch is none.
             if element.get().trim_start().starts_with('[') {
                 continue;
             }
-            match self.to_client(policy, element.get()) {
+            match self.to_client(rules, element.get()) {
                 ToClient::Pass => all.push(Bytes::copy_from_slice(element.get().as_bytes())),
                 ToClient::Instead(others) => all.extend(others),
                 ToClient::Ours(_) => {}
@@ -304,7 +374,7 @@ pub fn is_ours(id: &Id) -> bool {
 }
 
 fn refused(raw_id: &str, code: i32, reason: &'static str, why: String) -> ToServer {
-    ToServer::Answer(vec![RpcError::new(code, reason, why).answer(raw_id)])
+    ToServer::Refuse(vec![RpcError::new(code, reason, why).answer(raw_id)])
 }
 
 fn twice(raw_id: &str, member: &str) -> ToServer {
@@ -321,6 +391,12 @@ fn denied_call(raw_id: &str, name: &str, denied: Denied) -> ToServer {
     let (code, why) = match denied {
         // The words of a server that has no such tool: what is hidden is not told apart from what is not there.
         Denied::Name | Denied::Writes | Denied::Unlisted => ("policy.denied", format!("Unknown tool: {name}")),
+        Denied::Held => (
+            "policy.held",
+            format!(
+                "the tool {name} is new or has changed since it was approved; it is held back until the owner of this server approves it"
+            ),
+        ),
     };
     refused(raw_id, INVALID_PARAMS, code, why)
 }
@@ -339,6 +415,41 @@ fn off(message: &Message<'_>, method: &str, raw_id: &str) -> ToServer {
     let is_stateless = matches!(message.param(&["_meta", REVISION]), Ok(Some(_)));
     let kind = if is_stateless { r#","resultType":"complete""# } else { "" };
     ToServer::Answer(vec![format!(r#"{{"jsonrpc":"2.0","id":{raw_id},"result":{{"{member}":[]{kind}}}}}"#)])
+}
+
+/// A subscription, without what it asks of features that are off.
+fn listen(policy: &ToolPolicy, message: &Message<'_>, raw_id: &str) -> ToServer {
+    let members: [(Feature, &'static str, &str); 3] = [
+        (policy.prompts, "promptsListChanged", "false"),
+        (policy.resources, "resourcesListChanged", "false"),
+        (policy.resources, "resourceSubscriptions", "[]"),
+    ];
+    let mut edits = Vec::new();
+    for (_, name, nothing) in members.into_iter().filter(|(feature, ..)| *feature == Feature::Off) {
+        match message.param(&["notifications", name]) {
+            Ok(None) => {}
+            Ok(Some(wanted)) => edits.push((message.span_of(wanted), nothing)),
+            Err(_) => return twice(raw_id, name),
+        }
+    }
+    if edits.is_empty() {
+        return ToServer::Pass;
+    }
+    edits.sort_by_key(|(span, _)| span.start);
+    ToServer::Instead(splice(message.text(), &edits))
+}
+
+impl Manner {
+    /// Any request but a first `initialize` or `ping` shows it.
+    fn learn(&mut self, message: &Message<'_>) {
+        let meta = message.param(&["_meta"]).ok().flatten();
+        let revision = meta.and_then(|meta| member(meta, REVISION).ok().flatten()).map(RawValue::get);
+        match (revision.filter(|revision| revision.starts_with('"')), &*message.method()) {
+            (Some(revision), _) => *self = Self::Stateless(revision.to_owned()),
+            (None, "initialize" | "ping") => {}
+            (None, _) => *self = Self::Greeted,
+        }
+    }
 }
 
 fn completion(policy: &ToolPolicy, message: &Message<'_>, raw_id: &str) -> ToServer {

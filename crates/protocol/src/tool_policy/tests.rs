@@ -10,12 +10,12 @@ fn patterns(all: &[&str]) -> Vec<Pattern> {
     all.iter().map(|text| Pattern::new(text).unwrap()).collect()
 }
 
-fn denying(all: &[&str]) -> ToolPolicy {
-    ToolPolicy { deny: patterns(all), ..ToolPolicy::default() }
+fn denying(all: &[&str]) -> Rules {
+    ToolPolicy { deny: patterns(all), ..ToolPolicy::default() }.into()
 }
 
-fn read_only() -> ToolPolicy {
-    ToolPolicy { tools: Tools::ReadOnly, ..ToolPolicy::default() }
+fn read_only() -> Rules {
+    ToolPolicy { tools: Tools::ReadOnly, ..ToolPolicy::default() }.into()
 }
 
 fn list(id: &str) -> String {
@@ -28,7 +28,7 @@ fn call(id: &str, name: &str) -> String {
 
 /// The number and the stable code of the only answer.
 fn refusal(step: ToServer) -> (i64, String) {
-    let ToServer::Answer(answers) = step else { panic!("{step:?}") };
+    let ToServer::Refuse(answers) = step else { panic!("{step:?}") };
     let [answer] = &answers[..] else { panic!("{answers:?}") };
     let answer: Value = serde_json::from_str(answer).unwrap();
     (answer["error"]["code"].as_i64().unwrap(), answer["error"]["data"]["code"].as_str().unwrap().to_owned())
@@ -42,7 +42,7 @@ fn instead(to_client: ToClient) -> String {
 }
 
 /// A desk that has seen this list of the child pass.
-fn desk(policy: &ToolPolicy, tools: &str) -> Desk {
+fn desk(policy: &Rules, tools: &str) -> Desk {
     let mut desk = Desk::default();
     assert_eq!(desk.to_server(policy, &list("1")), ToServer::Pass);
     desk.to_client(policy, &format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":{tools}}}}}"#));
@@ -156,7 +156,7 @@ fn what_two_readers_may_read_differently_is_refused() {
         assert_eq!(refusal(desk.to_server(&policy, line)).1, "policy.unclear", "{line}");
     }
     let batch = format!("[{},{}]", call("1", "\"good\""), call("2", "\"bad\""));
-    let ToServer::Answer(answers) = desk.to_server(&policy, &batch) else { panic!() };
+    let ToServer::Refuse(answers) = desk.to_server(&policy, &batch) else { panic!() };
     assert_eq!(answers.len(), 2, "each request in a batch has its answer");
     assert_eq!(refusal(desk.to_server(&policy, &list("\"culvert-policy-1\""))).1, "policy.reserved_id");
 }
@@ -218,7 +218,7 @@ fn a_list_that_the_desk_did_not_see_asked_for_is_judged_all_the_same() {
 
 #[test]
 fn prompts_and_resources_can_be_switched_off() {
-    let policy = ToolPolicy { prompts: Feature::Off, resources: Feature::Off, ..ToolPolicy::default() };
+    let policy = Rules::from(ToolPolicy { prompts: Feature::Off, resources: Feature::Off, ..ToolPolicy::default() });
     let mut desk = Desk::default();
     let mut ask = |method: &str, params: Value| {
         desk.to_server(&policy, &json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string())
@@ -292,7 +292,7 @@ proptest! {
         let whole = message(&texts.join(&format!("{before},")));
         let mut desk = Desk::default();
         desk.to_server(&policy, &list("1"));
-        let kept: Vec<_> = elements.iter().filter(|(name, _)| policy.judge_name(name).is_ok()).map(|(_, text)| text.as_str()).collect();
+        let kept: Vec<_> = elements.iter().filter(|(name, _)| policy.policy.judge_name(name).is_ok()).map(|(_, text)| text.as_str()).collect();
         match desk.to_client(&policy, &whole) {
             ToClient::Pass => prop_assert_eq!(kept.len(), texts.len()),
             ToClient::Instead(lines) => prop_assert_eq!(String::from_utf8(lines[0].to_vec()).unwrap(), message(&kept.join(","))),
@@ -300,7 +300,7 @@ proptest! {
         }
         for (name, _) in &elements {
             let passes = matches!(desk.to_server(&policy, &call("2", &json!(name).to_string())), ToServer::Pass | ToServer::Wait(_));
-            prop_assert_eq!(passes, policy.judge_name(name).is_ok());
+            prop_assert_eq!(passes, policy.policy.judge_name(name).is_ok());
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::Session;
+use crate::activity::Outcome;
 use crate::end::End;
 use crate::figures::{Direction, Method};
 use crate::handshake;
@@ -23,7 +24,7 @@ use crate::local::Letter;
 use crate::local_answer;
 use crate::moderation;
 use crate::pending::{CallKind, NotTaken};
-use crate::policy::Entry;
+use crate::policy::{Entry, Lobby};
 use crate::probe;
 use crate::registration::Refusal;
 
@@ -42,9 +43,14 @@ enum Fate {
 
 impl Session<'_> {
     /// Reads the link until it ends or the gateway turns us down.
-    pub(super) async fn read_gateway(&self, receiver: &mut FrameReceiver) -> End {
+    pub(super) async fn read_gateway(&self, receiver: &mut FrameReceiver, lobby: &mut Lobby<Frame>) -> End {
         loop {
-            let text = match receiver.recv().await {
+            let (frame, judged) = tokio::select! {
+                biased;
+                (frame, entry) = lobby.next(self.gate, &self.input) => (Ok(frame), Some(entry)),
+                frame = receiver.recv() => (frame, None),
+            };
+            let text = match frame {
                 Ok(Frame::Text(text)) => text,
                 Ok(Frame::Binary(_)) => {
                     warn!("the gateway sent a binary frame, which the base dialect does not have: skipped");
@@ -74,16 +80,42 @@ impl Session<'_> {
                         debug!("an envelope without a payload: skipped");
                         continue;
                     };
-                    let entry = self.gate.to_server(payload.text().as_bytes(), &self.input).await;
+                    let line = payload.text().as_bytes();
+                    if judged.is_none()
+                        && let Some((_, raw_id)) = lobby.cancel(line)
+                    {
+                        let error = RpcError::tunnel("call.cancelled", "the call was cancelled");
+                        let frame = self.lock().writer.response(&error.answer(&raw_id));
+                        let _ = self.sender.send(frame).await;
+                        continue;
+                    }
+                    let entry = judged.unwrap_or_else(|| self.gate.to_server(line, &self.input));
+                    let entry = match entry {
+                        Entry::Wait => match lobby.enter(Frame::Text(text.clone()), line) {
+                            Ok(()) => continue,
+                            Err((_, refused)) => refused,
+                        },
+                        entry => entry,
+                    };
                     let fate = match entry {
                         Entry::Pass => self.on_payload(&payload),
+                        Entry::Instead(other) => match std::str::from_utf8(&other).map(Carried::of) {
+                            Ok(payload) => match self.on_payload(&payload) {
+                                Fate::ToChild(same, awaited) if same.is_empty() => Fate::ToChild(other, awaited),
+                                fate => fate,
+                            },
+                            Err(_) => continue,
+                        },
                         Entry::Answer(answers) => {
-                            for answer in answers {
-                                let frame = self.lock().writer.response(&answer);
-                                let _ = self.sender.send(frame).await;
-                            }
+                            self.give(answers).await;
                             continue;
                         }
+                        Entry::Refuse(answers) => {
+                            self.refused(&payload, &answers);
+                            self.give(answers).await;
+                            continue;
+                        }
+                        Entry::Wait => continue,
                     };
                     let credentials = envelope.authentication.and_then(|given| self.config.forward_auth.sift(given));
                     let start = payload.text().as_ptr() as usize - text.as_ptr() as usize;
@@ -94,6 +126,25 @@ impl Session<'_> {
                     debug!(kind = ?envelope.kind, "skipped")
                 }
             }
+        }
+    }
+
+    /// Gives these answers.
+    async fn give(&self, answers: Vec<String>) {
+        for answer in answers {
+            let frame = self.lock().writer.response(&answer);
+            let _ = self.sender.send(frame).await;
+        }
+    }
+
+    /// Keeps account of what did not pass.
+    fn refused(&self, payload: &Carried<'_>, answers: &[String]) {
+        if let Ok(message) = payload.message()
+            && let Shape::Request(_) = message.shape()
+        {
+            let now = Instant::now();
+            let ticket = self.ticket(&message, &message.method(), now);
+            ticket.end(Outcome::Refused, answers.iter().map(String::len).sum(), now);
         }
     }
 

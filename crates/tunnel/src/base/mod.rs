@@ -8,6 +8,7 @@ mod outbound;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,9 +17,9 @@ use bytes::Bytes;
 use culvert_link::{Carriage, Dialled, FrameReceiver, FrameSender};
 use culvert_protocol::envelope::Writer;
 use culvert_protocol::limits;
-use culvert_protocol::message::Id;
+use culvert_protocol::message::{Id, Message};
 use culvert_protocol::rpc_error::RpcError;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -28,9 +29,9 @@ use crate::end::End;
 use crate::figures::Direction;
 use crate::handshake::Greeting;
 use crate::local::{Input, Local};
-use crate::outside::{Bearer, Turn};
+use crate::outside::{Bearer, Outside, Turn, woken};
 use crate::pending::{Overdue, Pending};
-use crate::policy::Gate;
+use crate::policy::{Gate, Lobby};
 use crate::probe;
 use crate::registration::Refusal;
 use crate::report::Report;
@@ -107,7 +108,7 @@ pub(crate) async fn serve(
     link: Dialled,
     served: &mut Served,
     config: &TunnelConfig,
-    bearer: &Bearer,
+    outside: &Outside,
     registration: Registration,
     report: &Report,
     stop: &CancellationToken,
@@ -146,14 +147,17 @@ pub(crate) async fn serve(
     if progress == Progress::Mute {
         session.registered(vec![Notice::NoRouting]);
     }
+    let mut lobby = Lobby::default();
     let end = {
         let mut work = pin!(async {
             tokio::select! {
                 biased;
-                end = session.read_gateway(&mut receiver) => end,
+                end = session.read_gateway(&mut receiver, &mut lobby) => end,
                 end = session.read_child(child) => end,
                 end = session.tick() => end,
-                end = session.outlive_token(bearer) => end,
+                end = session.outlive_token(&outside.bearer) => end,
+                never = session.doubt_when_woken(outside.wake.clone()) => match never {},
+                never = session.tell_changes() => match never {},
                 never = probe::keep_asking(&session.input, greeting.era, report, config.probe_interval) => match never {},
             }
         });
@@ -171,7 +175,8 @@ pub(crate) async fn serve(
             },
         }
     };
-    session.say_goodbye(&end, receiver).await;
+    let waiting = lobby.clear().filter_map(|(_, line)| Some(Message::parse(&line).ok()?.raw_id()?.into())).collect();
+    session.say_goodbye(&end, receiver, waiting).await;
     end
 }
 
@@ -199,6 +204,14 @@ impl<'a> Session<'a> {
             self.settled.notified().await;
         }
         End::TokenReplaced
+    }
+
+    /// Puts the link to the test whenever the network may be another one.
+    async fn doubt_when_woken(&self, mut wake: watch::Receiver<()>) -> Infallible {
+        loop {
+            woken(&mut wake).await;
+            self.sender.doubt();
+        }
     }
 
     /// The registration is complete.
@@ -261,9 +274,26 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The last frames of a session: its calls in flight get their answer where the child is gone or the user wants to
-    /// stop; where the link is gone, the child may stop working on them.
-    async fn say_goodbye(&self, end: &End, mut receiver: FrameReceiver) {
+    /// Tells the gateway whenever other things may pass than before.
+    async fn tell_changes(&self) -> Infallible {
+        let mut passing = self.gate.policy().passing();
+        let mut told = *passing.borrow_and_update();
+        loop {
+            if passing.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let now = *passing.borrow_and_update();
+            for feature in now.since(&std::mem::replace(&mut told, now)) {
+                let notification = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{feature}/list_changed"}}"#);
+                let frame = self.lock().writer.notification(&notification);
+                let _ = self.sender.send(frame).await;
+            }
+        }
+    }
+
+    /// The last frames of a session: its calls in flight, and those that nobody has judged yet, get their answer where
+    /// the child is gone or the user wants to stop; where the link is gone, the child may stop working on them.
+    async fn say_goodbye(&self, end: &End, mut receiver: FrameReceiver, unjudged: Vec<Box<str>>) {
         let error = match end {
             End::Link(..) => {
                 let orphans = self.lock().pending.orphan();
@@ -292,7 +322,7 @@ impl<'a> Session<'a> {
             };
             (waiting, shared.pending.orphan(), shared.writer.unregister())
         };
-        for raw_id in waiting {
+        for raw_id in waiting.into_iter().chain(unjudged) {
             let frame = self.lock().writer.response(&error.answer(&raw_id));
             let _ = self.sender.send(frame).await;
         }

@@ -96,8 +96,9 @@ impl Session<'_> {
                 }
             }
             Shape::Notification => {
-                let _ = self.gate.to_client(message.text().as_bytes(), &self.input);
-                self.notify(message).await;
+                if self.gate.to_client(message.text().as_bytes(), &self.input).is_none() {
+                    self.notify(message).await;
+                }
             }
         }
     }

@@ -53,7 +53,8 @@ impl Scene {
         });
         let (server, told, says) = HttpServer::played();
         let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}}).to_string();
-        let greeting = Greeting { era: Era::Legacy, result: RawValue::from_string(result).unwrap(), tools: None };
+        let greeting =
+            Greeting { era: Era::Legacy, result: RawValue::from_string(result).unwrap(), tools: None, listed: None };
         let ledger = Arc::<Ledger>::default();
         ledger.pulse().beat(Instant::now());
         let (sender_of_status, status) = watch::channel(Status::Off);

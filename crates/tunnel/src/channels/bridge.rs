@@ -1,5 +1,7 @@
 //! One channel and one child: lines pass both ways, untouched.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use culvert_link::channels::{Channel, LineReceiver, LineSender};
 use culvert_protocol::channels::ResetReason;
@@ -16,7 +18,7 @@ use crate::lines::Line;
 use crate::local::{Input, Local};
 use crate::local_answer;
 use crate::output::{Exit, Output};
-use crate::policy::{Entry, Gate};
+use crate::policy::{Entry, Gate, Lobby, Passing};
 
 /// A channel that waits for its child.
 pub(super) struct Bridge {
@@ -59,8 +61,9 @@ impl Bridge {
             biased;
             () = stop.now.cancelled() => Finish::Stopped,
             exit = from_child(&mut child, &sender, max_line, &passage, &gate) => Finish::Exited(exit),
-            () = from_gateway(&mut receiver, &sender, &input, &passage, &gate, &stop) => Finish::Left,
+            () = from_gateway(&mut receiver, &sender, &input, (&passage, &gate), &stop, |_| None) => Finish::Left,
             () = stop.once_quiet(&passage, &sender) => Finish::Stopped,
+            never = tell_changes(&gate, &passage, &sender) => match never {},
         };
         drop(input);
         finish.tell(sender);
@@ -94,26 +97,78 @@ impl Finish {
     }
 }
 
-async fn from_gateway(
+/// Reads the gateway until it ends the channel. `in_its_place` says of a line whether the child need not hear it, and
+/// what is answered instead.
+pub(super) async fn from_gateway(
     receiver: &mut LineReceiver,
     sender: &LineSender,
     input: &Input,
-    passage: &Passage,
-    gate: &Gate,
+    (passage, gate): (&Passage, &Gate),
     stop: &Stop,
+    in_its_place: impl Fn(&[u8]) -> Option<Option<String>>,
 ) {
-    while let Some(line) = receiver.recv().await {
-        if stop.gently.is_cancelled() && refuse(&line, sender).await {
-            continue;
-        }
-        if let Entry::Answer(answers) = gate.to_server(&line, input).await {
-            answer(answers, sender).await;
-            continue;
-        }
+    let mut lobby = Lobby::default();
+    loop {
+        let (line, entry) = tokio::select! {
+            biased;
+            judged = lobby.next(gate, input) => judged,
+            line = receiver.recv() => {
+                let Some(line) = line else { return };
+                if stop.gently.is_cancelled() && refuse(&line, sender).await {
+                    continue;
+                }
+                if let Some(answer_to) = in_its_place(&line) {
+                    answer(answer_to.into_iter().collect(), sender).await;
+                    continue;
+                }
+                // Whoever cancels waits for no answer.
+                if lobby.cancel(&line).is_some() {
+                    continue;
+                }
+                let entry = gate.to_server(&line, input);
+                (line, entry)
+            }
+        };
+        let (line, entry) = match entry {
+            Entry::Wait => match lobby.enter(line.clone(), &line) {
+                Ok(()) => continue,
+                Err(too_many) => too_many,
+            },
+            entry => (line, entry),
+        };
+        let line = match entry {
+            Entry::Pass => line,
+            Entry::Instead(line) => line,
+            Entry::Answer(answers) => {
+                answer(answers, sender).await;
+                continue;
+            }
+            Entry::Refuse(answers) => {
+                passage.refused(&line, &answers);
+                answer(answers, sender).await;
+                continue;
+            }
+            Entry::Wait => continue,
+        };
         passage.to_server(&line);
         if input.send(line).await.is_err() {
             // The child is going; its end is told by its output.
             return std::future::pending().await;
+        }
+    }
+}
+
+/// Tells the client whenever other things may pass than before.
+pub(super) async fn tell_changes(gate: &Gate, passage: &Passage, sender: &LineSender) -> Infallible {
+    let mut passing = gate.policy().passing();
+    let mut told: Passing = *passing.borrow_and_update();
+    loop {
+        if passing.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let now = *passing.borrow_and_update();
+        for feature in now.since(&std::mem::replace(&mut told, now)) {
+            answer(passage.list_changed(feature), sender).await;
         }
     }
 }

@@ -1,18 +1,15 @@
 //! The gateway's own channel: discovery and probes, on the child that the engine has greeted already.
 
-use bytes::Bytes;
-use culvert_link::channels::{Channel, LineReceiver, LineSender};
+use culvert_link::channels::Channel;
 use culvert_protocol::channels::ResetReason;
 use culvert_protocol::message::{Message, Shape};
 use tracing::warn;
 
-use super::bridge::{self, Bridge, Finish, Stop, from_child, refuse};
-use super::passage::Passage;
+use super::bridge::{Bridge, Finish, from_child, from_gateway, tell_changes};
 use crate::base::Served;
 use crate::config::TunnelConfig;
-use crate::handshake::{self, Greeting};
-use crate::local::{Input, Launcher};
-use crate::policy::{Entry, Gate};
+use crate::handshake::{self, Era, Greeting};
+use crate::local::Launcher;
 use crate::probe;
 use crate::report::Report;
 use crate::standby::start;
@@ -45,12 +42,18 @@ pub(super) async fn serve(
         }
     };
     let input = child.input();
+    if greeting.era == Era::Legacy {
+        passage.greeted();
+    }
+    // As on any channel, but for the first words, which the child has heard already, and for ids that are ours.
+    let known = |line: &[u8]| in_its_place(line, &greeting);
     let finish = tokio::select! {
         biased;
         () = stop.now.cancelled() => Finish::Stopped,
         exit = from_child(&mut child, &sender, max_line, &passage, &gate) => Finish::Exited(exit),
-        () = from_gateway(&mut receiver, &sender, &input, &greeting, (&passage, &gate), &stop) => Finish::Left,
+        () = from_gateway(&mut receiver, &sender, &input, (&passage, &gate), &stop, known) => Finish::Left,
         () = stop.once_quiet(&passage, &sender) => Finish::Stopped,
+        never = tell_changes(&gate, &passage, &sender) => match never {},
         never = probe::keep_asking(&input, greeting.era, report, config.probe_interval) => match never {},
     };
     drop(input);
@@ -61,36 +64,6 @@ pub(super) async fn serve(
     }
     finish.tell(sender);
     child.end().await;
-}
-
-/// As on any channel, but for the first words, which the child has heard already, and for ids that are ours.
-async fn from_gateway(
-    receiver: &mut LineReceiver,
-    sender: &LineSender,
-    input: &Input,
-    greeting: &Greeting,
-    (passage, gate): (&Passage, &Gate),
-    stop: &Stop,
-) {
-    while let Some(line) = receiver.recv().await {
-        if stop.gently.is_cancelled() && refuse(&line, sender).await {
-            continue;
-        }
-        if let Some(answer) = in_its_place(&line, greeting) {
-            if let Some(answer) = answer {
-                let _ = sender.send(Bytes::from(answer)).await;
-            }
-            continue;
-        }
-        if let Entry::Answer(answers) = gate.to_server(&line, input).await {
-            bridge::answer(answers, sender).await;
-            continue;
-        }
-        passage.to_server(&line);
-        if input.send(line).await.is_err() {
-            return std::future::pending().await;
-        }
-    }
 }
 
 /// Whether the child need not hear this line, and what is answered instead.

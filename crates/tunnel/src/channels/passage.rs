@@ -1,6 +1,7 @@
 //! What passes over one channel, as it is kept account of: whole lines are glanced at on their way, and never changed.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use culvert_protocol::glance::{Glance, glance};
@@ -24,8 +25,20 @@ pub(super) struct Passage {
     ledger: Arc<Ledger>,
     caller: Arc<Caller>,
     calls: Mutex<HashMap<Id, Ticket>>,
+    /// Subscriptions, each with what it wants to hear of.
+    subscriptions: Mutex<HashMap<Id, Wanted>>,
+    /// Whether the child was greeted as up to 2025-11-25: then it may be told things unasked.
+    was_greeted: AtomicBool,
     /// A call is over.
     moved: Notify,
+}
+
+/// Of which lists a subscription wants to hear that they have changed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted {
+    tools: bool,
+    prompts: bool,
+    resources: bool,
 }
 
 /// What a line of the child is.
@@ -43,7 +56,14 @@ pub(super) enum Said {
 
 impl Passage {
     pub(super) fn new(ledger: Arc<Ledger>, caller: Caller) -> Self {
-        Self { ledger, caller: Arc::new(caller), calls: Mutex::default(), moved: Notify::new() }
+        Self {
+            ledger,
+            caller: Arc::new(caller),
+            calls: Mutex::default(),
+            subscriptions: Mutex::default(),
+            was_greeted: AtomicBool::new(false),
+            moved: Notify::new(),
+        }
     }
 
     /// Where account is kept.
@@ -72,17 +92,17 @@ impl Passage {
                 if calls.len() < MAX_CALLS {
                     let ticket =
                         self.ledger.begin(&self.caller, method, head.about.as_deref(), line.len(), Instant::now());
+                    if ticket.is_endless() {
+                        self.subscriptions().insert(id.clone(), Wanted::of(line));
+                    }
                     // The child will answer one of two calls with the same id: the later one is followed.
                     calls.insert(id, ticket);
                 }
             }
+            (None, Some("notifications/initialized")) => self.greeted(),
             (None, Some("notifications/cancelled")) => {
                 let Some(id) = cancelled(line) else { return };
-                let ticket = self.calls().remove(&id);
-                if let Some(ticket) = ticket {
-                    ticket.end(Outcome::Cancelled, 0, Instant::now());
-                    self.moved.notify_one();
-                }
+                self.close(&id, Outcome::Cancelled, 0);
             }
             _ => {}
         }
@@ -124,18 +144,62 @@ impl Passage {
     /// What was said has been passed on.
     pub(super) fn answered(&self, said: Said, bytes: usize) {
         let answers = match said {
-            Said::Answer(id, outcome) => return self.end(&id, outcome, bytes),
+            Said::Answer(id, outcome) => return self.close(&id, outcome, bytes),
             Said::Answers(answers) => answers,
             Said::ProbeAnswer | Said::Other => return,
         };
         for (id, outcome) in answers {
-            self.end(&id, outcome, bytes);
+            self.close(&id, outcome, bytes);
         }
     }
 
-    fn end(&self, id: &Id, outcome: Outcome, bytes: usize) {
+    /// A line did not pass, and was answered in the child's place.
+    pub(super) fn refused(&self, line: &[u8], answers: &[String]) {
+        let refuse = |head: &Glance<'_>, length: usize| {
+            if let (Some(_), Some(method)) = (head.id, head.method.as_deref()) {
+                let now = Instant::now();
+                let ticket = self.ledger.begin(&self.caller, method, head.about.as_deref(), length, now);
+                ticket.end(Outcome::Refused, answers.iter().map(String::len).sum(), now);
+            }
+        };
+        match glance(line, Method::about) {
+            Some(head) => refuse(&head, line.len()),
+            None => each_of(line, |element| {
+                let element = element.get().as_bytes();
+                glance(element, Method::about).iter().for_each(|head| refuse(head, element.len()));
+            }),
+        }
+    }
+
+    /// The child was greeted as up to 2025-11-25.
+    pub(super) fn greeted(&self) {
+        self.was_greeted.store(true, Ordering::Release);
+    }
+
+    /// What to tell the client about the list of a feature (`tools`, `prompts`, `resources`) that is another one now: a
+    /// notification, or one for each subscription that wants to hear of it.
+    pub(super) fn list_changed(&self, feature: &str) -> Vec<String> {
+        let head = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{feature}/list_changed""#);
+        if self.was_greeted.load(Ordering::Acquire) {
+            return vec![head + "}"];
+        }
+        let subscriptions = self.subscriptions();
+        let wants = |(_, wanted): &(&Id, &Wanted)| match feature {
+            "tools" => wanted.tools,
+            "prompts" => wanted.prompts,
+            _ => wanted.resources,
+        };
+        let meta = |id: &Id| format!(r#"{{"io.modelcontextprotocol/subscriptionId":{}}}"#, id.to_json());
+        let wanting = subscriptions.iter().filter(wants);
+        wanting.map(|(id, _)| format!(r#"{head},"params":{{"_meta":{}}}}}"#, meta(id))).collect()
+    }
+
+    fn close(&self, id: &Id, outcome: Outcome, bytes: usize) {
         let ticket = self.calls().remove(id);
         if let Some(ticket) = ticket {
+            if ticket.is_endless() {
+                self.subscriptions().remove(id);
+            }
             ticket.end(outcome, bytes, Instant::now());
             self.moved.notify_one();
         }
@@ -148,8 +212,27 @@ impl Passage {
         }
     }
 
+    fn subscriptions(&self) -> MutexGuard<'_, HashMap<Id, Wanted>> {
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn calls(&self) -> MutexGuard<'_, HashMap<Id, Ticket>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wanted {
+    fn of(line: &[u8]) -> Self {
+        let message = std::str::from_utf8(line).ok().and_then(|text| Message::parse(text).ok());
+        let wants = |name| {
+            let wanted = message.as_ref().and_then(|message| message.param(&["notifications", name]).ok().flatten());
+            wanted.is_some_and(|wanted| wanted.get() == "true")
+        };
+        Self {
+            tools: wants("toolsListChanged"),
+            prompts: wants("promptsListChanged"),
+            resources: wants("resourcesListChanged"),
+        }
     }
 }
 

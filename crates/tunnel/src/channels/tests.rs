@@ -75,7 +75,12 @@ impl Scene {
             Purpose::Client => tokio::spawn(async move { Some(bridge.run(child).await) }),
             Purpose::Gateway => {
                 let said = json!({"protocolVersion": "2025-11-25", "capabilities": {}}).to_string();
-                let greeting = Greeting { era: Era::Legacy, result: RawValue::from_string(said).unwrap(), tools: None };
+                let greeting = Greeting {
+                    era: Era::Legacy,
+                    result: RawValue::from_string(said).unwrap(),
+                    tools: None,
+                    listed: None,
+                };
                 let served = Served { child, greeting, pending: Pending::default(), gate: Default::default() };
                 let (report, ledger) = (report.clone(), ledger.clone());
                 ledger.pulse().beat(tokio::time::Instant::now());
