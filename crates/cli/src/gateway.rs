@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use culvert_gateway::config::{Auth, MetricsConfig, Network, Plaintext, TlsFiles};
 use culvert_gateway::{Gateway, GatewayConfig, GatewayError};
-use culvert_profiles::{BadValue, Key, LogLevel};
+use culvert_profiles::{BadValue, ConfigError, Key, LogLevel, Surroundings};
 use culvert_protocol::address::BadAddress;
 use culvert_protocol::{Cause, Explain, GatewayAddress};
 use tokio_util::sync::CancellationToken;
@@ -105,8 +105,16 @@ fn public_url(text: &str) -> Result<GatewayAddress, BadAddress> {
     GatewayAddress::parse(text)
 }
 
+/// Why flags and environment make no gateway.
+#[derive(Debug)]
+enum Unusable {
+    Home(NoHome),
+    /// The way to ContextForge.
+    Way(ConfigError),
+}
+
 impl GatewayArgs {
-    fn config(&self) -> Result<GatewayConfig, NoHome> {
+    fn config(&self) -> Result<GatewayConfig, Unusable> {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
         let mut limits = self.limits.limits();
         limits.max_message = self.max_message_size.unwrap_or(limits.max_message);
@@ -120,11 +128,11 @@ impl GatewayArgs {
             plaintext: if self.allow_plaintext { Plaintext::Allowed } else { Plaintext::Loopback },
             public_url: self.public_url.clone(),
             trusted_proxies: self.trusted_proxy.clone(),
-            publish: self.publish.config(),
+            publish: self.publish.config(&Surroundings::of_this_process()).map_err(Unusable::Way)?,
             metrics: self
                 .metrics_listen
                 .map(|listen| MetricsConfig { listen, token_file: self.metrics_token_file.clone() }),
-            ..GatewayConfig::new(self.state.folder()?)
+            ..GatewayConfig::new(self.state.folder().map_err(Unusable::Home)?)
         })
     }
 
@@ -144,10 +152,11 @@ impl GatewayArgs {
 pub(crate) fn run(args: GatewayArgs, terminal: &Terminal) -> Exit {
     let (config, level) = match (args.config(), args.level()) {
         (Ok(config), Ok(level)) => (config, level),
-        (Err(NoHome(why)), _) => {
+        (Err(Unusable::Home(NoHome(why))), _) => {
             terminal.say(Mood::Error, why);
             return Exit::Usage;
         }
+        (Err(Unusable::Way(error)), _) => return failed(&args, terminal, &error, Exit::from(&error)),
         (_, Err(problem)) => {
             terminal.say(Mood::Error, &format!("REVERSE_PROXY_LOG_LEVEL: {problem}"));
             return Exit::Usage;

@@ -1,9 +1,12 @@
 //! The log: what the crates tell, as lines on stderr, at the level asked for; what other crates tell only from warnings
 //! up.
 
+mod line;
+
 use culvert_profiles::LogLevel;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Format as Common;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -36,8 +39,8 @@ pub(crate) fn start(level: LogLevel, engine: Engine, terminal: &Terminal) {
         Format::Json => registry.with(lines.json().with_current_span(true).with_span_list(false)).try_init(),
         Format::Human => {
             // Who says it matters to those who look into the program.
-            let lines = lines.with_ansi(terminal.has_colours()).with_target(level >= LogLevel::Debug);
-            registry.with(lines).try_init()
+            let ours = line::Lines::new(Common::default().with_target(level >= LogLevel::Debug));
+            registry.with(lines.with_ansi(terminal.has_colours()).event_format(ours)).try_init()
         }
     };
 }

@@ -56,6 +56,8 @@ pub(crate) struct Talk {
     users: BTreeSet<String>,
     /// Who uses it now, where that is not said yet, and when it will be.
     left: Option<(BTreeSet<String>, Instant)>,
+    /// Whether it was said that it stopped, or why: the end of all is no news then.
+    stopped: bool,
 }
 
 /// The local server as the user knows it.
@@ -90,10 +92,11 @@ impl Talk {
             }
             LocalServer::StreamableHttp { url, .. } | LocalServer::Sse { url, .. } => Server::Address(url.to_string()),
         };
+        let (name, gateway) = (config.name.to_string(), config.gateway.to_string());
         Self {
-            terminal,
-            name: config.name.to_string(),
-            gateway: config.gateway.to_string(),
+            terminal: terminal.about(&name, &gateway),
+            name,
+            gateway,
             url: config.gateway.mcp_url(config.name.as_str()),
             company,
             server,
@@ -106,6 +109,7 @@ impl Talk {
             lost: None,
             users: BTreeSet::new(),
             left: None,
+            stopped: false,
         }
     }
 
@@ -116,6 +120,7 @@ impl Talk {
         if !matches!(status, Status::Online(_)) && self.online.take().is_some() {
             self.lost = Some(now);
         }
+        self.stopped &= matches!(status, Status::Stopped { .. } | Status::Stopping);
         match status {
             Status::Starting { since } => {
                 self.phase = Phase::Starting { since: *since, reminded: 0 };
@@ -141,7 +146,9 @@ impl Talk {
             Status::Off | Status::Stopping => self.phase = Phase::Nothing,
             Status::Stopped { cause } => {
                 self.phase = Phase::Nothing;
+                let was_told = std::mem::replace(&mut self.stopped, true);
                 match cause {
+                    None if was_told => {}
                     None => self.say(Mood::Info, "stopped"),
                     // It is the last word of the program itself.
                     Some(_) if self.company == Company::Alone => {}

@@ -63,6 +63,8 @@ pub(crate) struct Terminal {
     json: Arc<AtomicBool>,
     kind: Kind,
     speaker: &'static str,
+    /// The tunnel that is spoken of, as the log's own lines name it.
+    tunnel: Option<Arc<serde_json::Value>>,
     lane: usize,
 }
 
@@ -83,12 +85,18 @@ impl Terminal {
 
     fn new(writer: Writer, kind: Kind) -> Self {
         let level = Arc::new(AtomicU8::new(LogLevel::Info as u8));
-        Self { writer, level, json: Arc::default(), kind, speaker: "culvert", lane: 0 }
+        Self { writer, level, json: Arc::default(), kind, speaker: "culvert", tunnel: None, lane: 0 }
     }
 
     /// The same, with another word before each line.
     pub(crate) fn speaking_as(&self, speaker: &'static str) -> Self {
         Self { speaker, ..self.clone() }
+    }
+
+    /// The same, where lines of JSON say that they are about this tunnel.
+    pub(crate) fn about(&self, server: &str, gateway: &str) -> Self {
+        let span = serde_json::json!({"name": "tunnel", "server": server, "gateway": gateway});
+        Self { tunnel: Some(Arc::new(span)), ..self.clone() }
     }
 
     /// The same, with a part of the line of progress to itself.
@@ -148,9 +156,12 @@ impl Terminal {
             Mood::Warning => "WARN",
             Mood::Info => "INFO",
         };
-        let line = serde_json::json!({
+        let mut line = serde_json::json!({
             "timestamp": moment::now(), "level": level, "target": self.speaker, "fields": {"message": text},
         });
+        if let Some(tunnel) = &self.tunnel {
+            line["span"] = serde_json::Value::clone(tunnel);
+        }
         format!("{line}\n")
     }
 

@@ -12,6 +12,7 @@ use culvert_tunnel::{Children, Notice, Retry, Transport, TunnelConfig};
 
 use self::gateways::gateways;
 use self::local_server::{apart, forward_auth, local_server};
+pub use self::way::proxy_of_environment;
 use self::way::way;
 pub use self::way::proxy_of_environment;
 use crate::error::ConfigError;

@@ -19,6 +19,7 @@ use crate::surroundings::Surroundings;
 use crate::value::BadValue;
 
 pub use expiry::Expiry;
+pub(crate) use file::unreadable;
 pub use keychain::{Keychain, Prompt, SERVICE};
 pub use problem::{KeychainError, SecretError, SecretNotice, Volume};
 pub use reference::{BadReference, SecretRef};

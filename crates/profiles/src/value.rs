@@ -8,7 +8,7 @@ use culvert_protocol::tool_policy::{BadPattern, Pattern, Tools};
 use culvert_tunnel::Transport;
 use thiserror::Error;
 
-use crate::secret::BadReference;
+use crate::secret::{BadReference, unreadable};
 
 /// The longest time that may be configured: a day. Longer ones are typing errors, and would overflow clocks.
 const LONGEST: f64 = 86_400.0;
@@ -98,7 +98,7 @@ pub enum BadValue {
     #[error("expected a UUID, such as 6f6b2c1e-0d5c-4a3e-9d2f-3a1b5c7d9e0f")]
     Id,
     /// A reference to a file that cannot be read.
-    #[error("it refers to a file that cannot be read: {0}")]
+    #[error("it refers to a file that cannot be read: {}", unreadable(*.0))]
     UnreadableFile(std::io::ErrorKind),
     /// A reference to a variable that is unset or empty.
     #[error("it refers to an environment variable that is not set")]

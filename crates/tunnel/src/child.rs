@@ -14,7 +14,7 @@ use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::{debug, info};
+use tracing::{Instrument as _, debug, info};
 
 use crate::command;
 use crate::config::StdioCommand;
@@ -32,6 +32,9 @@ const WRITE_BATCH: usize = 64 * 1024;
 
 /// The longest line of stderr that is kept whole, in bytes.
 const STDERR_LINE: usize = 8 * 1024;
+
+/// The name under which such lines are in the log, so that they are told from our own.
+const LOG_TARGET: &str = "server";
 
 /// How long a child has after its stdin was closed, and again after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
@@ -124,7 +127,7 @@ impl Child {
         tokio::spawn(feed(stdin, messages));
         let last_words = LastWords::default();
         let ear = Ear { name: name.to_owned(), pid, last_words: last_words.clone(), ledger: ledger.clone() };
-        let listener = Some(tokio::spawn(ear.listen(stderr)));
+        let listener = Some(tokio::spawn(ear.listen(stderr).in_current_span()));
         let (exit, exited) = watch::channel(None);
         let running = pid.map(|pid| ledger.process_began(pid));
         tokio::spawn(async move {
@@ -265,7 +268,7 @@ impl Ear {
         while let Some(line) = next_line(&mut lines).await {
             let line = text::clean(&line, STDERR_LINE);
             if !line.is_empty() {
-                info!(target: "server", "{}: {line}", self.name);
+                info!(target: LOG_TARGET, server = self.name, "{line}");
                 self.ledger.server_log().push(self.pid, &line);
                 self.last_words.set(line);
             }

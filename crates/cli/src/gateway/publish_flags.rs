@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use culvert_gateway::publish::PublishConfig;
 use culvert_gateway::publish::config::Visibility;
+use culvert_link::{Outbound, Proxy};
+use culvert_profiles::{ConfigError, Surroundings, proxy_of_environment};
 use culvert_protocol::GatewayAddress;
 use culvert_protocol::address::BadAddress;
 
@@ -34,6 +36,24 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
         requires = "publish_to", help_heading = "Publishing")]
     publish_bearer_life: Option<Duration>,
+
+    /// Check the certificate of that ContextForge against the authorities in this PEM file, and no others
+    #[arg(long, value_name = "FILE", requires = "publish_to", help_heading = "Publishing")]
+    publish_ca_cert: Option<PathBuf>,
+
+    /// Reach that ContextForge through this proxy, http://, https:// or socks5:// [default: HTTPS_PROXY or ALL_PROXY, but
+    /// for NO_PROXY and this machine]
+    #[arg(long, value_name = "URL", value_parser = proxy, requires = "publish_to", help_heading = "Publishing")]
+    publish_proxy: Option<Proxy>,
+}
+
+/// Arguments are read by everybody on the machine.
+fn proxy(text: &str) -> Result<Proxy, String> {
+    let proxy = Proxy::parse(text).map_err(|error| error.to_string())?;
+    match proxy.has_credentials() {
+        false => Ok(proxy),
+        true => Err("others on this machine could see its password: set HTTPS_PROXY instead".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -48,9 +68,18 @@ fn contextforge(text: &str) -> Result<GatewayAddress, BadAddress> {
 }
 
 impl PublishArgs {
-    /// What the flags come to.
-    pub(crate) fn config(&self) -> Option<PublishConfig> {
-        let (to, file) = (self.publish_to.clone()?, self.publish_token_file.clone()?);
+    /// What the flags come to, and the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`], when the environment names no good proxy.
+    pub(crate) fn config(&self, surroundings: &Surroundings<'_>) -> Result<Option<PublishConfig>, ConfigError> {
+        let (Some(to), Some(file)) = (self.publish_to.clone(), self.publish_token_file.clone()) else {
+            return Ok(None);
+        };
+        let proxy = match &self.publish_proxy {
+            Some(given) => Some(given.clone()),
+            None => proxy_of_environment(&to, surroundings)?,
+        };
         let mut config = PublishConfig::new(to, file);
         config.visibility = match self.publish_visibility {
             Some(Who::Private) => Visibility::Private,
@@ -59,7 +88,8 @@ impl PublishArgs {
         };
         config.patience = self.publish_patience.unwrap_or(config.patience);
         config.bearer_life = self.publish_bearer_life.unwrap_or(config.bearer_life);
-        Some(config)
+        config.outbound = Outbound { ca_cert: self.publish_ca_cert.clone(), identity: None, proxy };
+        Ok(Some(config))
     }
 }
 
@@ -76,7 +106,28 @@ mod tests {
     }
 
     fn parsed(line: &[&str]) -> Result<Option<PublishConfig>, clap::Error> {
-        Line::try_parse_from(std::iter::once(&"culvert").chain(line)).map(|line| line.publish.config())
+        with(line, &|_| None).map(Result::unwrap)
+    }
+
+    fn with(
+        line: &[&str],
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Result<Option<PublishConfig>, ConfigError>, clap::Error> {
+        let surroundings = Surroundings { variable, ..Surroundings::of_this_process() };
+        Line::try_parse_from(std::iter::once(&"culvert").chain(line)).map(|line| line.publish.config(&surroundings))
+    }
+
+    #[test]
+    fn the_way_to_contextforge_is_said_by_flags_or_the_environment() {
+        let environment =
+            |name: &str| (name == "HTTPS_PROXY").then(|| "http://me:hunter2@proxy.example:3128".to_owned());
+        let far = ["--publish-to=https://cf.example.com", "--publish-token-file=t"];
+        let way = |line: &[&str]| with(line, &environment).unwrap().unwrap().unwrap().outbound;
+        assert_eq!(way(&far).proxy.map(|proxy| proxy.has_credentials()), Some(true));
+        assert_eq!(way(&["--publish-to=https://localhost:4", "--publish-token-file=t"]), Outbound::default());
+        let given = way(&[&far[..], &["--publish-proxy=socks5://127.0.0.1:1080", "--publish-ca-cert=ca.pem"]].concat());
+        assert_eq!((given.proxy.unwrap().port(), given.ca_cert), (1080, Some("ca.pem".into())));
+        assert!(with(&far, &|_| Some("gopher://x".to_owned())).unwrap().is_err());
     }
 
     #[test]
@@ -131,6 +182,8 @@ mod tests {
             &["--publish-patience=1"],
             &["--publish-to=localhost", "--publish-token-file=t"],
             &["--publish-to=http://localhost:1", "--publish-token-file=t", "--publish-visibility=nobody"],
+            &["--publish-to=http://localhost:1", "--publish-token-file=t", "--publish-proxy=http://me:hunter2@p"],
+            &["--publish-proxy=http://proxy.example"],
         ] {
             assert!(parsed(line).is_err(), "{line:?}");
         }

@@ -177,3 +177,16 @@ fn a_screen_shows_what_is_waited_for_and_is_left_clean() {
     story.talk.status(&Status::Stopped { cause: None }, story.at(24));
     assert!(story.written.text().ends_with("\r\x1b[Kculvert: stopped\n"), "{:?}", story.written.text());
 }
+
+#[test]
+fn after_the_reason_for_which_it_stopped_its_end_is_no_news() {
+    for (company, told) in [(Company::Alone, 0), (Company::Servers, 1)] {
+        let mut story = Story::in_company(Kind::Lines, company);
+        let cause = Cause::Refused { gateway: "https://gw.example.com".to_owned() };
+        story.talk.status(&Status::Stopped { cause: Some(cause) }, story.at(1));
+        story.talk.status(&Status::Stopping, story.at(2));
+        story.talk.status(&Status::Stopped { cause: None }, story.at(2));
+        let lines = story.written.text().lines().filter(|line| line.starts_with("culvert: ")).count();
+        assert_eq!(lines, told, "{}", story.written.text());
+    }
+}

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use culvert_link::Outbound;
 use culvert_protocol::GatewayAddress;
 use serde::Serialize;
 
@@ -23,6 +24,8 @@ pub struct PublishConfig {
     pub patience: Duration,
     /// How long each bearer that ContextForge is handed is good; a new one takes its place after two thirds.
     pub bearer_life: Duration,
+    /// How connections to it are made.
+    pub outbound: Outbound,
 }
 
 /// Who sees an entry at ContextForge.
@@ -52,6 +55,7 @@ impl PublishConfig {
             visibility: Visibility::Public,
             patience: Self::PATIENCE,
             bearer_life: Self::BEARER_LIFE,
+            outbound: Outbound::default(),
         }
     }
 

@@ -37,14 +37,24 @@ const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 ///
 /// # Errors
 /// Why no answer came, in words.
-pub(super) async fn exchange(to: &GatewayAddress, token: &Secret, ask: Ask) -> Result<Answer, String> {
+pub(super) async fn exchange(
+    to: &GatewayAddress,
+    outbound: &Outbound,
+    token: &Secret,
+    ask: Ask,
+) -> Result<Answer, String> {
     let overdue = || format!("it did not answer within {} s", LIMIT.as_secs());
-    timeout(LIMIT, try_exchange(to, token, ask)).await.unwrap_or_else(|_| Err(overdue()))
+    timeout(LIMIT, try_exchange(to, outbound, token, ask)).await.unwrap_or_else(|_| Err(overdue()))
 }
 
-async fn try_exchange(to: &GatewayAddress, token: &Secret, ask: Ask) -> Result<Answer, String> {
+async fn try_exchange(
+    to: &GatewayAddress,
+    outbound: &Outbound,
+    token: &Secret,
+    ask: Ask,
+) -> Result<Answer, String> {
     let request = request(to, token, ask)?;
-    let road = Road::new(to, &Outbound::default()).await.map_err(|cause| cause.to_string())?;
+    let road = Road::new(to, outbound).await.map_err(|cause| cause.to_string())?;
     over(road.open().await.map_err(|cause| cause.to_string())?, request).await
 }
 

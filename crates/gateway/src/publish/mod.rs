@@ -161,7 +161,7 @@ impl Publisher {
             bearer: minted.bearer.as_ref(),
         });
         let ask = ask::ask(step, self.desk.api(), offer.as_ref());
-        let answer = http::exchange(&self.config.contextforge, self.token.token(), ask).await;
+        let answer = http::exchange(&self.config.contextforge, &self.config.outbound, self.token.token(), ask).await;
         let outcome = match answer {
             Ok(answer) => {
                 let scarce = answer.remaining.is_some_and(|left| left <= RESERVE);

@@ -25,7 +25,8 @@ pub(super) fn of_all(failure: &Failure, contextforge: &str) -> Told {
         Failure::Unreachable(why) => Told {
             code: "publish.unreachable",
             why: why.clone(),
-            action: "Check --publish-to and that ContextForge runs; it is asked again by itself.",
+            action: "Check --publish-to, --publish-ca-cert, the proxy (--publish-proxy, HTTPS_PROXY), and that ContextForge \
+                     runs; it is asked again by itself.",
         },
         Failure::Busy { status, .. } => Told {
             code: "publish.busy",

@@ -72,12 +72,33 @@ fn given_proxy(
     Ok(Sourced::new(reference, origin.clone()))
 }
 
-/// The proxy that the environment names for this gateway. Lower case wins, as with curl. A gateway on this machine is
-/// never reached through one: it would be another machine's.
+/// The proxy that the environment names for this gateway. By reference, so that a password in it stays where it is until
+/// it is needed.
 fn of_environment(
     gateway: &GatewayAddress,
     surroundings: &Surroundings<'_>,
 ) -> Result<Option<Sourced<SecretRef>>, ConfigError> {
+    let named = named(gateway, surroundings)?;
+    Ok(named.map(|(name, _)| Sourced::new(SecretRef::Env(name.to_owned()), Origin::Variable(name))))
+}
+
+/// The proxy that the environment names for connections to this address, as for the link of a tunnel.
+///
+/// # Errors
+/// [`ConfigError::Value`], when the variable holds no proxy's address.
+pub fn proxy_of_environment(
+    to: &GatewayAddress,
+    surroundings: &Surroundings<'_>,
+) -> Result<Option<Proxy>, ConfigError> {
+    Ok(named(to, surroundings)?.map(|(_, proxy)| proxy))
+}
+
+/// The proxy of the environment, and the variable that names it. Lower case wins, as with curl. A gateway on this machine
+/// is never reached through one: it would be another machine's.
+fn named(
+    gateway: &GatewayAddress,
+    surroundings: &Surroundings<'_>,
+) -> Result<Option<(&'static str, Proxy)>, ConfigError> {
     let names: [&'static str; 4] = match gateway.is_encrypted() {
         true => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         false => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
@@ -88,11 +109,12 @@ fn of_environment(
     if exceptions.is_some_and(|list| no_proxy::names(&list, &gateway.host(), gateway.port())) {
         return Ok(None);
     }
-    let origin = Origin::Variable(name);
     match Proxy::parse(&value) {
-        // By reference, so that a password in it stays where it is until it is needed.
-        Ok(_) => Ok(Some(Sourced::new(SecretRef::Env(name.to_owned()), origin))),
-        Err(problem) => Err(ConfigError::Value { origin, key: Key::Proxy, shown: None, problem: problem.into() }),
+        Ok(proxy) => Ok(Some((name, proxy))),
+        Err(problem) => {
+            let (origin, problem) = (Origin::Variable(name), problem.into());
+            Err(ConfigError::Value { origin, key: Key::Proxy, shown: None, problem })
+        }
     }
 }
 

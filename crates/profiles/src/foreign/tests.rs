@@ -84,7 +84,7 @@ fn what_cannot_be_had_breaks_its_entry_alone() {
     let expected = [
         ("input", "m.json:2:14: ${input:key} stands for something that only its own client knows"),
         ("unset", "m.json:3:14: the environment variable NOPE is not set"),
-        ("file", "m.json:4:13: env \"nope\": it refers to a file that cannot be read: entity not found"),
+        ("file", "m.json:4:13: env \"nope\": it refers to a file that cannot be read: there is no such file"),
         ("shape", "m.json:5:39: a list is expected here"),
         ("nothing", "m.json:6:16: neither a command nor a url is here"),
         (

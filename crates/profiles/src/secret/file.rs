@@ -62,11 +62,23 @@ pub(super) fn read(path: &Path) -> Result<Secret, SecretError> {
 
 /// The system's words without its number.
 fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        _ => culvert_protocol::text::clean(&error.to_string(), 200),
+    match common(error.kind()) {
+        Some(words) => words.to_owned(),
+        None => culvert_protocol::text::clean(&error.to_string(), 200),
+    }
+}
+
+/// Why a file cannot be read, in plain words where it is one of the usual reasons, else in the library's.
+pub(crate) fn unreadable(kind: io::ErrorKind) -> String {
+    common(kind).map_or_else(|| kind.to_string(), str::to_owned)
+}
+
+fn common(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::NotFound => Some("there is no such file"),
+        io::ErrorKind::PermissionDenied => Some("this user may not read it"),
+        io::ErrorKind::IsADirectory => Some("it is a folder"),
+        _ => None,
     }
 }
 

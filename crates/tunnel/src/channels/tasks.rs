@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use culvert_protocol::channels::ChannelId;
 use tokio::task::{Id, JoinSet};
-use tracing::warn;
+use tracing::{Instrument as _, warn};
 
 /// See the head of this file.
 #[derive(Debug, Default)]
@@ -16,13 +16,13 @@ pub(super) struct Tasks {
 impl Tasks {
     /// Begins to serve a channel.
     pub(super) fn serve(&mut self, channel: ChannelId, work: impl Future<Output = ()> + Send + 'static) {
-        let task = self.running.spawn(work).id();
+        let task = self.running.spawn(work.in_current_span()).id();
         self.serves.insert(task, channel);
     }
 
     /// Begins something that serves none.
     pub(super) fn begin(&mut self, work: impl Future<Output = ()> + Send + 'static) {
-        self.running.spawn(work);
+        self.running.spawn(work.in_current_span());
     }
 
     /// The next channel that nobody serves any more. Never, while there is none. Cancel safe.

@@ -116,7 +116,7 @@ fn headers_that_cannot_be_sent_are_named_without_their_values() {
         ),
         (
             "{X-Key: file:/nope}",
-            "c.yaml:3:16: local_headers \"X-Key\": it refers to a file that cannot be read: entity not found"
+            "c.yaml:3:16: local_headers \"X-Key\": it refers to a file that cannot be read: there is no such file"
                 .to_owned(),
         ),
     ] {
