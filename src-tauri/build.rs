@@ -7,7 +7,7 @@ use std::{env, fs};
 use tauri_build::{AppManifest, Attributes};
 
 /// Every command of `commands.rs`.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 33] = [
     "facts",
     "listen",
     "unwatch",
@@ -32,6 +32,9 @@ const COMMANDS: [&str; 30] = [
     "set_settings",
     "set_gateway",
     "use_gateway",
+    "watch_tools",
+    "wish_tools",
+    "decide_tools",
     "gather_support",
     "save_support",
     "use_in",

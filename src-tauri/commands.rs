@@ -3,7 +3,7 @@
 use culvert_app::Culvert;
 use culvert_app::shown::{
     Call, Checked, Client, Copied, Draft, Event, Explained, Facts, FoundSource, GatewayField, Imported, LogLine,
-    OnBroken, Pick, ProfileId, Saved, Settings, Switch, TestStep, Typed,
+    OnBroken, Pick, ProfileId, Saved, Settings, Switch, TestStep, ToolDecision, Tools, ToolsWish, Typed,
 };
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Builder, Manager as _, Runtime, State, generate_handler};
@@ -44,6 +44,9 @@ pub(crate) fn on<R: Runtime>(builder: Builder<R>) -> Builder<R> {
         set_settings,
         set_gateway,
         use_gateway,
+        watch_tools,
+        wish_tools,
+        decide_tools,
         gather_support,
         save_support,
         use_in,
@@ -177,6 +180,29 @@ async fn watch_log(
 #[tauri::command]
 fn clear_log(culvert: State<'_, Culvert>, id: ProfileId) {
     culvert.clear_log(&id);
+}
+
+#[tauri::command]
+async fn watch_tools(
+    culvert: State<'_, Culvert>,
+    streams: State<'_, Streams>,
+    id: ProfileId,
+    watch: u32,
+    channel: Channel<Tools>,
+) -> Done {
+    let culvert = culvert.inner().clone();
+    streams.run(watch, async move { culvert.watch_tools(id, |tools| channel.send(tools).is_ok()).await });
+    Ok(())
+}
+
+#[tauri::command]
+async fn wish_tools(culvert: State<'_, Culvert>, id: ProfileId, wish: ToolsWish) -> Done {
+    culvert.wish_tools(&id, &wish).await
+}
+
+#[tauri::command]
+async fn decide_tools(culvert: State<'_, Culvert>, id: ProfileId, decisions: Vec<ToolDecision>) -> Done {
+    culvert.decide_tools(&id, decisions).await
 }
 
 #[tauri::command]

@@ -44,7 +44,7 @@ export type WholeCommand = { "kind": "command", line: string, folder: string | n
 export type ShownPair = { name: string, value: string | null };
 
 /** What needs the user, most urgent first; the window shows it in place of the second line. */
-export type Problem = { "kind": "token", why: Explained, gateway: string | null } | { "kind": "keychainLocked", why: Explained } | { "kind": "keychainMissing", why: Explained } | { "kind": "commandChanged", before: WholeCommand, now: WholeCommand, fingerprint: string } | { "kind": "brokenFile", path: string, line: number, column: number, why: Explained } | { "kind": "other", why: Explained };
+export type Problem = { "kind": "token", why: Explained, gateway: string | null } | { "kind": "keychainLocked", why: Explained } | { "kind": "keychainMissing", why: Explained } | { "kind": "commandChanged", before: WholeCommand, now: WholeCommand, fingerprint: string } | { "kind": "brokenFile", path: string, line: number, column: number, why: Explained } | { "kind": "toolsHeld", why: Explained } | { "kind": "other", why: Explained };
 
 /** How often a profile was called. */
 export type Calls = { today: number, errors: number, byHour: Array<number> };
@@ -85,6 +85,39 @@ export type Say = "tunnelsStay" | "nothing";
 /** What a window is told. */
 export type Event = { "kind": "world", world: World } | { "kind": "show", place: Place } | { "kind": "closing", say: Say };
 
+/** What passes of a profile's local server. */
+export type Tools = { known: boolean, tools: Array<Tool>, more: number, preset: Preset, named: boolean, prompts: Switch, resources: Switch, holdChanged: Switch };
+
+/** What tools may do, by their own word. */
+export type Preset = "anything" | "onlyRead";
+
+/** A tool of a local server. */
+export type Tool = { name: string, shown: string, title: string | null, description: string | null, effect: Effect, digest: string, state: ToolState };
+
+/** What a tool says of its effects. */
+export type Effect = "reads" | "writes" | "destroys" | "unsaid";
+
+/** Whether a tool passes, and by which rule. */
+export type ToolState = { "kind": "passes" } | { "kind": "notAmong" } | { "kind": "off", pattern: string | null } | { "kind": "notReading" } | { "kind": "held", decided: Decided, changes: Array<ToolChange> };
+
+/** Whether a held tool still needs its user. */
+export type Decided = "notYet" | "keptBlocked";
+
+/** A part of a tool that has changed. */
+export type ToolChange = { part: ToolPart, old: string | null, new: string | null };
+
+/** A part of what a tool says of itself. */
+export type ToolPart = "title" | "description" | "takes" | "gives" | "effects" | "whole";
+
+/** What a profile's user wants of its tools. */
+export type ToolsWish = { "kind": "tool", name: string, wanted: Switch } | { "kind": "allNames" } | { "kind": "preset", preset: Preset } | { "kind": "prompts", wanted: Switch } | { "kind": "resources", wanted: Switch } | { "kind": "holdChanged", wanted: Switch };
+
+/** A decision about a held tool as it was shown, and about no other. */
+export type ToolDecision = { name: string, digest: string, decision: Decision };
+
+/** What becomes of a held tool. */
+export type Decision = "approve" | "keepBlocked";
+
 /** How a call ended. */
 export type Outcome = { "kind": "running" } | { "kind": "ok" } | { "kind": "cancelled" } | { "kind": "refused" } | { "kind": "error", message: string };
 
@@ -116,7 +149,7 @@ export type ForwardAuth = { "kind": "none" } | { "kind": "headers", names: Array
 export type GatewayField = { "kind": "builtIn" } | { "kind": "url", url: string, ownToken: SecretField | null };
 
 /** The options that are one text each; an absent one has its default. */
-export type OptionKey = "server_description" | "transport" | "reconnect_delay" | "max_retries" | "keepalive" | "request_timeout" | "single_child" | "max_sessions" | "warm_spare" | "max_message_size" | "start_timeout" | "probe_interval" | "drain" | "allow_plaintext" | "ca_cert" | "client_cert" | "client_key" | "tool_preset" | "prompts" | "resources";
+export type OptionKey = "server_description" | "transport" | "reconnect_delay" | "max_retries" | "keepalive" | "request_timeout" | "single_child" | "max_sessions" | "warm_spare" | "max_message_size" | "start_timeout" | "probe_interval" | "drain" | "allow_plaintext" | "ca_cert" | "client_cert" | "client_key" | "tool_preset" | "prompts" | "resources" | "hold_changed_tools" | "audit_log";
 
 /** Whether it starts with Culvert: as it was when last seen, always, never. */
 export type Start = "last" | "always" | "never";

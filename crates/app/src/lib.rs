@@ -27,6 +27,7 @@ pub mod shown;
 mod support;
 mod tally;
 mod tokens;
+mod tools;
 mod trying;
 mod use_in;
 mod wants;

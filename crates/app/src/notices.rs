@@ -134,6 +134,7 @@ impl Seen {
             Some(Problem::CommandChanged { .. }) => {
                 now_so.push(("command", title, "Look at what changed, and agree to it or not.".to_owned()));
             }
+            Some(Problem::ToolsHeld { why }) => now_so.push(("tools", title, why.action.clone())),
             Some(Problem::Other { why }) => now_so.push(("stopped", title, why.action.clone())),
             Some(Problem::BrokenFile { .. }) | None => {}
         }

@@ -106,7 +106,7 @@ impl Culvert {
     }
 }
 
-fn hand_made(saved: &SavedFile) -> Explained {
+pub(crate) fn hand_made(saved: &SavedFile) -> Explained {
     let path = culvert_protocol::text::clean(&saved.path.to_string_lossy(), 300);
     Explained::new(
         "profile.hand_made",

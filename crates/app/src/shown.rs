@@ -8,6 +8,7 @@ mod option_key;
 mod profile;
 mod secret_field;
 mod status;
+mod tools;
 mod world;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,6 +26,7 @@ pub use self::option_key::*;
 pub use self::profile::*;
 pub use self::secret_field::*;
 pub use self::status::*;
+pub use self::tools::*;
 pub use self::world::*;
 
 /// A profile's lasting id. Only compared, never read.

@@ -42,6 +42,7 @@ pub fn words(status: &Status) -> Words {
                 let word = match notice.code.as_str() {
                     "gateway.no_routing" => "online, no calls arrive",
                     "auth.expires_soon" => "online, token ends soon",
+                    "tools.held" => "tools changed",
                     _ => "online, needs a look",
                 };
                 Words::plain(Mark::Attention, word)
@@ -56,6 +57,20 @@ pub fn words(status: &Status) -> Words {
             }
         },
     }
+}
+
+/// What is said where all else is well and so many tools wait for a decision.
+pub fn tools_changed(status: &Status, held: usize) -> Option<Words> {
+    let Status::Online { server: ServerState::Ready | ServerState::Unprobed, notices, .. } = status else {
+        return None;
+    };
+    let is_first = notices.first().is_some_and(|notice| notice.code == "tools.held");
+    let said = match held {
+        0 => return None,
+        1 => "1 tool changed".to_owned(),
+        several => format!("{several} tools changed"),
+    };
+    is_first.then(|| Words::plain(Mark::Attention, &said))
 }
 
 /// What is said of a cause. What passes by itself is `passing`, what the user must see to is attention.
@@ -184,6 +199,9 @@ mod tests {
             is(Mark::Attention, "server does not answer", "server does not answer")
         );
         assert_eq!(said(&online(None, ready(), &[], &["gateway.no_routing"])).0, Mark::Attention);
+        let held = online(Some(12), ready(), &[], &["tools.held"]);
+        assert_eq!(tools_changed(&held, 2), Some(Words::plain(Mark::Attention, "2 tools changed")));
+        assert_eq!(tools_changed(&online(None, ready(), &[], &["gateway.no_routing", "tools.held"]), 2), None);
         let cause = |code: &str| Explained::new(code, "", "");
         let waiting = |code| Status::Waiting { attempt: 1, retry_at: Time(0), cause: cause(code) };
         assert_eq!(

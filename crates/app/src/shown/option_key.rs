@@ -31,11 +31,13 @@ pub enum OptionKey {
     ToolPreset,
     Prompts,
     Resources,
+    HoldChangedTools,
+    AuditLog,
 }
 
 impl OptionKey {
     /// Every option.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ServerDescription,
         Self::Transport,
         Self::ReconnectDelay,
@@ -56,6 +58,8 @@ impl OptionKey {
         Self::ToolPreset,
         Self::Prompts,
         Self::Resources,
+        Self::HoldChangedTools,
+        Self::AuditLog,
     ];
 
     /// What a saved profile has for it.
@@ -86,6 +90,8 @@ impl OptionKey {
             Self::ToolPreset => Key::ToolPreset,
             Self::Prompts => Key::Prompts,
             Self::Resources => Key::Resources,
+            Self::HoldChangedTools => Key::HoldChangedTools,
+            Self::AuditLog => Key::AuditLog,
         }
     }
 }

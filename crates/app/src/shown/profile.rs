@@ -160,6 +160,11 @@ pub enum Problem {
         /// In words.
         why: Explained,
     },
+    /// Tools are new or have changed, and wait for a decision.
+    ToolsHeld {
+        /// In words.
+        why: Explained,
+    },
     /// Anything else.
     Other {
         /// In words.
