@@ -27,7 +27,7 @@ pub const SILENCE_AFTER_PING: Duration = Duration::from_secs(20);
 
 /// How long the peer may stay silent after a ping that is sent because the network may be another one, as after a sleep.
 /// Round trips over satellites are shorter; a session that is resumed for nothing loses nothing.
-pub const SILENCE_WHEN_DOUBTED: Duration = Duration::from_millis(1200);
+pub const SILENCE_WHEN_DOUBTED: Duration = Duration::from_millis(900);
 
 /// How long name look-up, TCP, TLS and WebSocket upgrade may take together.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(20);

@@ -3,11 +3,15 @@
 use culvert_link::dial::{Dialled, Dialler, Request};
 use culvert_protocol::address::Endpoint;
 use culvert_protocol::{Cause, Secret};
+use tokio::sync::watch;
 use tracing::info;
 
 use crate::choice::{Choice, Plan};
 use crate::config::TunnelConfig;
-use crate::outside::Bearer;
+use crate::outside::{Bearer, woken};
+
+/// How often a dial may be begun anew: a network that changes without end is no reason never to come to one.
+const ANEW: usize = 5;
 
 /// Dials one tunnel's gateway.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,19 @@ impl Door<'_> {
             }
             dialled => dialled,
         }
+    }
+
+    /// As [`dial`](Self::dial), but begun anew when it is woken: what was begun on one network comes to nothing on
+    /// another, and not before long.
+    pub(crate) async fn dial_anew(&self, session_id: &str, wake: &mut watch::Receiver<()>) -> Result<Dialled, Cause> {
+        for _ in 0..ANEW {
+            tokio::select! {
+                biased;
+                dialled = self.dial(session_id) => return dialled,
+                () = woken(wake) => {}
+            }
+        }
+        self.dial(session_id).await
     }
 
     async fn dial_as_planned(&self, session_id: &str) -> Result<Dialled, Cause> {

@@ -36,6 +36,7 @@ use crate::config::TunnelConfig;
 use crate::door::Door;
 use crate::end::End;
 use crate::local::Launcher;
+use crate::outside::woken;
 use crate::registration::Refusal;
 use crate::report::Report;
 use crate::status::{Notice, Status};
@@ -101,6 +102,8 @@ impl<'a> Session<'a> {
         let (mut registered, mut beat_sent, mut said): (Option<Instant>, Option<Instant>, Option<String>) =
             (None, None, None);
         let mut moving = Moving::new();
+        let mut wake = self.wake.clone();
+        wake.mark_unchanged();
         loop {
             tokio::select! {
                 biased;
@@ -119,13 +122,10 @@ impl<'a> Session<'a> {
                         if online.is_none() || is_final(&end) || said.is_some() {
                             return End::Link(spoken(end, said), online);
                         }
-                        let status = self.report.current();
-                        if let Err(end) = self.resume(carrier, end).await {
+                        if let Err(end) = self.go_on(carrier, end).await {
                             return end;
                         }
-                        self.report.ledger().figures().resumed();
-                        self.report.set(status);
-                        self.report.carried(self.carriage);
+                        wake.mark_unchanged();
                         labelling.tell_again(carrier, &writer).await;
                         beat_sent = None;
                     }
@@ -157,6 +157,19 @@ impl<'a> Session<'a> {
                     }
                 },
                 () = labelling.changed(), if registered.is_some() => labelling.tell(carrier, &writer).await,
+                () = woken(&mut wake), if registered.is_some() => match self.carriage {
+                    Carriage::WebSocket => carrier.doubt().await,
+                    // An event stream cannot be asked; to resume on another one costs no call.
+                    Carriage::Sse => {
+                        let doubted = LinkEnd::Lost("the network may be another one".to_owned());
+                        if let Err(end) = self.go_on(carrier, doubted).await {
+                            return end;
+                        }
+                        wake.mark_unchanged();
+                        labelling.tell_again(carrier, &writer).await;
+                        beat_sent = None;
+                    }
+                },
                 in_use = children.changed() => self.report.in_use(in_use),
                 _ = beat.tick() => {
                     beat_sent = Some(Instant::now());
@@ -172,6 +185,16 @@ impl<'a> Session<'a> {
                 () = &mut overdue, if registered.is_none() => return End::Refused(Refusal::Overdue),
             }
         }
+    }
+
+    /// Resumes the session on another connection, and says so.
+    async fn go_on(&mut self, carrier: &mut Carrier, broken: LinkEnd) -> Result<(), End> {
+        let status = self.report.current();
+        self.resume(carrier, broken).await?;
+        self.report.ledger().figures().resumed();
+        self.report.set(status);
+        self.report.carried(self.carriage);
+        Ok(())
     }
 
     /// Lets calls in flight come to their end, within the time for it. Without a connection nobody would hear of it.

@@ -40,6 +40,8 @@ impl Session<'_> {
     /// Tries until the session goes on (`Ok`), the gateway says that it will not, or the grace is over.
     pub(super) async fn resume(&mut self, carrier: &mut Carrier, broken: LinkEnd) -> Result<(), End> {
         let deadline = Instant::now() + self.grant.grace() + EXTRA_GRACE;
+        // A gateway that says goodbye says it to everybody at once.
+        let is_for_all = matches!(broken, LinkEnd::Closed { .. });
         let mut cause = match broken {
             LinkEnd::Silent(after) => Cause::LinkSilent { after },
             end => Cause::LinkLost { detail: end.to_string() },
@@ -51,21 +53,22 @@ impl Session<'_> {
         // Most links break for a moment only, so the first try is made at once; but not again and again on connections
         // that bring nothing before they break.
         let was_of_use = |last: &Resumed| received > last.received || last.at.elapsed() >= STEADY_AFTER;
-        let mut wait = match self.resumed.as_ref().is_none_or(was_of_use) {
+        let is_alone = match self.resumed.as_ref().is_none_or(was_of_use) {
             true => {
                 self.backoff.reset();
-                Duration::ZERO
+                !is_for_all
             }
-            false => self.backoff.next().unwrap_or_default(),
+            false => false,
         };
+        let mut wait = if is_alone { Duration::ZERO } else { self.backoff.next().unwrap_or_default() };
+        self.wake.mark_unchanged();
         loop {
             self.report.waiting(self.backoff.tries(), wait, cause.clone());
-            self.wake.mark_unchanged();
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(End::Stopped),
                 () = tokio::time::sleep(wait) => {}
-                () = woken(&mut self.wake) => {}
+                () = woken(&mut self.wake) => self.backoff.reset(),
             }
             self.attempts += 1;
             let tried = tokio::select! {
@@ -95,7 +98,7 @@ impl Session<'_> {
     }
 
     async fn try_resume(&mut self, carrier: &Carrier, received: u64) -> Try {
-        let mut link = match self.door.dial(&self.id).await {
+        let mut link = match self.door.dial_anew(&self.id, &mut self.wake).await {
             Ok(link) => link,
             Err(cause) => return Try::Failed(cause),
         };
