@@ -7,8 +7,8 @@ import { explained, type Door, type Stop } from './door';
 import type { Event, Facts, Place, Profile, ProfileId, World } from './types';
 import * as words from './words';
 
-export type Tab = 'overview' | 'activity' | 'log' | 'edit';
-export const TABS: Tab[] = ['overview', 'activity', 'log', 'edit'];
+export type Tab = 'overview' | 'activity' | 'tools' | 'log' | 'edit';
+export const TABS: Tab[] = ['overview', 'activity', 'tools', 'log', 'edit'];
 
 export type Where =
   | { kind: 'empty' }

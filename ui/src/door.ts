@@ -4,7 +4,7 @@
 
 import type {
   Call, Checked, Client, Copied, Draft, Event, Explained, Facts, FoundSource, GatewayField, Imported, LogLine, OnBroken,
-  Pick, ProfileId, Saved, Settings, Switch, TestStep,
+  Pick, ProfileId, Saved, Settings, Switch, TestStep, ToolDecision, Tools, ToolsWish,
 } from './types';
 
 /** Ends a subscription. Calling it twice does no harm. */
@@ -52,6 +52,13 @@ export interface Door {
   watchCalls(id: ProfileId, on: (calls: Call[]) => void): Promise<Stop>;
   watchLog(id: ProfileId, on: (lines: LogLine[]) => void): Promise<Stop>;
   clearLog(id: ProfileId): Promise<void>;
+
+  // -- tools
+  watchTools(id: ProfileId, on: (tools: Tools) => void): Promise<Stop>;
+  /** Holds at once. */
+  wishTools(id: ProfileId, wish: ToolsWish): Promise<void>;
+  /** All of these, as they were shown, or none. */
+  decideTools(id: ProfileId, decisions: ToolDecision[]): Promise<void>;
 
   // -- settings
   set(settings: Settings): Promise<void>;

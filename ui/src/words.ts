@@ -2,7 +2,7 @@
 // the back end with words of their own, the same that tray and command line show.
 
 import { bytes, clock, count, date, lasted } from './format';
-import type { Client, Start, Time } from './types';
+import type { Client, Decision, Effect, Preset, Start, Time, ToolPart } from './types';
 
 export const common = {
   app: 'Culvert',
@@ -51,7 +51,7 @@ export const header = {
   needsLook: 'Connected',
 };
 
-export const tabs = { label: 'About this profile', overview: 'Overview', activity: 'Activity', log: 'Log', edit: 'Edit' };
+export const tabs = { label: 'About this profile', overview: 'Overview', activity: 'Activity', tools: 'Tools', log: 'Log', edit: 'Edit' };
 
 export const clients: Record<Client, string> = {
   claudeCode: 'Claude Code',
@@ -100,6 +100,7 @@ export const problem = {
   brokenRuns: 'What was last good keeps running.',
   reconnect: 'Reconnect now',
   seeLog: 'See the log',
+  seeTools: 'Look at them',
   edit: 'Edit',
   folder: 'in',
   secretValue: 'kept secret',
@@ -132,6 +133,56 @@ export const activity = {
     answer === null ? `${bytes(request)} sent` : `${bytes(request)} sent, ${bytes(answer)} back`,
   error: 'Error',
   refused: 'This profile’s tools policy does not let it pass.',
+};
+
+export const tools = {
+  rules: 'What may pass',
+  preset: 'Tools may',
+  presets: { anything: 'do anything', onlyRead: 'only read' } satisfies Record<Preset, string>,
+  presetHelp: 'A tool says of itself whether it changes anything.',
+  holdChanged: 'Hold tools that change',
+  prompts: 'Prompts pass',
+  resources: 'Resources pass',
+  ruleHelp: {
+    holdChanged: 'A tool that is new, or says something else than before, waits until you have looked at it.',
+    prompts: 'Off: clients see none.',
+    resources: 'Off: clients see none.',
+  },
+  list: 'Tools',
+  search: 'Find a tool',
+  passing: (n: number, all: number) => (n === all ? `all ${count(all, 'passes', 'pass')}` : `${n} of ${all} pass`),
+  allOn: 'Switch all on',
+  lets: (name: string) => `Let ${name} pass`,
+  effects: { reads: 'only reads', writes: 'changes things', destroys: 'may destroy', unsaid: '' } satisfies Record<Effect, string>,
+  byPattern: (pattern: string) => `Switched off by the pattern ${pattern}. Change that under Edit.`,
+  notReading: 'It does not say that it only reads.',
+  isWaiting: 'Held until you decide, above.',
+  keptBlocked: 'Kept blocked: it has changed since you approved it.',
+  approveAfterAll: (name: string) => `Approve ${name}`,
+  waiting: (n: number) => (n === 1 ? '1 tool waits for you' : `${n} tools wait for you`),
+  waitingHelp: 'A server can change what its tools say, and so what a model does with them. Until you approve one, no client sees it.',
+  changed: 'has changed',
+  isNew: 'is new',
+  before: 'Approved',
+  now: 'Now',
+  nothing: 'nothing',
+  parts: {
+    title: 'Title',
+    description: 'What it says it does',
+    takes: 'What it takes',
+    gives: 'What it gives',
+    effects: 'What it says of its effects',
+    whole: 'All of it',
+  } satisfies Record<ToolPart, string>,
+  approve: 'Approve',
+  approveAll: 'Approve all',
+  keepBlocked: 'Keep blocked',
+  count: (n: number) => count(n, 'tool'),
+  decided: (what: string, decision: Decision) => (decision === 'approve' ? `${what} approved.` : `${what} stays blocked.`),
+  none: 'This server has no tools.',
+  noMatch: 'No tool matches.',
+  unknown: 'They are listed here once the server has started.',
+  more: (n: number) => `And ${count(n, 'more', 'more')}; all of them keep to the same rules.`,
 };
 
 export const log = {

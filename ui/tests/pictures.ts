@@ -25,6 +25,15 @@ const shots: Shot[] = [
   { name: 'overview', look: {}, before: open('git') },
   { name: 'token-rejected', look: {}, before: open('db') },
   { name: 'activity', look: {}, before: tab('git', 'Activity') },
+  { name: 'tools', look: {}, before: tab('git', 'Tools') },
+  {
+    name: 'tools-changed',
+    look: { scenario: 'heldTools' },
+    before: async (page) => {
+      await tab('git', 'Tools')(page);
+      await page.getByRole('group', { name: /git_show/ }).waitFor();
+    },
+  },
   { name: 'log', look: {}, before: tab('git', 'Log') },
   { name: 'edit', look: {}, before: tab('git', 'Edit') },
   {

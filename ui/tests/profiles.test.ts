@@ -122,7 +122,7 @@ test('activity: filter, errors only, one call in full', async () => {
 test('log: follows, stops when one scrolls up, searches, copies, clears, and says nothing of new lines', async () => {
   const page = await stage.open({ scenario: 'well' });
   await tabTo(page, /tab "Overview"/);
-  await press(page, 'ArrowRight', 'ArrowRight');
+  await press(page, 'ArrowRight', 'ArrowRight', 'ArrowRight');
   await focusOn(page, /tab "Log"/);
   const said = await listen(page);
   const atEnd = () =>

@@ -43,6 +43,8 @@ const views: View[] = [
       await page.getByRole('listitem').nth(4).getByRole('button').click();
     },
   },
+  { name: 'tools', scenario: 'well', show: (page) => profile('git')(page).then(() => page.getByRole('tab', { name: 'Tools' }).click()) },
+  { name: 'tools changed', scenario: 'heldTools', show: (page) => profile('git')(page).then(() => page.getByRole('tab', { name: 'Tools' }).click()) },
   { name: 'log', scenario: 'well', show: tab('Log') },
   {
     name: 'edit, whole',

@@ -2,7 +2,7 @@
 
 import { Channel, invoke } from '@tauri-apps/api/core';
 import type { Door, Stop } from '../door';
-import type { Call, Event, LogLine, TestStep } from '../types';
+import type { Call, Event, LogLine, TestStep, Tools } from '../types';
 
 let next = 1;
 
@@ -53,6 +53,10 @@ export function openTauri(): Door {
     watchCalls: (id, on) => watch<Call[]>('watch_calls', { id }, on),
     watchLog: (id, on) => watch<LogLine[]>('watch_log', { id }, on),
     clearLog: (id) => invoke('clear_log', { id }),
+
+    watchTools: (id, on) => watch<Tools>('watch_tools', { id }, on),
+    wishTools: (id, wish) => invoke('wish_tools', { id, wish }),
+    decideTools: (id, decisions) => invoke('decide_tools', { id, decisions }),
 
     set: (settings) => invoke('set_settings', { settings }),
     setGateway: (wanted, port) => invoke('set_gateway', { wanted, port }),

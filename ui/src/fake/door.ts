@@ -1,10 +1,11 @@
 // The door to a world in memory: believable, and driven by `?scenario=` and by tests.
 
 import type { Door, Stop } from '../door';
-import type { Event, Explained, Pick, Profile, ProfileId, Status, Switch, World } from '../types';
+import type { Event, Explained, Pick, Profile, ProfileId, Status, Switch, ToolDecision, World } from '../types';
 import { check, defaults, draftOf, lineOf, newDraft, noToken } from './drafts';
 import { causes, inState, online, profile } from './profiles';
 import { scenario } from './scenarios';
+import { decided, firstRules, toolsOf, waiting, wished, type Rules } from './tools';
 import { calls, found, logLine, steps, support } from './stories';
 
 const STEP = 60;
@@ -18,6 +19,7 @@ export interface Fake {
   closed: string[];
   saved: unknown[];
   agreed: string[];
+  decisions: ToolDecision[];
   /** What was begun and not wanted to its end. */
   abandoned: string[];
   set(id: ProfileId, status: Status): void;
@@ -41,6 +43,9 @@ export function openFake(): Door {
   let held: Switch = 'off';
   let told = false;
   let refusal: Explained | null = null;
+  const rules = new Map<ProfileId, Rules>();
+  const rulesOf = (id: ProfileId) => rules.get(id) ?? firstRules(the(id));
+  let tellTools = () => {};
   let logTo: ((text: string) => void) | null = null;
 
   const fake: Fake = {
@@ -48,6 +53,7 @@ export function openFake(): Door {
     closed: [],
     saved: [],
     agreed: [],
+    decisions: [],
     abandoned: [],
     set: (id, status) => update(id, (profile) => inState(profile, status)),
     send: (event) => hear(event),
@@ -201,6 +207,26 @@ export function openFake(): Door {
       return () => (logTo = null);
     },
     clearLog: async () => {},
+
+    async watchTools(id, on): Promise<Stop> {
+      const tell = () => on(toolsOf(the(id), rulesOf(id)));
+      tell();
+      tellTools = tell;
+      return () => (tellTools = () => {});
+    },
+    async wishTools(id, wish) {
+      await gate();
+      rules.set(id, wished(rulesOf(id), wish));
+      tellTools();
+    },
+    async decideTools(id, decisions) {
+      await gate();
+      rules.set(id, decided(rulesOf(id), decisions));
+      fake.decisions.push(...decisions);
+      const { status } = the(id);
+      if (waiting(rulesOf(id)) === 0 && status.kind === 'online') update(id, (profile) => inState(profile, { ...status, notices: [] }));
+      tellTools();
+    },
 
     set: async (settings) => (await gate(), change({ settings })),
     async setGateway(wanted, gatewayPort) {

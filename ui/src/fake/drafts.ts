@@ -23,6 +23,8 @@ export const defaults: Record<OptionKey, string> = {
   tool_preset: 'all',
   prompts: 'true',
   resources: 'true',
+  hold_changed_tools: 'false',
+  audit_log: '',
 };
 
 export function newDraft(): Draft {

@@ -40,6 +40,11 @@ export const causes = {
     message: 'another program listens on port 4444',
     action: 'Choose another port and switch the gateway on again.',
   },
+  held: {
+    code: 'tools.held',
+    message: '2 tools are new or have changed, and are held back',
+    action: 'Look at what has changed, then approve it or keep it blocked.',
+  },
   noTray: {
     code: 'tray.absent',
     message: 'This desktop shows no tray icons.',
@@ -64,6 +69,7 @@ export function online(now: number, roundTripMs: number, inUseBy: string[], ago:
 export function words(status: Status): { mark: Mark; words: string; said: string } {
   switch (status.kind) {
     case 'online': {
+      if (status.notices.some(({ code }) => code === causes.held.code)) return { mark: 'attention', words: '2 tools changed', said: '2 tools changed' };
       const users = status.inUseBy.length > 0 ? `, in use by ${[...new Set(status.inUseBy)].join(', ')}` : '';
       return { mark: 'online', words: `online, ${status.roundTripMs ?? 0} ms${users}`, said: 'online' };
     }
@@ -89,6 +95,8 @@ export function words(status: Status): { mark: Mark; words: string; said: string
 }
 
 function problemOf(status: Status): Problem | null {
+  const held = status.kind === 'online' && status.notices.find(({ code }) => code === causes.held.code);
+  if (held) return { kind: 'toolsHeld', why: held };
   if (status.kind !== 'stopped' || !status.cause) return null;
   const why = status.cause;
   if (why.code.startsWith('auth.')) return { kind: 'token', why, gateway: null };
@@ -153,6 +161,10 @@ export function usual(now: number): Profile[] {
     }),
     profile(now, 'time', 'uvx mcp-server-time', { kind: 'off' }, { token: { place: { kind: 'builtIn' }, expires: null } }),
   ];
+}
+
+export function withHeldTools(git: Profile): Profile {
+  return git.status.kind === 'online' ? inState(git, { ...git.status, notices: [causes.held] }) : git;
 }
 
 const AFTER = 'uvx --from git+https://github.com/someone/fork mcp-server-git --repository /home/ada';

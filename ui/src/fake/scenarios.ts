@@ -1,7 +1,7 @@
 // The worlds that `?scenario=` chooses from.
 
 import type { Profile, World } from '../types';
-import { causes, changed, inState, online, profile, usual } from './profiles';
+import { causes, changed, inState, online, profile, usual, withHeldTools } from './profiles';
 
 export type Scenario = { world: World; delay: number };
 
@@ -49,6 +49,7 @@ export function scenario(name: string, now: number): Scenario {
           problem: { kind: 'brokenFile', path: '/home/ada/.config/culvert/profiles/git.yaml', line: 7, column: 14, why: causes.yaml },
         })),
       ),
+    heldTools: () => world(known.map((profile) => (profile.name === 'git' ? withHeldTools(profile) : profile))),
     foreign: () => world(only('git').map((git) => ({ ...git, file: { kind: 'foreign', path: '/home/ada/servers.yaml' } }))),
     gatewayOn: () => world(known, { gateway: { kind: 'on', address: 'http://127.0.0.1:4444' } }),
     portTaken: () => world(known, { gateway: { kind: 'failed', cause: causes.portTaken } }),

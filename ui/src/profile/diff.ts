@@ -1,5 +1,5 @@
-// Which words of a changed command are new, and which are gone: the longest common
-// run of words stays, everything else is told apart.
+// Which words of a changed text are new, and which are gone: the longest common run of
+// words stays, everything else is told apart.
 
 export type Piece = { text: string; changed: boolean };
 
@@ -12,6 +12,28 @@ export function pieces(line: string, other: string): Piece[] {
   if (words.length > MOST_WORDS || others.length > MOST_WORDS) return [{ text: line, changed: line !== other }];
   const kept = common(words.map((word) => word.trim()), others);
   return words.map((text, index) => ({ text, changed: !kept.has(index) }));
+}
+
+/** The words of a text that differ, where it is short; the lines, where it is long. White space stays as it is. */
+export function parts(text: string, other: string): Piece[] {
+  const split = (of: string) => of.split(/(?<=\s)(?=\S)/);
+  let [here, there] = [split(text), split(other)];
+  if (here.length > MOST_WORDS || there.length > MOST_WORDS) [here, there] = [lines(text), lines(other)];
+  const most = Math.min(here.length, there.length);
+  const same = (a: string | undefined, b: string | undefined) => a?.trim() === b?.trim();
+  let from = 0;
+  while (from < most && same(here[from], there[from])) from++;
+  let after = 0;
+  while (after < most - from && same(here.at(-1 - after), there.at(-1 - after))) after++;
+  const [inner, outer] = [here.slice(from, here.length - after), there.slice(from, there.length - after)];
+  // What is between them is told apart word by word if there is time for it.
+  const small = inner.length <= MOST_WORDS && outer.length <= MOST_WORDS;
+  const kept = small ? common(inner.map((word) => word.trim()), outer.map((word) => word.trim())) : new Set<number>();
+  return here.map((text, index) => ({ text, changed: index >= from && index < here.length - after && !kept.has(index - from) }));
+}
+
+function lines(text: string): string[] {
+  return text.split(/(?<=\n)/);
 }
 
 /** The places in `a` of a longest common subsequence with `b`. */
