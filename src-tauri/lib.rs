@@ -8,6 +8,8 @@ mod login;
 mod notify;
 mod streams;
 mod tray;
+#[cfg(target_os = "linux")]
+mod webkit;
 mod window;
 
 pub use life::{Options, run};

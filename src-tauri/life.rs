@@ -60,6 +60,8 @@ pub enum NoApp {
 /// # Errors
 /// [`NoApp`].
 pub fn run(context: Context<Wry>, options: Options) -> Result<(), NoApp> {
+    #[cfg(target_os = "linux")]
+    crate::webkit::draw_without_driver();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_target(false)
@@ -116,7 +118,11 @@ pub(crate) fn with_commands<R: Runtime>(builder: Builder<R>) -> Builder<R> {
     commands::on(builder.manage(Streams::default()).manage(window::Closing::default())).on_window_event(
         |window, event| match event {
             WindowEvent::CloseRequested { api, .. } if window::hold_back(window.app_handle()) => api.prevent_close(),
-            WindowEvent::Destroyed => window.state::<Streams>().end_all(),
+            WindowEvent::Destroyed => {
+                window.state::<Streams>().end_all();
+                #[cfg(target_os = "linux")]
+                crate::webkit::let_go(window.app_handle());
+            }
             _ => {}
         },
     )

@@ -22,6 +22,7 @@ use crate::group::{Ask, Group};
 use crate::ledger::Ledger;
 use crate::lines::{Line, Lines};
 use crate::output::{Exit, Output};
+use crate::own_environment;
 use crate::reaper::{self, Reported};
 
 /// Bytes that may wait for the child to read them.
@@ -104,7 +105,7 @@ impl Child {
         let mut process = Command::new(&program);
         process.args(&command.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Unless its configuration sets them.
-        for name in secret::VARIABLES.iter().chain(&OF_THE_SERVICE) {
+        for name in secret::VARIABLES.iter().chain(&OF_THE_SERVICE).chain(own_environment::own()) {
             process.env_remove(name);
         }
         process.envs(&command.env).kill_on_drop(true);
