@@ -106,6 +106,11 @@ pub(crate) struct ProfileArgs {
         help_heading = "Connection", help = about(Key::MaxMessageSize, "The largest whole message frame"))]
     max_message_size: Option<usize>,
 
+    #[arg(long, value_name = "FILE", help = about(
+        Key::AuditLog, "Write a JSON line for each call to this file: who called what, and how it ended"
+    ))]
+    audit_log: Option<PathBuf>,
+
     /// Read settings from this file (YAML or JSON), or profiles from this folder; changes are taken up as they come
     #[arg(long, value_name = "PATH")]
     pub(crate) config: Option<PathBuf>,
@@ -148,6 +153,7 @@ impl ProfileArgs {
             warm_spare: given(&self.warm_spare.then_some(true), Key::WarmSpare),
             max_message_size: given(&self.max_message_size, Key::MaxMessageSize),
             start_timeout: given(&self.start_timeout, Key::StartTimeout),
+            audit_log: given(&self.audit_log, Key::AuditLog),
             allow_plaintext: given(&self.allow_plaintext.then_some(true), Key::AllowPlaintext),
             ..Settings::default()
         }))

@@ -4,18 +4,21 @@ mod add;
 mod import;
 mod show;
 pub(crate) mod tools;
+mod vetting;
 
 use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use culvert_instance::Undecided;
 use culvert_profiles::import::Open;
 use culvert_profiles::{
     ConfigError, Folders, KeychainError, ProfileId, SecretError, Store, StoreError, Surroundings, System,
 };
-use culvert_protocol::Explain;
+use culvert_protocol::{Cause, Explain};
 
 use crate::exit::{Exit, fail, say};
+use crate::saved::NoPlace;
 use crate::terminal::{Mood, Terminal};
 use crate::token_flags::NoToken;
 
@@ -87,6 +90,12 @@ enum Failure {
     /// What an imported server needs and was not given.
     Open(String, Vec<Open>),
     Io(io::Error),
+    /// Whoever runs the saved profiles, or keeps their state, cannot help.
+    Place(NoPlace),
+    /// What was approved cannot be changed.
+    Undecided(Undecided),
+    /// The local server does not come up.
+    Server(Cause),
 }
 
 impl Failure {
@@ -114,6 +123,9 @@ impl Failure {
                 terminal.say(Mood::Error, &text);
                 Exit::Usage
             }
+            Self::Place(error) => told(&error, Exit::Configuration),
+            Self::Undecided(error) => told(&error, Exit::Configuration),
+            Self::Server(cause) => told(&cause, Exit::from(&cause)),
             Self::Io(error) => {
                 terminal.say(Mood::Error, &format!("stdout: {error}"));
                 Exit::Internal

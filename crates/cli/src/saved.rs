@@ -142,6 +142,9 @@ impl Explain for NoPlace {
                 "wanted.unsaved" => "wanted.unsaved",
                 "control.question" => "control.question",
                 "instance.ending" => "instance.ending",
+                "tools.nothing_held" => "tools.nothing_held",
+                "tools.stale" => "tools.stale",
+                "tools.unsaved" => "tools.unsaved",
                 // Of a newer version, or of the configuration that it could not read again.
                 _ => "saved.refused",
             },

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use culvert_profiles::{ApprovedFile, Profile};
 use culvert_protocol::Explain;
-use culvert_protocol::tool_policy::{Approved, Definition};
+use culvert_protocol::tool_policy::{Approved, Definition, Rules};
 use culvert_tunnel::LivePolicy;
 use thiserror::Error;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -118,23 +118,29 @@ impl Decider {
         let inside = &self.0;
         let _writing = inside.writing.lock().await;
         let (rules, listed) = inside.live.look();
-        let Some(approved) = rules.approved.as_ref().filter(|_| rules.holds()) else {
-            return Err(Undecided::NothingHeld);
-        };
-        let mut approved = approved.clone();
-        for Decision { name, digest, decided } in decisions {
-            let is_it = |tool: &&Definition| tool.name() == name && tool.digest().to_string() == *digest;
-            let tool = listed.as_deref().unwrap_or_default().iter().find(is_it);
-            let tool = tool.ok_or_else(|| Undecided::Stale(culvert_protocol::text::clean(name, 128)))?;
-            match decided {
-                Decided::Approve => approved.approve(tool.clone()),
-                Decided::KeepBlocked => approved.keep_back(name, tool.digest()),
-            }
-        }
+        let approved = decided(&rules, listed.as_deref().unwrap_or_default(), decisions)?;
         inside.write(&approved).await.map_err(|error| Undecided::Unsaved(error.to_string()))?;
         inside.live.set_approved(Some(approved));
         Ok(())
     }
+}
+
+/// What is approved after these decisions about what was listed.
+///
+/// # Errors
+/// [`Undecided`], but for saving.
+pub(crate) fn decided(rules: &Rules, listed: &[Definition], decisions: &[Decision]) -> Result<Approved, Undecided> {
+    let mut approved = rules.approved.clone().filter(|_| rules.holds()).ok_or(Undecided::NothingHeld)?;
+    for Decision { name, digest, decided } in decisions {
+        let is_it = |tool: &&Definition| tool.name() == name && tool.digest().to_string() == *digest;
+        let tool = listed.iter().find(is_it);
+        let tool = tool.ok_or_else(|| Undecided::Stale(culvert_protocol::text::clean(name, 128)))?;
+        match decided {
+            Decided::Approve => approved.approve(tool.clone()),
+            Decided::KeepBlocked => approved.keep_back(name, tool.digest()),
+        }
+    }
+    Ok(approved)
 }
 
 impl Inside {

@@ -128,6 +128,8 @@ impl Lane {
         if let Err(error) = self.task.await {
             warn!(%error, "a tunnel did not end well");
         }
+        // Whoever still looks at the account need not hold the log open.
+        self.view.ledger.set_audit(None);
     }
 }
 

@@ -2,6 +2,7 @@
 //! it: it knows no screen, and no command line.
 
 mod approvals;
+mod audit;
 pub mod bundle;
 pub mod checks;
 #[cfg(unix)]
@@ -11,6 +12,7 @@ pub mod health;
 mod instance;
 mod lane;
 mod lock;
+mod offline;
 mod overview;
 mod places;
 pub mod report;
@@ -27,6 +29,7 @@ pub use approvals::Undecided;
 pub use instance::{Instance, NotDecided, NotHere, Setup};
 pub use lane::outbound;
 pub use lock::{Lock, LockError};
+pub use offline::Offline;
 pub use overview::{Changes, Overview, ProfileView, TunnelView};
 pub use places::Places;
 pub use source::{Empty, Source};

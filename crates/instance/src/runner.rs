@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use culvert_audit::Log;
 use culvert_profiles::{Change, ConfigError, Loaded, Profile, ProfileKey, SecretSources, Step, TunnelKey, compare};
 use culvert_protocol::Explain as _;
+use culvert_tunnel::activity::Audit;
 use culvert_tunnel::{LivePolicy, Turnstile};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::approvals::{Approvals, Decider};
+use crate::audit::{Logs, OfTunnel};
 use crate::instance::{NotHere, Setup};
 use crate::lane::Lane;
 use crate::overview::{Overview, ProfileView};
@@ -78,6 +81,7 @@ pub(crate) struct Runner {
     policies: BTreeMap<ProfileKey, (LivePolicy, Approvals)>,
     /// The folder of what was approved.
     approved: Option<PathBuf>,
+    audit: Logs,
     /// One for each gateway.
     turnstiles: BTreeMap<String, Turnstile>,
     /// Tunnels that are no longer configured, on their way out.
@@ -103,6 +107,7 @@ impl Runner {
             lanes: BTreeMap::new(),
             policies: BTreeMap::new(),
             approved,
+            audit: Logs::default(),
             turnstiles: BTreeMap::new(),
             ending: JoinSet::new(),
             overview,
@@ -254,6 +259,7 @@ impl Runner {
         let wanted = self.wanted.has(&profile.key);
         let hidden = Arc::new(self.rest.hidden.clone());
         let may_run = self.terms.allow(profile);
+        let log = profile.audit_log.as_deref().and_then(|path| self.audit.at(path));
         for (key, tunnel) in profile.tunnel_keys() {
             let lane = match self.lanes.entry(key) {
                 Entry::Occupied(lane) => lane.into_mut(),
@@ -264,6 +270,10 @@ impl Runner {
                     place.insert(Lane::new(key, profile, self.secrets.clone(), turnstile, policy, self.random.fork()))
                 }
             };
+            let key = lane.view.key.clone();
+            let told =
+                |log: &Arc<Log>| Arc::new(OfTunnel::new(log.clone(), profile.name.as_str(), &key)) as Arc<dyn Audit>;
+            lane.view.ledger.set_audit(log.as_ref().map(told));
             match &may_run {
                 _ if !wanted => lane.rest(),
                 Ok(()) => lane.run((Arc::new(tunnel.clone()), hidden.clone())),

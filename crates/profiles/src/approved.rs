@@ -81,7 +81,10 @@ impl ApprovedFile {
     pub fn write(&self, profile: &str, approved: &Approved) -> io::Result<()> {
         let content = Content {
             profile: profile.to_owned(),
-            approved: approved.tools().map(|tool| RawValue::from_string(tool.text().to_owned())).collect::<Result<_, _>>()?,
+            approved: approved
+                .tools()
+                .map(|tool| RawValue::from_string(tool.text().to_owned()))
+                .collect::<Result<_, _>>()?,
             kept_back: approved
                 .kept_back()
                 .map(|(name, digest)| KeptBack { name: name.to_owned(), digest: digest.to_string() })

@@ -1,6 +1,7 @@
 //! Who calls what on the local server: the last calls and those under way. Heads only, never what is said.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -75,6 +76,15 @@ pub struct Call {
     pub bytes_out: usize,
 }
 
+/// Is told of each call that is over, but for `ping`. It must not wait for anything.
+pub trait Audit: fmt::Debug + Send + Sync {
+    /// This one is.
+    fn over(&self, call: &Call);
+
+    /// One passed that nobody could follow.
+    fn missed(&self);
+}
+
 /// What is known of a call from its beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallHead {
@@ -141,29 +151,34 @@ impl Activity {
         running
     }
 
-    pub(crate) fn begin(&self, head: CallHead, now: Instant) -> Option<Place> {
+    /// A call is under way. `Err`: too many are, and this one is not listed.
+    pub(crate) fn begin(&self, head: CallHead, now: Instant) -> Result<Place, CallHead> {
         let mut running = self.lock();
         if let Some(place) = running.free.pop() {
             running.places[place as usize] = Some((head, now));
-            return Some(Place(place));
+            return Ok(Place(place));
         }
-        if running.places.len() >= MAX_RUNNING {
-            return None;
+        let next = running.places.len();
+        match u32::try_from(next) {
+            Ok(place) if next < MAX_RUNNING => {
+                running.places.push(Some((head, now)));
+                Ok(Place(place))
+            }
+            _ => Err(head),
         }
-        running.places.push(Some((head, now)));
-        u32::try_from(running.places.len() - 1).ok().map(Place)
     }
 
-    pub(crate) fn end(&self, place: Place, took: Duration, outcome: Outcome, bytes_out: usize) {
-        let head = {
-            let mut running = self.lock();
-            let head = running.places[place.0 as usize].take();
-            running.free.push(place.0);
-            head
-        };
-        if let Some((head, _)) = head {
-            self.done.push(Call { head, took, outcome, bytes_out }, 0);
-        }
+    /// It is no more; its head comes back.
+    pub(crate) fn end(&self, place: Place) -> Option<CallHead> {
+        let mut running = self.lock();
+        let head = running.places[place.0 as usize].take();
+        running.free.push(place.0);
+        head.map(|(head, _)| head)
+    }
+
+    /// Remembers a call that is over.
+    pub(crate) fn remember(&self, call: Call) {
+        self.done.push(call, 0);
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {
@@ -202,14 +217,18 @@ mod tests {
         let running = activity.running();
         assert_eq!(running.len(), 2);
         assert_eq!((running[0].head.about.as_deref(), running[0].runs), (Some("a"), Duration::from_secs(3)));
-        activity.end(first.unwrap(), Duration::from_secs(3), Outcome::Error(-5), 9);
+        let end = |place: Place, took, outcome, bytes_out| {
+            let head = activity.end(place).unwrap();
+            activity.remember(Call { head, took, outcome, bytes_out });
+        };
+        end(first.unwrap(), Duration::from_secs(3), Outcome::Error(-5), 9);
         assert_eq!(activity.running().len(), 1);
         let page = activity.calls().read(0);
         assert_eq!((page.first, page.items.len()), (0, 1));
         assert_eq!((page.items[0].outcome, page.items[0].bytes_out), (Outcome::Error(-5), 9));
-        activity.end(second.unwrap(), Duration::ZERO, Outcome::Ok, 0);
+        end(second.unwrap(), Duration::ZERO, Outcome::Ok, 0);
         let third = activity.begin(head("c"), Instant::now()).unwrap();
-        activity.end(third, Duration::ZERO, Outcome::Ok, 0);
+        end(third, Duration::ZERO, Outcome::Ok, 0);
         let page = activity.calls().read(0);
         assert_eq!((page.first, page.next()), (1, 3), "the oldest is forgotten");
         assert_eq!(activity.lock().places.len(), 2, "places are used again");

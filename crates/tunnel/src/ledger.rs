@@ -2,15 +2,16 @@
 //! engine, which writes it, and whoever wants to see it.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use culvert_protocol::message::{self, Message};
 use tokio::time::Instant;
 
-use crate::activity::{self, Activity, CallHead, Caller, Outcome, Place};
+use crate::activity::{self, Activity, Audit, Call, CallHead, Caller, Outcome, Place};
 use crate::figures::{Figures, Method};
-use crate::processes::{Processes, Running};
+use crate::processes::{Process, Processes, Running};
 use crate::pulse::Pulse;
 use crate::server_log::{self, ServerLog};
 
@@ -22,6 +23,9 @@ pub struct Ledger {
     server_log: ServerLog,
     pulse: Pulse,
     processes: Arc<Processes>,
+    /// Whether somebody is told of calls: looked at for each.
+    is_audited: AtomicBool,
+    audit: Mutex<Option<Arc<dyn Audit>>>,
 }
 
 impl Default for Ledger {
@@ -39,6 +43,27 @@ impl Ledger {
             server_log: ServerLog::new(lines),
             pulse: Pulse::default(),
             processes: Arc::default(),
+            is_audited: AtomicBool::new(false),
+            audit: Mutex::default(),
+        }
+    }
+
+    /// Has somebody told of each call that is over from here on, or nobody.
+    pub fn set_audit(&self, audit: Option<Arc<dyn Audit>>) {
+        let is_audited = audit.is_some();
+        *self.audit.lock().unwrap_or_else(PoisonError::into_inner) = audit;
+        self.is_audited.store(is_audited, Ordering::Release);
+    }
+
+    fn audit(&self) -> Option<Arc<dyn Audit>> {
+        let is_audited = self.is_audited.load(Ordering::Acquire);
+        is_audited.then(|| self.audit.lock().unwrap_or_else(PoisonError::into_inner).clone()).flatten()
+    }
+
+    /// A call passes that is not followed: too many are already.
+    pub(crate) fn unfollowed(&self) {
+        if let Some(audit) = self.audit() {
+            audit.missed();
         }
     }
 
@@ -57,9 +82,13 @@ impl Ledger {
         &self.server_log
     }
 
-    /// The ids of the local server's processes that run now, in the order of their start.
-    pub fn processes(&self) -> Vec<u32> {
+    /// The local server's processes that run now, in the order of their start.
+    pub fn processes(&self) -> Vec<Process> {
         self.processes.now()
+    }
+
+    pub(crate) fn process_serves(&self, pid: u32, who: &str) {
+        self.processes.serves(pid, who);
     }
 
     pub(crate) fn process_began(&self, pid: u32) -> Running {
@@ -86,7 +115,7 @@ impl Ledger {
     ) -> Ticket {
         let method = Method::of(name);
         self.figures.call_began();
-        let place = (name != "ping").then(|| CallHead {
+        let head = (name != "ping").then(|| CallHead {
             caller: caller.clone(),
             method: match method {
                 Method::OTHER => Cow::Owned(activity::shown(name).into()),
@@ -96,7 +125,13 @@ impl Ledger {
             began: SystemTime::now(),
             bytes_in: bytes,
         });
-        let place = place.and_then(|head| self.activity.begin(head, began));
+        let place = match head.map(|head| self.activity.begin(head, began)) {
+            None => Listed::No,
+            Some(Ok(place)) => Listed::There(place),
+            // Somebody who is told of every call is told of those, too, that are too many for the list.
+            Some(Err(head)) if self.is_audited.load(Ordering::Relaxed) => Listed::Here(Box::new(head)),
+            Some(Err(_)) => Listed::No,
+        };
         let is_endless = Method::is_endless(name);
         Ticket { ledger: self.clone(), method, began, place, is_endless, is_over: false }
     }
@@ -119,9 +154,20 @@ pub(crate) struct Ticket {
     ledger: Arc<Ledger>,
     method: Method,
     began: Instant,
-    place: Option<Place>,
+    place: Listed,
     is_endless: bool,
     is_over: bool,
+}
+
+/// Where the head of a call is kept.
+#[derive(Debug)]
+enum Listed {
+    /// Nowhere.
+    No,
+    /// In the list of calls under way.
+    There(Place),
+    /// With its ticket.
+    Here(Box<CallHead>),
 }
 
 impl Ticket {
@@ -141,8 +187,18 @@ impl Ticket {
         }
         let took = then.saturating_duration_since(self.began);
         self.ledger.figures.call_ended(self.method, outcome, (!self.is_endless).then_some(took));
-        if let Some(place) = self.place.take() {
-            self.ledger.activity.end(place, took, outcome, bytes);
+        let (head, is_listed) = match std::mem::replace(&mut self.place, Listed::No) {
+            Listed::No => return,
+            Listed::There(place) => (self.ledger.activity.end(place), true),
+            Listed::Here(head) => (Some(*head), false),
+        };
+        let Some(head) = head else { return };
+        let call = Call { head, took, outcome, bytes_out: bytes };
+        if let Some(audit) = self.ledger.audit() {
+            audit.over(&call);
+        }
+        if is_listed {
+            self.ledger.activity.remember(call);
         }
     }
 }

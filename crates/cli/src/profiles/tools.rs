@@ -1,17 +1,19 @@
 //! `culvert tools`: which tools of a saved profile's server pass. A change is taken up by whoever runs the profile.
 
 use clap::{Args, Subcommand};
+use culvert_instance::tools::{Decided, Tools};
 use culvert_profiles::{Content, Draft, Key, OnBroken, Saved, Store};
 use culvert_protocol::text;
 use culvert_protocol::tool_policy::Pattern;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::vetting::{self, Vetting};
 use super::{Failure, store};
 use crate::exit::Exit;
 use crate::stdout::print;
 use crate::terminal::{Mood, Terminal};
 
-/// Show or change which tools of a saved profile pass.
+/// Show or change which tools of a saved profile pass, and approve those that have changed.
 ///
 /// In a pattern * stands for any characters, ? for one. A running tunnel takes a change up at once.
 #[derive(Debug, Args)]
@@ -29,11 +31,31 @@ pub(crate) struct ToolsArgs {
 
 #[derive(Debug, Subcommand)]
 enum ToolsCommand {
-    /// Show what passes
+    /// Show each tool, whether it passes, and what has changed about one that is held back
     List {
         /// Print a JSON object
         #[arg(long)]
         json: bool,
+
+        /// Only what is set; the server is not asked
+        #[arg(long)]
+        settings: bool,
+    },
+    /// Let tools pass that are held back, as they are now
+    Approve {
+        /// Names or patterns
+        #[arg(required_unless_present = "all", value_name = "TOOL")]
+        tools: Vec<String>,
+
+        /// All that are held back
+        #[arg(long, conflicts_with = "tools")]
+        all: bool,
+    },
+    /// Leave changed tools held back, and be reminded of them no more
+    KeepBlocked {
+        /// Names or patterns
+        #[arg(required = true, value_name = "TOOL")]
+        tools: Vec<String>,
     },
     /// Let tools pass: again, if they were denied; too, where only some are allowed
     Allow {
@@ -73,7 +95,22 @@ fn run_inner(args: ToolsArgs, terminal: &Terminal) -> Result<(), Failure> {
         Content::Broken(error) => return Err(Failure::Config(error.clone())),
     };
     match args.command {
-        ToolsCommand::List { json } => return Ok(print(&shown(&draft, json))?),
+        ToolsCommand::List { json, settings: true } => return Ok(print(&shown(&draft, json))?),
+        ToolsCommand::List { json, settings: false } => {
+            let vetting = Vetting::of(&store, &saved, terminal)?;
+            let lines = match json {
+                true => vec![with_tools(&draft, vetting.tools())],
+                false => shown(&draft, false).into_iter().chain(vetting::shown(vetting.tools())).collect(),
+            };
+            return Ok(print(&lines)?);
+        }
+        ToolsCommand::Approve { tools, all } => {
+            let tools = if all { vec!["*".to_owned()] } else { tools };
+            return Vetting::of(&store, &saved, terminal)?.decide(&tools, Decided::Approve, terminal);
+        }
+        ToolsCommand::KeepBlocked { tools } => {
+            return Vetting::of(&store, &saved, terminal)?.decide(&tools, Decided::KeepBlocked, terminal);
+        }
         ToolsCommand::Allow { tools, only: true } => draft.allow_only_tools(&checked(&tools)?),
         ToolsCommand::Allow { tools, only: false } => draft.allow_tools(&checked(&tools)?),
         ToolsCommand::Deny { tools } => draft.deny_tools(&checked(&tools)?),
@@ -101,11 +138,7 @@ fn shown(draft: &Draft, as_json: bool) -> Vec<String> {
     let allow = draft.has(Key::ToolsAllow).then(|| draft.list(Key::ToolsAllow));
     let deny = draft.list(Key::ToolsDeny);
     if as_json {
-        let all = json!({
-            "tools_allow": allow, "tools_deny": deny, "tool_preset": text(Key::ToolPreset),
-            "prompts": text(Key::Prompts), "resources": text(Key::Resources),
-        });
-        return vec![all.to_string()];
+        return vec![settings(draft).to_string()];
     }
     let listed = |list: &[String]| match list {
         [] => "none".to_owned(),
@@ -117,5 +150,30 @@ fn shown(draft: &Draft, as_json: bool) -> Vec<String> {
         format!("preset:    {}", text::clean(&text(Key::ToolPreset), 60)),
         format!("prompts:   {}", text::clean(&text(Key::Prompts), 60)),
         format!("resources: {}", text::clean(&text(Key::Resources), 60)),
+        format!("changed:   {}", if holds(draft) { "held back until approved" } else { "pass" }),
     ]
+}
+
+/// What is set, as JSON.
+fn settings(draft: &Draft) -> Value {
+    let text = |key: Key| draft.text(key).or(key.about().default).unwrap_or_default().to_owned();
+    json!({
+        "tools_allow": draft.has(Key::ToolsAllow).then(|| draft.list(Key::ToolsAllow)),
+        "tools_deny": draft.list(Key::ToolsDeny), "tool_preset": text(Key::ToolPreset),
+        "prompts": text(Key::Prompts), "resources": text(Key::Resources),
+        "hold_changed_tools": text(Key::HoldChangedTools),
+    })
+}
+
+/// The same with the server's own tools.
+fn with_tools(draft: &Draft, tools: &Tools) -> String {
+    let mut all = settings(draft);
+    all["tools"] = json!(tools.tools);
+    all["more"] = json!(tools.more);
+    all.to_string()
+}
+
+fn holds(draft: &Draft) -> bool {
+    let held = draft.text(Key::HoldChangedTools).unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(held.as_str(), "true" | "yes" | "on")
 }

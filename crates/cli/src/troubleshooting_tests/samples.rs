@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_gateway::GatewayError;
-use culvert_instance::LockError;
+use culvert_instance::{LockError, Undecided};
 use culvert_instance::control::Control;
 use culvert_instance::report::Problem;
 use culvert_profiles::{
@@ -207,6 +207,7 @@ fn warnings() -> Vec<Warning> {
         Warning::ShellSyntax(text()),
         Warning::Notice(Notice::NoRouting),
         Warning::Notice(Notice::SlowKeepalive(Duration::from_secs(120))),
+        Warning::Notice(Notice::ToolsHeld(2)),
     ]
 }
 
@@ -262,6 +263,9 @@ fn saved() -> Vec<Box<dyn Explain>> {
         refused("wanted.unsaved", "what is wanted cannot be saved: …", "Check the state folder and its disk."),
         refused("control.question", "this Culvert does not know that question", "Use the same version."),
         refused("instance.ending", "this Culvert is just ending", "Try again."),
+        Box::new(Undecided::NothingHeld),
+        Box::new(Undecided::Stale(text())),
+        Box::new(Undecided::Unsaved(text())),
         Box::new(NoPlace::Mute(text())),
         Box::new(NoHealth::Address(([127, 0, 0, 1], 9464).into(), text())),
         Box::new(NoHealth::Token(path(), text())),

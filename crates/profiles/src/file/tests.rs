@@ -37,6 +37,8 @@ tools_allow: ["read_*", list]
 tools_deny: [read_secret]
 tool_preset: read-only
 prompts: no
+hold_changed_tools: yes
+audit_log: /var/log/culvert/audit.log
 resources: yes
 transport: ws
 request_timeout: 0.5
@@ -75,6 +77,7 @@ fn every_key_is_read() {
     assert_eq!(top.forward_auth.as_ref().unwrap().value, ["Authorization"]);
     assert_eq!(top.tools_allow.as_ref().unwrap().value[0].as_str(), "read_*");
     assert_eq!(top.tool_preset.as_ref().unwrap().value, culvert_protocol::tool_policy::Tools::ReadOnly);
+    assert!(top.hold_changed_tools.as_ref().unwrap().value && top.audit_log.is_some());
     assert!(!top.prompts.as_ref().unwrap().value && top.resources.as_ref().unwrap().value);
     assert_eq!(top.client_cert.as_ref().unwrap().value, Path::new("/etc/me.pem"));
     assert_eq!(top.proxy.as_ref().unwrap().value.expose(), "http://proxy.example.com:3128");

@@ -71,7 +71,7 @@ impl Scene {
             let link = Dialled { sender, receiver, endpoint: Endpoint::Plain, carriage: Carriage::WebSocket };
             let turn = crate::outside::Turnstile::default().turn().await;
             let registration = Registration { id: "s".to_owned(), progress: Progress::Processing, turn };
-            serve(link, &mut served, &config, &Bearer::none(), registration, &report, &stopping).await
+            serve(link, &mut served, &config, &Outside::default(), registration, &report, &stopping).await
         });
         let mut scene = Self { gateway, said, told, says, ledger, status, stop, running, hung_up };
         scene.send(json!({"type": "register_complete", "sessionId": "s", "status": "success"})).await;

@@ -97,6 +97,8 @@ impl Passage {
                     }
                     // The child will answer one of two calls with the same id: the later one is followed.
                     calls.insert(id, ticket);
+                } else {
+                    self.ledger.unfollowed();
                 }
             }
             (None, Some("notifications/initialized")) => self.greeted(),
