@@ -15,6 +15,7 @@ pub mod introduction;
 pub mod limits;
 pub mod message;
 pub mod name;
+pub mod room;
 pub mod rpc_error;
 pub mod secret;
 pub mod skim;

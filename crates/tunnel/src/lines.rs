@@ -3,12 +3,16 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
+use culvert_protocol::room::make_room;
 use culvert_protocol::skim::{Skimmed, Skimmer};
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Room that a read has at least.
 const CHUNK: usize = 16 * 1024;
+
+/// The room of longer lines, in bytes, is given back with them.
+const LONG: usize = 64 * 1024;
 
 /// One line of the local server.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,10 +54,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             if let Some(line) = self.split() {
                 return Ok(Some(line));
             }
-            if self.buffer.capacity() - self.buffer.len() < CHUNK {
-                // Growing by halves keeps the copies of a very long line few.
-                self.buffer.reserve(CHUNK.max(self.buffer.len() / 2));
-            }
+            make_room(&mut self.buffer, CHUNK);
             if self.from.read_buf(&mut self.buffer).await? == 0 {
                 return Ok(self.rest());
             }
@@ -77,6 +78,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             }
             let mut line = self.buffer.split_to(end);
             self.skip_break();
+            if self.buffer.is_empty() && end > LONG {
+                // What is left of its room would keep all of it.
+                self.buffer = BytesMut::new();
+            }
             if line.last() == Some(&b'\r') {
                 line.truncate(end - 1);
             }

@@ -1,6 +1,7 @@
 //! From a channel's bytes to its lines.
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use culvert_protocol::room::make_room;
 use memchr::memchr;
 
 /// Lines below this size are copied: a slice would keep the whole message alive that it came in.
@@ -52,6 +53,7 @@ impl Assembler {
             let line = if self.partial.is_empty() {
                 if rest.len() < COPY_BELOW { Bytes::copy_from_slice(&rest) } else { rest }
             } else {
+                make_room(&mut self.partial, rest.len());
                 self.partial.extend_from_slice(&rest);
                 std::mem::take(&mut self.partial).freeze()
             };
@@ -60,6 +62,7 @@ impl Assembler {
         if self.partial.len() + bytes.len() > self.max_line {
             return Err(TooLarge);
         }
+        make_room(&mut self.partial, bytes.len());
         self.partial.extend_from_slice(&bytes);
         self.uncredited += bytes.len();
         if self.uncredited >= self.credit_at {
