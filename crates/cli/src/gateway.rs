@@ -76,6 +76,10 @@ pub(crate) struct GatewayArgs {
     #[arg(long, value_name = "FILE", requires = "metrics_listen", help_heading = "Health")]
     metrics_token_file: Option<PathBuf>,
 
+    /// Write a JSON line for each call to this file: who called what, and how it ended
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+
     #[command(flatten)]
     limits: LimitArgs,
 
@@ -128,6 +132,7 @@ impl GatewayArgs {
             plaintext: if self.allow_plaintext { Plaintext::Allowed } else { Plaintext::Loopback },
             public_url: self.public_url.clone(),
             trusted_proxies: self.trusted_proxy.clone(),
+            audit_log: self.audit_log.clone(),
             publish: self.publish.config(&Surroundings::of_this_process()).map_err(Unusable::Way)?,
             metrics: self
                 .metrics_listen

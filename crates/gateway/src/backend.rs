@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use culvert_link::channels::Opener;
-use culvert_protocol::channels::control::Header;
+use culvert_protocol::channels::control::{Header, User};
 use culvert_protocol::rpc_error::RpcError;
 
 use crate::conversation::Conversation;
@@ -14,10 +14,19 @@ use crate::era::Eras;
 use crate::shared::Shared;
 
 /// Who calls. Never a token: that one was checked before the front and goes no further.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The principal. An MCP session belongs to the one that opened it.
     pub subject: String,
+    /// The server as it was addressed, where calls are told to an audit log.
+    pub server: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// As the owner of a server is told of it. `client` is what its program calls itself.
+    pub(crate) fn user(&self, client: Option<String>) -> User {
+        User { subject: Some(self.subject.clone()), client }
+    }
 }
 
 /// One server as the front reaches it now.
@@ -61,7 +70,7 @@ impl Backend {
     /// [`OpenError`] when the server cannot be reached now.
     pub async fn open(&self, caller: &Caller, client: Option<String>) -> Result<Conversation, OpenError> {
         match self {
-            Self::Shared(shared) => shared.attach().map_err(OpenError::Ended),
+            Self::Shared(shared) => shared.attach(caller.user(client)).map_err(OpenError::Ended),
             Self::Channels(channels) => {
                 let header = Header { subject: Some(caller.subject.clone()), client, ..Header::default() };
                 let channel = channels.opener.open(header).await.map(Conversation::from);
@@ -74,6 +83,17 @@ impl Backend {
                 let _ = ends.send(end);
                 Ok(conversation)
             }
+        }
+    }
+
+    /// Bytes of the longest message that its tunnel takes.
+    pub(crate) fn takes(&self) -> usize {
+        match self {
+            Self::Shared(shared) => shared.takes(),
+            Self::Channels(channels) => channels.max_message,
+            Self::Offline { .. } => usize::MAX,
+            #[cfg(test)]
+            Self::Scripted { .. } => usize::MAX,
         }
     }
 
@@ -130,12 +150,14 @@ pub struct Channels {
     /// What is known of the server; and what tells this tunnel from any other.
     eras: Arc<Eras>,
     calls: Arc<AtomicU64>,
+    /// Bytes of the longest message that the tunnel takes.
+    max_message: usize,
 }
 
 impl Channels {
-    /// Over the session that `opener` opens channels on.
-    pub fn new(opener: Opener) -> Self {
-        Self { opener, eras: Arc::default(), calls: Arc::default() }
+    /// Over the session that `opener` opens channels on, whose other end takes messages of up to `max_message` bytes.
+    pub fn new(opener: Opener, max_message: usize) -> Self {
+        Self { opener, eras: Arc::default(), calls: Arc::default(), max_message }
     }
 
     /// How many calls of clients have come for it.

@@ -32,6 +32,8 @@ pub struct GatewayConfig {
     pub metrics: Option<MetricsConfig>,
     /// Where its servers are published, if anywhere.
     pub publish: Option<PublishConfig>,
+    /// The file in which each call leaves a line, if any does.
+    pub audit_log: Option<PathBuf>,
     /// What bounds it.
     pub limits: GatewayLimits,
 }
@@ -180,6 +182,7 @@ impl GatewayConfig {
             trusted_proxies: Vec::new(),
             metrics: None,
             publish: None,
+            audit_log: None,
             limits: GatewayLimits::default(),
         }
     }

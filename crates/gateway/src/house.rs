@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use culvert_audit::Log;
 use culvert_protocol::GatewayAddress;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,8 @@ pub(crate) struct House {
     pub event_links: EventLinks,
     /// Where MCP is spoken.
     pub front: Front,
+    /// Who is told of calls, and of what was refused.
+    pub audit: Option<Arc<Log>>,
     /// What bounds it.
     pub limits: GatewayLimits,
     /// The address that it prints.

@@ -4,6 +4,7 @@
 //! with whatever conversation it is handed, and never sees a token or a link.
 
 mod accounts;
+mod audit;
 pub mod backend;
 mod body;
 mod by_code;
@@ -19,6 +20,7 @@ pub mod error;
 mod event_link;
 mod figures;
 pub mod front;
+mod half_open;
 mod hosts;
 mod house;
 mod hs256;
@@ -46,6 +48,7 @@ pub mod tokens;
 mod traffic;
 mod trust;
 mod tunnel_link;
+mod users;
 mod watched_stream;
 mod websocket;
 

@@ -33,6 +33,28 @@ pub(crate) enum Route {
     Tokens,
 }
 
+impl Route {
+    /// The server or session that it is about, as it was named.
+    pub(crate) fn server(&self) -> Option<&str> {
+        match self {
+            Self::Session(name)
+            | Self::SessionRequest(name)
+            | Self::Server(name)
+            | Self::Mcp(name)
+            | Self::Sse(name)
+            | Self::Messages(name) => Some(name),
+            Self::Health
+            | Self::Ready
+            | Self::Link
+            | Self::EventLink
+            | Self::EventLinkPost(_)
+            | Self::Sessions
+            | Self::Servers
+            | Self::Tokens => None,
+        }
+    }
+}
+
 /// Reads a path. `prefix` may stand before it or not: some proxies take it off. Each segment is decoded once, after the
 /// path was split, so that no encoded slash makes a path of a name; one slash at the end is allowed.
 pub(crate) fn route(path: &str, prefix: &str) -> Option<Route> {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::audit;
 use crate::backend::Caller;
 use crate::clock::UnixTime;
 use crate::denial::Denial;
@@ -76,6 +77,19 @@ impl Visit {
             });
         }
         let bearer = self.house.trust.identify(request.headers(), UnixTime::now())?;
+        let Some(audit) = self.house.audit.clone() else { return self.admitted(request, route, bearer).await };
+        let (subject, server) = (bearer.subject().as_str().to_owned(), route.server().map(str::to_owned));
+        let answered = self.admitted(request, route, bearer).await;
+        answered.inspect_err(|denial| audit::denied(&audit, &subject, server.as_deref(), denial.code()))
+    }
+
+    /// A visit of somebody with a good token.
+    async fn admitted(
+        self,
+        request: Request<Incoming>,
+        route: Route,
+        bearer: Bearer,
+    ) -> Result<Response<Body>, Denial> {
         self.house.accounts.admit(bearer.subject(), &self.place.charge)?;
         match route {
             Route::Health | Route::Ready => Err(Denial::Path),
@@ -148,6 +162,11 @@ impl Visit {
         }
     }
 
+    fn caller(&self, bearer: &Bearer, server: &str) -> Caller {
+        let server = self.house.audit.as_ref().map(|_| text::clean(server, 120).into());
+        Caller { subject: bearer.subject().as_str().to_owned(), server }
+    }
+
     fn visitor(&self, request: &Request<Incoming>, bearer: Bearer, carriage: Carriage) -> Visitor {
         Visitor { bearer, peer: self.peer, agent: websocket::agent(request.headers()), carriage }
     }
@@ -180,7 +199,7 @@ impl Visit {
         let text = std::str::from_utf8(&body).map_err(|_| Denial::Body("it is no UTF-8".to_owned()))?;
         let began = Instant::now();
         let relayed = session.shared().relay(text, limits.answer).await;
-        self.house.front.relayed(text, &relayed, began.elapsed());
+        self.house.front.relayed(&self.caller(bearer, id), text, &relayed, began.elapsed());
         match relayed {
             Ok(Some(answer)) => {
                 session.shared().called(1);
@@ -203,7 +222,7 @@ impl Visit {
     ) -> Result<Response<Body>, Denial> {
         let backend = self.house.registry.backend(&bearer, server, UnixTime::now())?;
         request.headers_mut().remove(AUTHORIZATION);
-        let caller = Caller { subject: bearer.subject().as_str().to_owned() };
+        let caller = self.caller(&bearer, server);
         let front = &self.house.front;
         let response = match door {
             Door::Mcp => front.handle(request, &backend, caller).await,

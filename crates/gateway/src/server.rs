@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use culvert_audit::Log;
 use culvert_protocol::GatewayAddress;
 use culvert_protocol::rpc_error::RpcError;
 use hyper::server::conn::http1;
@@ -25,6 +26,7 @@ use crate::counts::Counts;
 use crate::error::GatewayError;
 use crate::event_link::EventLinks;
 use crate::front::{Front, Limits};
+use crate::half_open::end_if_peer_vanishes;
 use crate::hosts::Hosts;
 use crate::house::House;
 use crate::metrics::Metrics;
@@ -85,6 +87,12 @@ impl Gateway {
         let prefix = url::Url::parse(&base.to_string()).map(|url| url.path().trim_end_matches('/').to_owned());
         let publish = config.publish.map(|publish| Publisher::new(publish, &base, fastrand::Rng::new()));
         let publisher = publish.transpose()?;
+        let audit = config.audit_log.map(Log::begin).transpose();
+        let audit = audit.unwrap_or_else(|error| {
+            tracing::warn!("there is no audit log: {error}");
+            None
+        });
+        let audit = audit.map(Arc::new);
         let house = House {
             tls,
             proxies: Proxies::new(config.trusted_proxies),
@@ -97,7 +105,8 @@ impl Gateway {
             trust,
             hosts: Hosts::new(address, config.public_url.as_ref()),
             registry: Registry::new(catalog, config.limits.servers_per_owner, config.limits.per_subject.tunnels),
-            front: Front::new(front_limits(&config.limits)),
+            front: Front::new(front_limits(&config.limits), audit.clone()),
+            audit,
             limits: config.limits,
             base,
             prefix: prefix.unwrap_or_default(),
@@ -188,6 +197,8 @@ impl Gateway {
     fn take(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         // Small answers must not wait for one another; without the option all still works.
         let _ = stream.set_nodelay(true);
+        // Twice, because a client that is only slow is given up with a word.
+        let _ = end_if_peer_vanishes(&stream, 2 * self.house.limits.slow_client);
         let house = self.house.clone();
         let tls = self.house.tls.as_ref().map(Tls::acceptor);
         self.house.tasks.spawn(async move {

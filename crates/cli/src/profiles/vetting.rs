@@ -29,7 +29,7 @@ enum By {
 impl Vetting {
     /// Asks for the tools of the profile in `saved`.
     pub(super) fn of(store: &Store, saved: &Saved, terminal: &Terminal) -> Result<Self, Failure> {
-        let places = Places::of_this_user().map_err(Failure::Place)?;
+        let places = places().map_err(Failure::Place)?;
         let source =
             Source { flags: Settings::default(), config: Some(store.folder().to_path_buf()), empty: Empty::Fine };
         let loaded = source.read()?;

@@ -9,6 +9,7 @@ use culvert_protocol::tally::Method;
 use tokio::time::Instant;
 
 use super::stream::{Stream, StreamId};
+use crate::audit::Trail;
 
 /// Calls that one session may have in flight.
 pub(super) const MAX_CALLS: usize = 1024;
@@ -46,6 +47,7 @@ struct Call {
     standing: Standing,
     method: Method,
     began: Instant,
+    trail: Option<Box<Trail>>,
 }
 
 /// A call to be entered.
@@ -56,13 +58,16 @@ pub(super) struct NewCall {
     pub(super) raw_id: Box<str>,
     pub(super) token: Option<Id>,
     pub(super) method: Method,
+    /// What is told of it, if anything is.
+    pub(super) trail: Option<Box<Trail>>,
 }
 
-/// A call that is over for its caller, as it is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A call that is over for its caller, as it is counted and told.
+#[derive(Debug)]
 pub(super) struct Past {
     pub(super) method: Method,
     pub(super) took: Duration,
+    pub(super) trail: Option<Box<Trail>>,
 }
 
 /// The server's answer to a call.
@@ -165,12 +170,12 @@ impl Calls {
     }
 
     fn enter(&mut self, call: NewCall, stream: &Arc<Stream>, patience: Patience, now: Instant) {
-        let NewCall { id, raw_id, token, method } = call;
+        let NewCall { id, raw_id, token, method, trail } = call;
         if let Some(token) = &token {
             self.tokens.insert(token.clone(), id.clone());
         }
         let standing = Standing::Waiting { until: now + patience.call };
-        self.calls.insert(id, Call { stream: stream.clone(), raw_id, token, standing, method, began: now });
+        self.calls.insert(id, Call { stream: stream.clone(), raw_id, token, standing, method, began: now, trail });
     }
 
     /// Takes a call out again: the server was never asked.
@@ -200,7 +205,7 @@ impl Calls {
 
     /// The server answers: where that goes. `None` when nobody waits (any more).
     pub(super) fn answered(&mut self, id: &Id, now: Instant) -> Option<Answered> {
-        let call = self.remove(id)?;
+        let mut call = self.remove(id)?;
         let past = call.past(now);
         let was_cancelled = match call.standing {
             Standing::Waiting { .. } => false,
@@ -323,7 +328,7 @@ impl Calls {
         self.calls
             .drain()
             .filter(|(_, call)| !matches!(call.standing, Standing::TimedOut { .. }))
-            .map(|(_, call)| {
+            .map(|(_, mut call)| {
                 let was_cancelled = matches!(call.standing, Standing::Cancelled { .. });
                 (call.raw_id.clone(), Answered { past: call.past(now), was_cancelled, stream: call.stream })
             })
@@ -332,8 +337,8 @@ impl Calls {
 }
 
 impl Call {
-    fn past(&self, now: Instant) -> Past {
-        Past { method: self.method, took: now.saturating_duration_since(self.began) }
+    fn past(&mut self, now: Instant) -> Past {
+        Past { method: self.method, took: now.saturating_duration_since(self.began), trail: self.trail.take() }
     }
 }
 
@@ -350,6 +355,7 @@ mod tests {
             raw_id: id.to_string().into(),
             token: token.map(Id::Integer),
             method: Method::OTHER,
+            trail: None,
         }
     }
 

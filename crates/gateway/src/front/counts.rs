@@ -41,6 +41,18 @@ pub(super) enum Outcome {
     Unanswered,
 }
 
+impl Outcome {
+    /// Its name in the audit log.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Result => "ok",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+            Self::Unanswered => "unanswered",
+        }
+    }
+}
+
 /// What became of the calls of one method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MethodCounts {

@@ -31,6 +31,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use culvert_audit::Log;
 use culvert_protocol::limits::MAX_MESSAGE_DEFAULT;
 use culvert_protocol::message::Message;
 use culvert_protocol::rpc_error::RpcError;
@@ -38,6 +39,7 @@ use culvert_protocol::tally::Method;
 use http::{Request, Response};
 use hyper::body::Body as HttpBody;
 
+use crate::audit::{self, Trail, code_of};
 use crate::backend::{Backend, Caller};
 use crate::reply::Body;
 use crate::shared::CallError;
@@ -112,13 +114,20 @@ pub struct FrontCounts {
 pub struct Front {
     sessions: Arc<Sessions>,
     children: Arc<Children>,
+    audit: Option<Arc<Log>>,
 }
 
 impl Front {
-    /// A front without sessions.
-    pub fn new(limits: Limits) -> Self {
+    /// A front without sessions; its calls are told to `audit`, if there is one.
+    pub fn new(limits: Limits, audit: Option<Arc<Log>>) -> Self {
         let counts = Arc::<Counts>::default();
-        Self { sessions: Arc::new(Sessions::new(limits, counts.clone())), children: Children::new(limits, counts) }
+        let sessions = Arc::new(Sessions::new(limits, counts.clone()));
+        Self { sessions, children: Children::new(limits, counts), audit }
+    }
+
+    /// What will be told of a request, if anything is.
+    fn trail(&self, caller: &Caller, request: &Message<'_>) -> Option<Box<Trail>> {
+        Trail::of(self.audit.as_ref(), caller, request)
     }
 
     /// Answers one HTTP request to the MCP endpoint of `backend`. `caller` has been let in already.
@@ -127,7 +136,9 @@ impl Front {
         B: HttpBody<Data = Bytes>,
         B::Error: Display,
     {
-        self.try_handle(request, backend, caller).await.unwrap_or_else(|refusal| self.refused(refusal))
+        let told = self.audit.as_ref().map(|_| caller.clone());
+        let answered = self.try_handle(request, backend, caller).await;
+        answered.unwrap_or_else(|refusal| self.refused(refusal, told.as_ref()))
     }
 
     async fn try_handle<B>(
@@ -200,11 +211,19 @@ impl Front {
     }
 
     /// A message was passed on beside all sessions, with this outcome.
-    pub(crate) fn relayed(&self, text: &str, outcome: &Result<Option<Bytes>, CallError>, took: Duration) {
+    pub(crate) fn relayed(
+        &self,
+        caller: &Caller,
+        text: &str,
+        outcome: &Result<Option<Bytes>, CallError>,
+        took: Duration,
+    ) {
         let Ok(message) = Message::parse(text) else { return };
+        let (mut code, mut bytes) = (None, 0);
         let outcome = match outcome {
             Ok(Some(answer)) => {
                 let answer = std::str::from_utf8(answer).ok().and_then(|text| Message::parse(text).ok());
+                (code, bytes) = answer.as_ref().map_or((None, 0), |answer| (code_of(answer), answer.text().len()));
                 if answer.is_some_and(|answer| answer.error().is_some()) { Outcome::Error } else { Outcome::Result }
             }
             Err(CallError::Refused(_)) => Outcome::Error,
@@ -212,9 +231,15 @@ impl Front {
             Ok(None) | Err(CallError::Malformed(_)) => return,
         };
         self.sessions.counts.ended(Method::of(&message.method()), outcome, took);
+        if let Some(trail) = self.trail(caller, &message) {
+            trail.end(outcome.word(), code, took, bytes);
+        }
     }
 
-    fn refused(&self, refusal: Refusal) -> Response<Body> {
+    fn refused(&self, refusal: Refusal, caller: Option<&Caller>) -> Response<Body> {
+        if let (Some(audit), Some(caller)) = (&self.audit, caller) {
+            audit::denied(audit, &caller.subject, caller.server.as_deref(), refusal.code());
+        }
         self.sessions.counts.refusals.count(refusal.code());
         refusal.response()
     }

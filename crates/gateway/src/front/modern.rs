@@ -73,7 +73,8 @@ pub(super) async fn post(
     let child = front.children.of(backend, &caller, check::client_name(message)).await.map_err(refusal)?;
     child.repeated().check(&head.headers, message, &child.child).await?;
     backend.called(1);
-    let exchange = Exchange::begin(child, body, message, &front.sessions.limits).await?;
+    let trail = front.trail(&caller, message);
+    let exchange = Exchange::begin(child, body, message, trail, &front.sessions.limits).await?;
     Ok(exchange.response().await)
 }
 

@@ -40,7 +40,9 @@ impl Front {
         caller: Caller,
     ) -> Response<Body> {
         let (head, _) = request.into_parts();
-        open(self, &head, messages, backend, caller).await.unwrap_or_else(|refusal| self.refused(refusal))
+        let told = self.audit.as_ref().map(|_| caller.clone());
+        let opened = open(self, &head, messages, backend, caller).await;
+        opened.unwrap_or_else(|refusal| self.refused(refusal, told.as_ref()))
     }
 
     /// Answers a request to the path that [`handle_sse`](Self::handle_sse) gave out.
@@ -50,7 +52,8 @@ impl Front {
         B::Error: Display,
     {
         let (head, body) = request.into_parts();
-        take(self, &head, body, backend, &caller).await.unwrap_or_else(|refusal| self.refused(refusal))
+        let taken = take(self, &head, body, backend, &caller).await;
+        taken.unwrap_or_else(|refusal| self.refused(refusal, Some(&caller)))
     }
 }
 
@@ -109,9 +112,10 @@ where
     if modern::names_version(&message) {
         return Err(Refusal::legacy_only().of(message.raw_id()));
     }
+    body::fits(&body, backend).map_err(|refusal| refusal.of(message.raw_id()))?;
     let sent = match message.shape() {
         Shape::Request(_) => {
-            let call = new_call(&message)?;
+            let call = new_call(front, caller, &message)?;
             backend.called(1);
             session.ask(call, body.clone()).await
         }

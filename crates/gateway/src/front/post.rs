@@ -62,6 +62,7 @@ where
                 Shape::Request(_) => refusal.of(message.raw_id()),
                 Shape::Notification | Shape::Response(_) => refusal,
             };
+            body::fits(&body, backend).map_err(refused)?;
             if modern::is_modern(&head.headers, &message) {
                 return modern::post(front, &head, &body, &message, backend, caller).await.map_err(refused);
             }
@@ -91,7 +92,7 @@ async fn one(
         }
         Shape::Request(_) => {
             let session = listen::find(front, head, backend, &caller)?;
-            let call = new_call(message)?;
+            let call = new_call(front, &caller, message)?;
             backend.called(1);
             let listener = session.call(vec![call], [body.clone()]).await?;
             Ok(answer(front, &session, listener).await)
@@ -138,7 +139,7 @@ async fn initialize(
     backend: &Backend,
     caller: Caller,
 ) -> Result<Response<Body>, Refusal> {
-    let call = new_call(message)?;
+    let call = new_call(front, &caller, message)?;
     let unclaimed =
         Unclaimed(Some(front.sessions.begin(backend, caller, client_name(message), Form::Streamable).await?));
     let Some(session) = &unclaimed.0 else { return Err(Refusal::session_unknown()) };
@@ -220,11 +221,12 @@ async fn batch(
     let mut lines = Vec::with_capacity(parts.len());
     for part in parts {
         let message = Message::parse(part.get()).map_err(Refusal::malformed)?;
+        body::fits(part.get().as_bytes(), backend)?;
         match message.shape() {
             Shape::Request(_) if message.method() == "initialize" => {
                 return Err(Refusal::batch("initialize may not be part of a batch"));
             }
-            Shape::Request(_) => calls.push(new_call(&message)?),
+            Shape::Request(_) => calls.push(new_call(front, caller, &message)?),
             Shape::Notification | Shape::Response(_) => notes.push(message),
         }
         lines.push(body.slice_ref(part.get().as_bytes()));
@@ -242,7 +244,7 @@ async fn batch(
     Ok(answer(front, &session, listener).await)
 }
 
-pub(super) fn new_call(request: &Message<'_>) -> Result<NewCall, Refusal> {
+pub(super) fn new_call(front: &Front, caller: &Caller, request: &Message<'_>) -> Result<NewCall, Refusal> {
     let Shape::Request(id) = request.shape() else { return Err(Refusal::malformed(Malformed::NoKind)) };
     let token = progress::asked(request).map_err(Refusal::malformed)?;
     Ok(NewCall {
@@ -250,6 +252,7 @@ pub(super) fn new_call(request: &Message<'_>) -> Result<NewCall, Refusal> {
         raw_id: request.raw_id().unwrap_or("null").into(),
         token: token.and_then(|token| message::Id::of(token).ok()),
         method: Method::of(&request.method()),
+        trail: front.trail(caller, request),
     })
 }
 

@@ -20,6 +20,7 @@ use super::super::counts::Outcome;
 use super::super::refusal::Refusal;
 use super::super::{Limits, sse};
 use super::children::Lease;
+use crate::audit::{Trail, code_of};
 use crate::conversation::Conversation;
 use crate::progress::PROGRESS;
 use crate::reply::{self, Body};
@@ -41,6 +42,8 @@ pub(super) struct Exchange {
     began: Instant,
     /// Whether it was counted what became of it.
     is_counted: bool,
+    /// What is told of it, if anything is.
+    trail: Option<Box<Trail>>,
     lease: Lease,
 }
 
@@ -61,9 +64,10 @@ impl Exchange {
         lease: Lease,
         body: &Bytes,
         request: &Message<'_>,
+        trail: Option<Box<Trail>>,
         limits: &Limits,
     ) -> Result<Self, Refusal> {
-        let conversation = lease.child.attach().map_err(|why| Refusal::unreachable(&why))?;
+        let conversation = lease.child.attach(lease.user.clone()).map_err(|why| Refusal::unreachable(&why))?;
         if conversation.to_server.send(body.clone()).await.is_err() {
             return Err(Refusal::unreachable(&conversation.from_server.why_ended()));
         }
@@ -78,6 +82,7 @@ impl Exchange {
             method: Method::of(&request.method()),
             began: Instant::now(),
             is_counted: false,
+            trail,
             lease,
         })
     }
@@ -123,11 +128,12 @@ impl Exchange {
                 Shape::Response(_) => {
                     let status = status(&message);
                     let outcome = if message.error().is_some() { Outcome::Error } else { Outcome::Result };
-                    self.count(outcome);
+                    let code = self.trail.as_ref().and_then(|_| code_of(&message));
+                    self.count(outcome, code, line.len());
                     return Said::Answer(line, status);
                 }
                 Shape::Notification if message.method() == "notifications/cancelled" => {
-                    self.count(Outcome::Result);
+                    self.count(Outcome::Result, None, 0);
                     return Said::TornDown;
                 }
                 Shape::Notification | Shape::Request(_) => {
@@ -140,14 +146,18 @@ impl Exchange {
         }
     }
 
-    fn count(&mut self, outcome: Outcome) {
+    fn count(&mut self, outcome: Outcome, code: Option<i64>, bytes: usize) {
         if !std::mem::replace(&mut self.is_counted, true) {
-            self.lease.counts().ended(self.method, outcome, self.began.elapsed());
+            let took = self.began.elapsed();
+            self.lease.counts().ended(self.method, outcome, took);
+            if let Some(trail) = self.trail.take() {
+                trail.end(outcome.word(), code, took, bytes);
+            }
         }
     }
 
     fn answered_here(&mut self, why: &RpcError) -> Said {
-        self.count(Outcome::Unanswered);
+        self.count(Outcome::Unanswered, None, 0);
         Said::Answer(why.answer(&self.raw_id).into(), StatusCode::OK)
     }
 
@@ -192,7 +202,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         // A client that goes away has cancelled.
-        self.count(Outcome::Cancelled);
+        self.count(Outcome::Cancelled, None, 0);
     }
 }
 

@@ -8,11 +8,12 @@ use culvert_protocol::message::{self, Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::super::calls::{Answered, Due};
+use super::super::calls::{Answered, Due, Past};
 use super::super::counts::Outcome;
 use super::super::sessions::Sessions;
 use super::super::stream::{Kind, Pushed, Stream, StreamId};
 use super::{Session, State};
+use crate::audit::code_of;
 use crate::conversation::FromServer;
 use crate::progress::{self, PROGRESS};
 
@@ -50,7 +51,7 @@ impl Session {
         };
         for (raw_id, Answered { stream, past, was_cancelled }) in calls {
             let outcome = if was_cancelled { Outcome::Cancelled } else { Outcome::Unanswered };
-            self.counts.ended(past.method, outcome, past.took);
+            self.ended_call(&past, outcome, None, 0);
             stream.push(why.answer(&raw_id).into(), Kind::Answer);
         }
         self.general.finish();
@@ -133,7 +134,7 @@ impl Session {
                     Some(_) => Outcome::Error,
                     None => Outcome::Result,
                 };
-                self.counts.ended(past.method, outcome, past.took);
+                self.ended_call(&past, outcome, past.trail.as_ref().and_then(|_| code_of(&message)), line.len());
                 if stream.id == StreamId::INITIALIZE {
                     state.initialized(&message);
                 }
@@ -168,7 +169,7 @@ impl Session {
             match due {
                 Due::Held(stream) => stream.stop_holding(),
                 Due::TimedOut { raw_id, stream, past } => {
-                    self.counts.ended(past.method, Outcome::Unanswered, past.took);
+                    self.ended_call(&past, Outcome::Unanswered, None, 0);
                     let limit = self.limits.request_timeout.as_secs();
                     let why =
                         RpcError::tunnel("call.timeout", format!("the local server did not answer within {limit} s"));
@@ -181,7 +182,7 @@ impl Session {
                     self.answer_here(&mut state, &stream, &why, &raw_id, now);
                 }
                 Due::Cancelled { raw_id, stream, past } => {
-                    self.counts.ended(past.method, Outcome::Cancelled, past.took);
+                    self.ended_call(&past, Outcome::Cancelled, None, 0);
                     let why = RpcError::tunnel("call.cancelled", "the call was cancelled");
                     self.answer_here(&mut state, &stream, &why, &raw_id, now);
                 }
@@ -197,6 +198,14 @@ impl Session {
             state.ended.get_or_insert(why);
         }
         state.rings = state.calls.next_due().map_or(idle_at, |due| due.min(idle_at));
+    }
+
+    /// A call is over: it is counted, and told where that is wanted.
+    fn ended_call(&self, past: &Past, outcome: Outcome, code: Option<i64>, bytes: usize) {
+        self.counts.ended(past.method, outcome, past.took);
+        if let Some(trail) = &past.trail {
+            trail.end(outcome.word(), code, past.took, bytes);
+        }
     }
 
     fn answer_here(&self, state: &mut State, stream: &Arc<Stream>, why: &RpcError, raw_id: &str, now: Instant) {

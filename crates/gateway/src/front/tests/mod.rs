@@ -45,7 +45,11 @@ impl Scene {
 
     fn with(limits: Limits) -> Self {
         let (ends, servers) = mpsc::unbounded_channel();
-        Self { front: Arc::new(Front::new(limits)), backend: Backend::Scripted { ends, eras: Arc::default() }, servers }
+        Self {
+            front: Arc::new(Front::new(limits, None)),
+            backend: Backend::Scripted { ends, eras: Arc::default() },
+            servers,
+        }
     }
 
     /// A client without a session.
@@ -53,7 +57,7 @@ impl Scene {
         Client {
             front: self.front.clone(),
             backend: self.backend.clone(),
-            caller: Caller { subject: "ann".to_owned() },
+            caller: Caller { subject: "ann".to_owned(), ..Caller::default() },
             headers: Vec::new(),
         }
     }

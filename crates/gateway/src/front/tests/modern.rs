@@ -45,7 +45,7 @@ impl Client {
     }
 
     fn of(&self, subject: &str) -> Self {
-        Self { caller: Caller { subject: subject.to_owned() }, ..self.clone() }
+        Self { caller: Caller { subject: subject.to_owned(), ..Caller::default() }, ..self.clone() }
     }
 }
 
@@ -358,6 +358,22 @@ async fn a_server_that_keeps_silent_is_taken_for_legacy_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_server_that_answers_anything_else() {
+    let mut scene = Scene::new();
+    let client = scene.client();
+    let since = Instant::now();
+    let posted = client.spawn_ask(list(1));
+    let mut server = scene.server().await;
+    assert_eq!(server.next().await["method"], "server/discover");
+    let ping = server.next().await;
+    assert_eq!(ping["method"], "ping");
+    server.say(answer(ping["id"].clone(), json!({}))).await;
+    assert_falls_back(posted.await.unwrap()).await;
+    assert_eq!(since.elapsed().as_secs(), 3);
+    server.end.to_client.closed().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_modern_server_that_is_slow_to_start_serves_whoever_comes_next() {
     let mut scene = Scene::new();
     let client = scene.client();
@@ -367,7 +383,9 @@ async fn a_modern_server_that_is_slow_to_start_serves_whoever_comes_next() {
     assert_falls_back(posted.await.unwrap()).await;
     let waiting = [client.spawn_ask(list(1)), client.of("bob").spawn_ask(list(1))];
     advance(Duration::from_secs(10)).await;
+    assert_eq!(server.next().await["method"], "ping", "is it slow, or of the other kind?");
     server.say(answer(asked["id"].clone(), discovered())).await;
+    assert_eq!(server.next().await["method"], "notifications/cancelled");
     let mut bobs = scene.modern_server().await;
     for (server, posted) in [&mut server, &mut bobs].into_iter().zip(waiting) {
         let heard = server.next().await;

@@ -77,7 +77,7 @@ async fn everything_comes_on_the_one_stream() {
 async fn the_session_is_its_callers_and_ends_with_the_stream() {
     let mut scene = Scene::new();
     let mut old = Old::open(&mut scene).await;
-    let bob = Client { caller: Caller { subject: "bob".to_owned() }, ..old.client.clone() };
+    let bob = Client { caller: Caller { subject: "bob".to_owned(), ..Caller::default() }, ..old.client.clone() };
     assert_eq!(bob.message(&old.address, call(1)).await.status(), StatusCode::NOT_FOUND);
     let id = old.address.split('=').nth(1).unwrap().to_owned();
     let streamable = old.client.with("mcp-session-id", id);

@@ -46,7 +46,7 @@ async fn sessions_are_named_known_and_ones_own() {
     for id in ["", "x", "00000000000000000000000000000000"] {
         assert_eq!(refused(client.with("mcp-session-id", id).post(ping.clone()).await).await, unknown, "{id}");
     }
-    let thief = Client { caller: Caller { subject: "eve".to_owned() }, ..client.clone() };
+    let thief = Client { caller: Caller { subject: "eve".to_owned(), ..Caller::default() }, ..client.clone() };
     assert_eq!(refused(thief.post(ping.clone()).await).await, unknown);
     assert_eq!(refused(thief.get().await).await, unknown);
     assert_eq!(refused(thief.delete().await).await, unknown);
