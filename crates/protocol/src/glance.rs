@@ -55,20 +55,20 @@ fn look<'a>(
     let mut member = None;
     while let Some(key) = scan.key() {
         let start = scan.at;
-        match key {
-            b"\"result\"" | b"\"error\"" => {
+        match &*name_of(key) {
+            b"result" | b"error" => {
                 found.method = None;
                 return None;
             }
-            b"\"id\"" => {
+            b"id" => {
                 scan.skip()?;
                 found.id = std::str::from_utf8(&scan.text[start..scan.at]).ok().map(str::trim_end);
             }
-            b"\"method\"" => {
+            b"method" => {
                 found.method = unescaped(scan.string()?);
                 member = found.method.as_deref().and_then(&member_for);
             }
-            b"\"params\"" => {
+            b"params" => {
                 params = Some(start);
                 let is_enough = found.id.is_some() && found.method.is_some();
                 if !is_enough {
@@ -179,12 +179,22 @@ impl<'a> Scan<'a> {
             return None;
         }
         while let Some(key) = self.key() {
-            if key.len() == member.len() + 2 && &key[1..key.len() - 1] == member.as_bytes() {
+            if &*name_of(key) == member.as_bytes() {
                 return self.string().and_then(unescaped);
             }
             self.skip()?;
         }
         None
+    }
+}
+
+/// What a key says: `"\u0069d"` is `id`.
+fn name_of(quoted: &[u8]) -> Cow<'_, [u8]> {
+    let plain = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+    match plain.contains(&b'\\').then(|| serde_json::from_slice::<String>(quoted)) {
+        Some(Ok(name)) => Cow::Owned(name.into_bytes()),
+        // One that is no text is none of ours.
+        Some(Err(_)) | None => Cow::Borrowed(plain),
     }
 }
 
@@ -260,6 +270,8 @@ mod tests {
         assert_eq!(told(r#"{"id":1,"method":"tools/call","params":["name"]}"#), none(Some("1"), Some("tools/call")));
         assert_eq!(told(r#"{"id":1,"result":{"method":"x"}}"#), none(Some("1"), None));
         assert_eq!(told(r#"{"error":{},"method":"x","id":1}"#).1, None);
+        let escaped = r#"{"\u0069d":1,"met\u0068od":"tools/call","\ud800":0,"p\u0061rams":{"n\u0061me":"x"}}"#;
+        assert_eq!(told(escaped), (Some("1"), Some("tools/call".to_owned()), Some("x".to_owned())));
         assert_eq!(look_at(r#"[{"id":1,"method":"ping"}]"#), None);
         assert_eq!(look_at("Listening on :80"), None);
     }

@@ -71,6 +71,11 @@ impl Skimmer {
                         self.key = match &self.text[..] {
                             b"\"id\"" => Key::Id,
                             b"\"method\"" => Key::Method,
+                            text if text.contains(&b'\\') => match serde_json::from_slice::<String>(text).as_deref() {
+                                Ok("id") => Key::Id,
+                                Ok("method") => Key::Method,
+                                _ => Key::Other,
+                            },
                             _ => Key::Other,
                         };
                         self.place = Place::Between;
@@ -146,6 +151,7 @@ mod tests {
             (r#"{"result":{"id":[{"id":8}]},"jsonrpc":"2.0","id":"a\"}b"}"#, Some(r#""a\"}b""#), false),
             (r#"{ "id" : -1 , "method" : "id" }"#, Some("-1"), true),
             (r#"{"a":"id","b":["id",1],"method":"x"}"#, None, true),
+            (r#"{"\u0069d":3,"\ud800":4,"met\u0068od":"x"}"#, Some("3"), true),
             (r#"{"id":{"x":1},"result":1}"#, None, false),
         ] {
             for step in [1, 3, 1000] {

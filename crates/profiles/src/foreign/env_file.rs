@@ -10,6 +10,7 @@ pub(crate) fn variables_of(text: &str) -> Vec<(String, Secret)> {
         let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
         let fits = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
+        let fits = fits && !value.contains('\0');
         fits.then(|| (name.to_owned(), Secret::new(plain(value))))
     };
     lines.filter_map(pair).collect()

@@ -181,7 +181,11 @@ pub(crate) fn misshapen(node: &Node, detail: &str) -> ConfigError {
 }
 
 fn one_text(node: &Node) -> Result<String, ConfigError> {
-    node.text().ok_or_else(|| misshapen(node, "one text or number is expected here"))
+    let text = node.text().ok_or_else(|| misshapen(node, "one text or number is expected here"))?;
+    match text.contains('\0') {
+        true => Err(misshapen(node, "it holds a character that cannot be handed to a process")),
+        false => Ok(text),
+    }
 }
 
 fn texts(node: &Node) -> Result<Vec<String>, ConfigError> {
@@ -196,5 +200,9 @@ fn pairs(node: &Node) -> Result<Vec<(String, Secret)>, ConfigError> {
         return Err(misshapen(node, "keys with values are expected here"));
     };
     let set = members.iter().filter(|(_, node)| !node.is_null());
-    set.map(|(name, node)| Ok((name.clone(), Secret::new(one_text(node)?)))).collect()
+    set.map(|(name, node)| match name.is_empty() || name.contains(['\0', '=']) {
+        true => Err(misshapen(node, "neither a variable nor a header can have this name")),
+        false => Ok((name.clone(), Secret::new(one_text(node)?))),
+    })
+    .collect()
 }

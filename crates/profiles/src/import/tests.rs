@@ -236,6 +236,23 @@ fn another_programs_text_is_never_taken_for_a_reference() {
 }
 
 #[test]
+fn what_no_process_can_be_handed_is_no_server() {
+    for entry in [
+        r#"{"command": "x\u0000y"}"#,
+        r#"{"command": "x", "args": ["a\u0000"]}"#,
+        r#"{"command": "x", "env": {"A": "\u0000"}}"#,
+        r#"{"command": "x", "env": {"A\u0000": "b"}}"#,
+        r#"{"command": "x", "env": {"A=B": "c"}}"#,
+        r#"{"command": "x", "env": {"": "c"}}"#,
+        r#"{"command": "x", "cwd": "/\u0000"}"#,
+    ] {
+        let all = all_of("/x/mcp.json", &format!(r#"{{"mcpServers": {{"a": {entry}, "b": {{"command": "y"}}}}}}"#));
+        assert!(all[0].is_err(), "{entry}");
+        assert!(all[1].is_ok(), "the other one is as good as before");
+    }
+}
+
+#[test]
 fn debug_shows_no_value() {
     for (path, content) in [
         ("/c/Claude/claude_desktop_config.json", include_str!("samples/claude_desktop_config.json")),

@@ -121,7 +121,11 @@ impl Desk {
                 );
             }
         };
-        let (Shape::Request(id), Some(raw_id)) = (message.shape(), message.raw_id()) else { return ToServer::Pass };
+        let (Shape::Request(id), Some(raw_id)) = (message.shape(), message.raw_id()) else {
+            // A call without an id wants no answer, and a careless server might do it all the same.
+            let is_call = *message.shape() == Shape::Notification && !message.method().starts_with("notifications/");
+            return if is_call { ToServer::Refuse(Vec::new()) } else { ToServer::Pass };
+        };
         if is_ours(id) {
             let why = format!("ids that begin with {OURS} are the tunnel's own");
             return refused(raw_id, INVALID_REQUEST, "policy.reserved_id", why);

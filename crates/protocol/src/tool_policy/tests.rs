@@ -93,6 +93,18 @@ fn a_denied_tool_is_neither_listed_nor_callable_however_it_is_spelled() {
 }
 
 #[test]
+fn a_call_that_wants_no_answer_goes_nowhere() {
+    let rules = denying(&["delete"]);
+    let mut desk = desk(&rules, "[]");
+    for method in ["tools/call", "prompts/get", "resources/read", "t\\u006fols/call"] {
+        let line = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{"name":"delete"}}}}"#);
+        assert_eq!(desk.to_server(&rules, &line), ToServer::Refuse(Vec::new()), "{line}");
+    }
+    let told = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    assert_eq!(desk.to_server(&rules, told), ToServer::Pass);
+}
+
+#[test]
 fn an_emptied_page_keeps_its_cursor() {
     let policy = denying(&["*"]);
     let mut desk = Desk::default();
