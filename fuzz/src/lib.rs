@@ -34,4 +34,6 @@ pub fn target(name: &str) -> Option<Target> {
 }
 
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod tests;

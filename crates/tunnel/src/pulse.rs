@@ -1,27 +1,34 @@
 //! When a local server last gave an answer, whichever of its children it was.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+mod beacon;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::beacon::Beacon;
+
 /// The last answer of one tunnel's local server.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     zero: Instant,
-    /// In microseconds after `zero`, and one more; 0 for never.
-    last: AtomicU64,
-    /// Whether somebody waits for the next one: then it costs a little more.
-    awaited: AtomicBool,
+    /// In microseconds after `zero`.
+    beacon: Beacon,
     beaten: Notify,
     questions: AtomicU64,
 }
 
+/// Where [`beacon`] takes its atomics from.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+}
+
 impl Default for Pulse {
     fn default() -> Self {
-        let (last, awaited, beaten) = (AtomicU64::new(0), AtomicBool::new(false), Notify::new());
-        Self { zero: Instant::now(), last, awaited, beaten, questions: AtomicU64::new(1) }
+        let (beacon, beaten) = (Beacon::new(), Notify::new());
+        Self { zero: Instant::now(), beacon, beaten, questions: AtomicU64::new(1) }
     }
 }
 
@@ -29,9 +36,7 @@ impl Pulse {
     /// There was an answer.
     pub(crate) fn beat(&self, now: Instant) {
         let micros = now.saturating_duration_since(self.zero).as_micros();
-        // In this order, and the reader in the other: one of the two sees the other's.
-        self.last.store(u64::try_from(micros).unwrap_or(u64::MAX).saturating_add(1), Ordering::SeqCst);
-        if self.awaited.load(Ordering::SeqCst) {
+        if self.beacon.beat(u64::try_from(micros).unwrap_or(u64::MAX)) {
             self.beaten.notify_one();
         }
     }
@@ -43,14 +48,13 @@ impl Pulse {
 
     /// When the last answer came, to the microsecond.
     pub(crate) fn last(&self) -> Option<Instant> {
-        let micros = self.last.load(Ordering::SeqCst).checked_sub(1)?;
-        Some(self.zero + Duration::from_micros(micros))
+        Some(self.zero + Duration::from_micros(self.beacon.last()?))
     }
 
     /// Waits for an answer that is not older than `since`. One may wait at a time. Cancel safe.
     pub(crate) async fn beats_since(&self, since: Instant) {
-        self.awaited.store(true, Ordering::SeqCst);
-        let _over = Over(&self.awaited);
+        self.beacon.await_next();
+        let _over = Over(&self.beacon);
         // What is remembered was rounded down.
         while self.last().is_none_or(|last| last + Duration::from_micros(1) <= since) {
             self.beaten.notified().await;
@@ -58,11 +62,11 @@ impl Pulse {
     }
 }
 
-struct Over<'a>(&'a AtomicBool);
+struct Over<'a>(&'a Beacon);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.0.leave();
     }
 }
 
@@ -89,6 +93,6 @@ mod tests {
         assert!(!waiting.is_finished());
         pulse.beat(Instant::now());
         waiting.await.unwrap();
-        assert!(!pulse.awaited.load(Ordering::SeqCst));
+        assert!(!pulse.beacon.is_awaited());
     }
 }

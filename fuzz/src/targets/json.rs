@@ -29,6 +29,10 @@ pub(crate) fn run(data: &[u8]) {
     assert_eq!(payload.text(), text.trim_matches([' ', '\t', '\r', '\n']), "a payload passes untouched");
     assert_eq!(payload.message().map(|one| one.shape().clone()).as_ref(), Ok(message.shape()));
     let seen = glance(data, |_| None).expect("an object");
+    if message.result().is_some() || message.error().is_some() {
+        // An answer is known by these, and what stands after them is not looked at.
+        return;
+    }
     assert_eq!(seen.method.unwrap_or_default(), message.method(), "a glance sees the method");
     assert_eq!(seen.id.and_then(Id::from_json), message.raw_id().and_then(Id::from_json), "a glance sees the id");
 }
