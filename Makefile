@@ -9,7 +9,7 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 
 # Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
 .NOTPARALLEL:
-.PHONY: help setup setup-all build demo fmt lint deny test test-all package package-cli package-desktop test-package test-package-desktop ui ui-test ui-pictures app desktop desktop-pictures bench clean-cache
+.PHONY: help setup setup-all build demo fmt lint deny test test-all fuzz package package-cli package-desktop test-package test-package-desktop ui ui-test ui-pictures app desktop desktop-pictures bench order clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -50,12 +50,16 @@ test: setup build ## run the tests (what CI runs)
 	cargo nextest run
 	cargo nextest run -p culvert-desktop
 	cargo test --doc --quiet
+	@fuzz/run
 	@sh ui/run.sh check
 	@sh ui/run.sh test
 
 test-all: test setup-all test-package test-package-desktop ## the tests, those that take long, and a release build
 	cargo nextest run --run-ignored only --no-tests pass
 	cargo nextest run -p culvert-bench
+
+fuzz: ## fuzz everything that reads foreign bytes, an hour each, as many at a time as there are processors
+	@fuzz/run --seconds 3600
 
 package: package-cli package-desktop ## make all packages (in the cache, packages/)
 
@@ -107,10 +111,14 @@ desktop-pictures: setup build ## draw the tray's menu into docs/images
 	cargo build -p culvert-desktop
 	CULVERT_PICTURES="$(CURDIR)/docs/images" cargo nextest run -p culvert-tests --test desktop pictures
 
-bench: ## speed and memory, beside peers in the same run where there are any (about 20 minutes; wants a quiet machine)
+bench: ## speed and memory, beside peers in the same run where there are any (about 27 minutes; wants a quiet machine)
 	@bench/run base
 	@bench/run channels
 	@bench/run desktop
+	@bench/run load
+
+order: ## tell the linker anew which functions run, before a release (about ten minutes; needs valgrind)
+	@sh bench/order.sh
 
 clean-cache: ## remove builds, tools and peers
 	rm -rf "$(CACHE)"
