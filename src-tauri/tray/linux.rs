@@ -8,7 +8,7 @@ mod rows;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use culvert_app::menu::{Action, TrayView};
+use culvert_app::menu::{Action, TrayView, same_shape, with_words_of};
 use culvert_app::shown::{Explained, Platform};
 use tauri::{AppHandle, Runtime};
 use tokio::sync::{mpsc, watch};
@@ -152,9 +152,13 @@ async fn keep(
         }
         let is_open = *open.borrow_and_update() && tokio::time::Instant::now() < patience;
         if let Some(view) = waiting.take() {
-            let same_rows = culvert_app::menu::same_shape(&shown.view().rows, &view.rows);
+            let same_rows = same_shape(&shown.view().rows, &view.rows);
             match is_open && !same_rows {
-                true => waiting = Some(view),
+                true => {
+                    let rows = with_words_of(&shown.view().rows, &view.rows);
+                    show(&connection, &shown, TrayView { rows, ..view.clone() }).await?;
+                    waiting = Some(view);
+                }
                 false => show(&connection, &shown, view).await?,
             }
         }

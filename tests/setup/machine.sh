@@ -44,11 +44,14 @@ need_packages() {
     fi
     if [ "$part" = test ]; then
         command -v git >/dev/null || missing="$missing git"
+        # The fuzzer is written in C++.
+        command -v c++ >/dev/null || missing="$missing g++"
         # They read what is in deploy/.
         command -v systemd-analyze >/dev/null || missing="$missing systemd"
         command -v docker-compose >/dev/null || missing="$missing docker-compose"
         browser_packages
         desktop_packages
+        fault_packages
     fi
     python3 -c 'import venv, ensurepip' 2>/dev/null || fitting_python >/dev/null ||
         missing="$missing python3-venv ca-certificates"
@@ -82,9 +85,19 @@ desktop_packages() {
     command -v WebKitWebDriver >/dev/null || missing="$missing webkit2gtk-driver"
     [ -x /usr/libexec/at-spi-bus-launcher ] || missing="$missing at-spi2-core"
     command -v xdotool >/dev/null || missing="$missing xdotool"
+    command -v xclip >/dev/null || missing="$missing xclip"
+    [ -x /usr/libexec/gcr-prompter ] || missing="$missing gcr"
     command -v import >/dev/null || missing="$missing imagemagick"
     [ -d /usr/share/icons/Adwaita ] || missing="$missing adwaita-icon-theme"
     fc-list 2>/dev/null | grep -q 'DejaVu Sans:' || missing="$missing fonts-dejavu-core"
+}
+
+# What pretends that the machine slept, that its clock was set, that its network is gone.
+fault_packages() {
+    /usr/bin/python3 -c 'import dbusmock' 2>/dev/null || missing="$missing python3-dbusmock"
+    [ -n "$(ls /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null)" ] || missing="$missing libfaketime"
+    [ -x /usr/sbin/nft ] || missing="$missing nftables"
+    [ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || missing="$missing iproute2"
 }
 
 # The browser that the front end's tests drive.

@@ -39,7 +39,13 @@ impl OwnGateway {
 
     /// The command line of one on a free loopback port, with [`SECRET`].
     pub fn command() -> CulvertCommand {
-        CulvertCommand::bare().args(["gateway", "--listen", "127.0.0.1:0", "--json"]).env("JWT_SECRET_KEY", SECRET)
+        Self::command_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same on a port of the test's own.
+    pub fn command_at(address: SocketAddr) -> CulvertCommand {
+        let listen = address.to_string();
+        CulvertCommand::bare().args(["gateway", "--listen", &listen, "--json"]).env("JWT_SECRET_KEY", SECRET)
     }
 
     /// Starts a command line of the test's own.

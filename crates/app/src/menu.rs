@@ -77,6 +77,17 @@ impl Row {
         Self { text: String::new(), enabled: true, kind: Kind::Separator }
     }
 
+    /// Whether `other` is this row, whatever it says. There is one line and one submenu.
+    fn is_same_as(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Line, Kind::Line) | (Kind::Separator, Kind::Separator) | (Kind::Submenu(_), Kind::Submenu(_)) => {
+                true
+            }
+            (Kind::Item(a), Kind::Item(b)) | (Kind::Check(a, _), Kind::Check(b, _)) => a == b,
+            _ => false,
+        }
+    }
+
     /// Whether `other` can be shown in this row's place by changing its text and its check alone.
     pub fn has_shape_of(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
@@ -91,6 +102,19 @@ impl Row {
 /// Whether two menus differ in nothing but texts, checks and what can be chosen.
 pub fn same_shape(a: &[Row], b: &[Row]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.has_shape_of(b))
+}
+
+/// `shown` with what `new` says in the same rows: what may be shown while no row may come or go.
+pub fn with_words_of(shown: &[Row], new: &[Row]) -> Vec<Row> {
+    let renewed = |row: &Row| {
+        let found = new.iter().find(|other| row.is_same_as(other))?;
+        let kind = match (&row.kind, &found.kind) {
+            (Kind::Submenu(shown), Kind::Submenu(new)) => Kind::Submenu(with_words_of(shown, new)),
+            (_, kind) => kind.clone(),
+        };
+        Some(Row { kind, ..found.clone() })
+    };
+    shown.iter().map(|row| renewed(row).unwrap_or_else(|| row.clone())).collect()
 }
 
 /// What the tray shows of `world`. `clock` tells a time of day as people read it.
@@ -202,6 +226,21 @@ mod tests {
         let renamed =
             view(&sample::world(&[("git", Switch::On, Mark::Online, "online"), ("x", Switch::Off, Mark::Off, "off")]));
         assert!(!same_shape(&before.rows, &renamed.rows), "another profile is another row");
+    }
+
+    #[test]
+    fn while_rows_must_stay_they_say_what_is_new() {
+        let before =
+            view(&sample::world(&[("git", Switch::On, Mark::Online, "online"), ("db", Switch::Off, Mark::Off, "off")]));
+        let after = view(&sample::world(&[
+            ("db", Switch::On, Mark::Online, "online, 9 ms"),
+            ("files", Switch::Off, Mark::Off, "off"),
+        ]));
+        let shown = with_words_of(&before.rows, &after.rows);
+        assert!(same_shape(&shown, &before.rows));
+        let says = texts(&shown);
+        assert_eq!(says[2..4], ["✓ git: online", "✓ db: online, 9 ms"]);
+        assert_eq!((&says[0], &says[7]), (&texts(&after.rows)[0], &"Share for 1 hour > git / db".to_owned()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::Daemon;
 use crate::watched::PATIENCE;
 
 /// The password of the tests' keyrings.
-const PASSWORD: &str = "correct horse";
+pub(super) const PASSWORD: &str = "correct horse";
 
 /// The name that a keyring has on the bus.
 const NAME: &str = "org.freedesktop.secrets";

@@ -100,6 +100,16 @@ impl Menu {
         self.shows(&format!("{name}: {what}"), |label| words(label).is_some_and(|words| is_it(&words))).await
     }
 
+    /// Waits until this profile is online.
+    pub async fn online(&self, name: &str) -> Entry {
+        self.profile(name, "online", |words| words.starts_with("online")).await
+    }
+
+    /// Waits until this profile is off.
+    pub async fn off(&self, name: &str) -> Entry {
+        self.profile(name, "off", |words| words == "off").await
+    }
+
     /// Clicks a profile's entry, once it is there.
     pub async fn toggle(&self, name: &str) {
         self.profile(name, "listed", |_| true).await;

@@ -15,9 +15,10 @@ use crate::culvert::CulvertCommand;
 use crate::processes;
 use crate::watched::PATIENCE;
 
-mod daemon;
+pub mod daemon;
 mod keyring;
 mod menu;
+mod notifications;
 mod panel;
 mod tray;
 mod user;
@@ -27,6 +28,7 @@ mod words;
 pub use daemon::Daemon;
 pub use keyring::Keyring;
 pub use menu::{Entry, Menu};
+pub use notifications::{Notifications, Told};
 pub use panel::{Ground, Panel};
 pub use tray::{Item, Tray};
 pub use user::{Running, User, online_with_figure};
@@ -118,6 +120,11 @@ impl Desktop {
         Tray::on(&self.connection).await
     }
 
+    /// Begins to show notifications.
+    pub async fn notifications(&self) -> Notifications {
+        Notifications::on(&self.connection).await
+    }
+
     /// Starts a keyring in the place of the one that may be there, and waits until it is on the bus.
     pub async fn keyring(&mut self, keyring: Keyring) {
         self.end_keyring().await;
@@ -131,6 +138,34 @@ impl Desktop {
             drop(keyring);
             Keyring::gone(&self.connection).await;
         }
+    }
+
+    /// Lets a keyring ask for its password, in a window of its own.
+    pub fn prompter(&self) {
+        let program = "/usr/libexec/gcr-prompter";
+        self.service("prompter", &format!("[D-BUS Service]\nName=org.gnome.keyring.SystemPrompter\nExec={program}\n"));
+    }
+
+    /// Answers the keyring's question, once it is asked, with the password that it was made with.
+    pub async fn answer_prompt(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let search = ["search", "--onlyvisible", "--class", "gcr-prompter"];
+        while self.user("xdotool").args(search).finish().await.out.is_empty() {
+            assert!(Instant::now() < deadline, "nobody asks for the keyring's password");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let focus = [&search[..], &["windowfocus", "--sync"]].concat();
+        for tool in [&focus[..], &["type", keyring::PASSWORD], &["key", "Return"]] {
+            let done = self.user("xdotool").args(tool).finish().await;
+            assert_eq!(done.code, Some(0), "{done:?}");
+        }
+    }
+
+    /// What is on the clipboard, as another program gets it.
+    pub async fn clipboard(&self) -> String {
+        let read = self.user("xclip").args(["-out", "-selection", "clipboard"]).finish().await;
+        assert_eq!(read.code, Some(0), "{read:?}");
+        read.out.join("\n")
     }
 
     /// How many windows with this title are to be seen.

@@ -2,14 +2,16 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{Desktop, Item, Menu, Tray};
-use crate::culvert::{Culvert, Finished};
+use crate::culvert::{Culvert, CulvertCommand, Finished};
 use crate::fixture::Fixture;
 use crate::mcp::McpSession;
 use crate::own_gateway::{OwnGateway, SECRET};
+use crate::watched::PATIENCE;
 
 /// The user, and all that is the user's.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct User {
 pub struct Running {
     /// Its process.
     pub app: Culvert,
+    /// The tray that it is in.
+    pub tray: Tray,
     /// Its item.
     pub item: Item,
     /// The item's menu.
@@ -38,6 +42,33 @@ impl User {
     pub async fn new() -> Self {
         let (desktop, gateway) = tokio::join!(Desktop::start(), OwnGateway::start());
         Self { desktop, gateway, token: OwnGateway::token("me@example.com", SECRET).await }
+    }
+
+    /// With these servers saved, and the app in the tray, where each of them is off.
+    pub async fn in_tray(servers: &[(&str, &Fixture)]) -> (Self, Running) {
+        let user = Self::new().await;
+        for (name, server) in servers {
+            user.saves(name, server).await;
+        }
+        let tray = user.desktop.tray().await;
+        let running = user.starts(&tray).await;
+        for (name, _) in servers {
+            running.menu.off(name).await;
+        }
+        (user, running)
+    }
+
+    /// Writes what the app remembers, as if it had been chosen there.
+    pub fn chose(&self, choices: &Value) {
+        let folder = self.desktop.home().join(".config/culvert");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("app.json"), choices.to_string()).expect("a file");
+    }
+
+    /// Has the login shell find commands in this folder. It greets whoever logs in.
+    pub fn finds(&self, folder: &Path) {
+        let profile = format!("echo 'Welcome to this machine!'\nPATH=\"{}:$PATH\"\nexport PATH\n", folder.display());
+        std::fs::write(self.desktop.home().join(".profile"), profile).expect("a file");
     }
 
     /// Runs `culvert` with these arguments; it must do as it is told.
@@ -77,11 +108,16 @@ impl User {
 
     /// Starts the app as a login does, and finds its item in this tray.
     pub async fn starts(&self, tray: &Tray) -> Running {
+        self.starts_as(self.desktop.app(), tray).await
+    }
+
+    /// The same with a command of the test's own.
+    pub async fn starts_as(&self, app: CulvertCommand, tray: &Tray) -> Running {
         let before = tray.registered();
-        let app = self.desktop.app().arg("--hidden").start();
+        let app = app.arg("--hidden").start();
         let item = tray.item_number(before + 1).await;
         let menu = item.menu().await;
-        Running { app, item, menu }
+        Running { app, tray: tray.clone(), item, menu }
     }
 
     /// Begins a session with one of the servers, through the gateway.
@@ -102,6 +138,19 @@ impl User {
         let profiles = report["profiles"].as_array().cloned().unwrap_or_default();
         let found = profiles.iter().find(|profile| profile["name"] == name);
         found.map(|profile| profile["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+
+    /// Waits until `culvert status` tells this state.
+    pub async fn until_state(&self, name: &str, state: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let told = self.told_state(name).await;
+            if told == state {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{name} should be {state}, and is {told:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The secrets of Culvert's in the keychain.

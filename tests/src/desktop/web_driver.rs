@@ -158,6 +158,38 @@ impl WebDriver {
         panic!("the keys do not lead to {wanted}; they met: {met:#?}\nthe page shows:\n{}", self.text().await);
     }
 
+    /// Goes on to fields with these labels, and fills them in.
+    pub async fn fill(&self, fields: &[(&str, &str)]) {
+        for (label, text) in fields {
+            self.tab_to(&format!("textbox {label:?}")).await;
+            self.write(text).await;
+        }
+    }
+
+    /// Goes on to what begins like this, and presses it.
+    pub async fn choose(&self, wanted: &str) {
+        self.tab_to(wanted).await;
+        self.press(keys::ENTER).await;
+    }
+
+    /// Goes on to the button of a menu, and chooses what begins like this in it.
+    pub async fn choose_in(&self, button: &str, wanted: &str) {
+        self.choose(&format!("button {button:?}")).await;
+        let entry = format!("menuitem \"{wanted}");
+        self.focus_on("menuitem").await;
+        if !self.focus().await.starts_with(&entry) {
+            self.press_to(keys::DOWN, &entry).await;
+        }
+        self.press(keys::ENTER).await;
+    }
+
+    /// Switches a profile on in the list, and waits until it is online.
+    pub async fn connect(&self, profile: &str) {
+        self.tab_to(&format!("option \"{profile}")).await;
+        self.press(keys::SPACE).await;
+        self.shows("Online for").await;
+    }
+
     /// Waits until the focus is on what begins like this.
     pub async fn focus_on(&self, wanted: &str) {
         let deadline = Instant::now() + PATIENCE;

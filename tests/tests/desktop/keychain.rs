@@ -3,6 +3,8 @@
 use culvert_tests::Fixture;
 use culvert_tests::desktop::{Keyring, User, WebDriver, keys};
 
+use crate::first;
+
 /// Saves a profile whose token is in the keychain, which must be open.
 async fn save_with_keychain(user: &User, server: &Fixture) {
     let token = user.token.clone();
@@ -23,7 +25,7 @@ async fn a_locked_keychain_needs_attention_until_it_is_unlocked() {
     let tray = user.desktop.tray().await;
     let running = user.starts(&tray).await;
     let menu = &running.menu;
-    menu.profile("git", "off", |words| words == "off").await;
+    menu.off("git").await;
     menu.toggle("git").await;
     let locked = menu.profile("git", "keychain locked", |words| words == "keychain locked").await;
     assert_eq!(locked.check, Some(true), "it is wanted still: {locked:?}");
@@ -31,33 +33,44 @@ async fn a_locked_keychain_needs_attention_until_it_is_unlocked() {
     // Unlocked by its user, as by a login.
     user.desktop.keyring(Keyring::Open).await;
     menu.click("Reconnect now").await;
-    menu.profile("git", "online", |words| words.starts_with("online")).await;
+    menu.online("git").await;
     running.app.stop().await;
 }
 
 #[tokio::test]
 async fn without_a_keychain_the_form_says_so_and_offers_another_place() {
     let (user, server) = (User::new().await, Fixture::default());
-    let web = WebDriver::start(&user.desktop, &[]).await;
-    web.tab_to("button \"Add a server").await;
-    web.press(keys::ENTER).await;
-    web.focus_on("textbox \"Name\"").await;
-    web.write("notes").await;
-    web.tab_to("textbox \"Command line\"").await;
-    web.write(&server.command()).await;
-    web.tab_to("textbox \"Gateway’s address\"").await;
-    web.write(&user.gateway.url).await;
-    web.tab_to("textbox \"New token\"").await;
-    web.write(&user.token).await;
-    web.tab_to("button \"Save and connect\"").await;
-    web.press(keys::ENTER).await;
+    let web = first::form(&user).await;
+    first::fill(&web, &user, "notes", &server).await;
     web.shows("keychain").await;
     assert_eq!(user.files_with(&user.token), Vec::<std::path::PathBuf>::new(), "no plain text on the quiet");
     web.quit().await;
 }
 
 #[tokio::test]
-async fn the_window_has_the_way_on_from_a_locked_keychain() {
+async fn the_window_unlocks_a_locked_keychain() {
+    let (mut user, server) = (User::new().await, Fixture::default());
+    user.desktop.keyring(Keyring::Open).await;
+    save_with_keychain(&user, &server).await;
+    user.desktop.keyring(Keyring::Shut).await;
+    user.desktop.prompter();
+    let web = WebDriver::start(&user.desktop, &[]).await;
+    web.tab_to("option \"git").await;
+    web.press(keys::SPACE).await;
+    web.shows("keychain locked").await;
+    assert!(server.recorded().is_empty() || user.gateway.catalog(&user.token).await.is_empty(), "nothing goes out yet");
+    web.choose("button \"Unlock\"").await;
+    web.shows("Waiting for your keychain’s password").await;
+    // The window goes on meanwhile.
+    web.tab_to("button \"Settings").await;
+    user.desktop.answer_prompt().await;
+    web.shows("Online for").await;
+    user.calls("git").await;
+    web.quit().await;
+}
+
+#[tokio::test]
+async fn a_keychain_that_was_unlocked_elsewhere_is_tried_again_with_one_click() {
     let (mut user, server) = (User::new().await, Fixture::default());
     user.desktop.keyring(Keyring::Open).await;
     save_with_keychain(&user, &server).await;
@@ -67,7 +80,6 @@ async fn the_window_has_the_way_on_from_a_locked_keychain() {
     web.press(keys::SPACE).await;
     web.shows("keychain locked").await;
     web.tab_to("button \"Unlock\"").await;
-    // Unlocked by its user elsewhere; the button then only has to try again.
     user.desktop.keyring(Keyring::Open).await;
     web.press(keys::ENTER).await;
     web.shows("Online for").await;

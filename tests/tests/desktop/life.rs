@@ -6,12 +6,11 @@ use nix::sys::signal::Signal;
 
 #[tokio::test]
 async fn quit_and_sigterm_end_it_with_every_process_of_its() {
-    let (user, server) = (User::new().await, Fixture::new(&["--grandchild"]));
-    user.saves("git", &server).await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let server = Fixture::new(&["--grandchild"]);
+    let (user, running) = User::in_tray(&[("git", &server)]).await;
+    let tray = running.tray.clone();
     running.menu.toggle("git").await;
-    running.menu.profile("git", "online", |words| words.starts_with("online")).await;
+    running.menu.online("git").await;
     assert!(!running.app.servers().is_empty());
     running.menu.click("Quit").await;
     // `end` finds out that nothing is left.
@@ -19,7 +18,7 @@ async fn quit_and_sigterm_end_it_with_every_process_of_its() {
     user.gateway.server_becomes("git", "offline", &user.token).await;
 
     let running = user.starts(&tray).await;
-    running.menu.profile("git", "online", |words| words.starts_with("online")).await;
+    running.menu.online("git").await;
     assert!(!running.app.servers().is_empty());
     running.app.stop().await;
     user.gateway.server_becomes("git", "offline", &user.token).await;
@@ -27,32 +26,30 @@ async fn quit_and_sigterm_end_it_with_every_process_of_its() {
 
 #[tokio::test]
 async fn what_is_wanted_survives_quit_and_crash_and_off_stays_off() {
-    let (user, one, two) = (User::new().await, Fixture::default(), Fixture::default());
-    user.saves("one", &one).await;
-    user.saves("two", &two).await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let (one, two) = (Fixture::default(), Fixture::default());
+    let (user, running) = User::in_tray(&[("one", &one), ("two", &two)]).await;
+    let tray = running.tray.clone();
     running.menu.toggle("one").await;
-    running.menu.profile("one", "online", |words| words.starts_with("online")).await;
+    running.menu.online("one").await;
     running.menu.click("Quit").await;
     running.app.end().await;
 
     let running = user.starts(&tray).await;
-    running.menu.profile("one", "online without a click", |words| words.starts_with("online")).await;
-    let two = running.menu.profile("two", "still off", |words| words == "off").await;
+    running.menu.online("one").await;
+    let two = running.menu.off("two").await;
     assert_eq!(two.check, Some(false));
     running.app.signal(Signal::SIGKILL);
     drop(running);
 
     let running = user.starts(&tray).await;
-    running.menu.profile("one", "online after a crash", |words| words.starts_with("online")).await;
+    running.menu.online("one").await;
     running.menu.toggle("one").await;
-    running.menu.profile("one", "off", |words| words == "off").await;
+    running.menu.off("one").await;
     running.app.stop().await;
 
     let running = user.starts(&tray).await;
     for name in ["one", "two"] {
-        let off = running.menu.profile(name, "off", |words| words == "off").await;
+        let off = running.menu.off(name).await;
         assert_eq!(off.check, Some(false), "{off:?}");
     }
     assert!(running.app.servers().is_empty());
@@ -61,9 +58,7 @@ async fn what_is_wanted_survives_quit_and_crash_and_off_stays_off() {
 
 #[tokio::test]
 async fn launch_at_login_is_a_file_that_starts_it_hidden() {
-    let user = User::new().await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let (user, running) = User::in_tray(&[]).await;
     assert_eq!(user.autostart(), None);
     running.menu.click("Launch at login").await;
     let check = |wanted: bool| {
@@ -86,14 +81,12 @@ async fn launch_at_login_is_a_file_that_starts_it_hidden() {
 
 #[tokio::test]
 async fn a_second_launch_opens_the_window_of_the_first() {
-    let user = User::new().await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let (user, running) = User::in_tray(&[]).await;
     assert_eq!(user.desktop.windows("Culvert").await, 0, "started hidden");
     let second = user.desktop.app().finish().await;
     assert_eq!(second.code, Some(0), "{second:#?}");
     user.desktop.window("Culvert").await;
-    assert_eq!(tray.registered(), 1, "there is one item still");
+    assert_eq!(running.tray.registered(), 1, "there is one item still");
     running.app.stop().await;
 }
 
@@ -115,15 +108,12 @@ async fn without_a_tray_the_window_opens_and_says_why() {
 #[tokio::test]
 async fn a_graphical_start_finds_commands_as_a_login_shell_does() {
     let (user, server) = (User::new().await, Fixture::default());
-    let home = user.desktop.home();
-    let tools = server.stand_ins(&["my-server"]);
-    let profile = format!("echo 'Welcome to this machine!'\nPATH=\"{}:$PATH\"\nexport PATH\n", tools.display());
-    std::fs::write(home.join(".profile"), profile).unwrap();
+    user.finds(&server.stand_ins(&["my-server"]));
     user.saves_command("mine", "my-server").await;
     let tray = user.desktop.tray().await;
     let running = user.starts(&tray).await;
     running.menu.toggle("mine").await;
-    running.menu.profile("mine", "online", |words| words.starts_with("online")).await;
+    running.menu.online("mine").await;
     user.calls("mine").await;
     running.app.stop().await;
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use culvert_tests::Fixture;
-use culvert_tests::desktop::{Ground, Panel, Running, User, online_with_figure};
+use culvert_tests::desktop::{Ground, Panel, User, online_with_figure};
 use culvert_tests::own_gateway::OwnGateway;
 
 #[tokio::test]
@@ -37,16 +37,16 @@ async fn picture(ground: Ground, name: &str) {
     let panel = Panel::on(&mut user.desktop, ground).await;
     let app = app.start();
     let item = panel.item().await;
-    let running = Running { app, menu: item.menu().await, item };
-    running.menu.profile("git", "online", |words| words.starts_with("online")).await;
-    running.menu.profile("files", "online", |words| words.starts_with("online")).await;
-    running.menu.profile("db", "refused", |words| words == "token rejected").await;
-    running.item.title_becomes(|title| title == "Culvert: 2 of 3 online").await;
-    running.menu.profile("git", "online with its round trip", online_with_figure).await;
-    running.menu.profile("files", "online with its round trip", online_with_figure).await;
+    let menu = item.menu().await;
+    menu.online("git").await;
+    menu.online("files").await;
+    menu.profile("db", "refused", |words| words == "token rejected").await;
+    item.title_becomes(|title| title == "Culvert: 2 of 3 online").await;
+    menu.profile("git", "online with its round trip", online_with_figure).await;
+    menu.profile("files", "online with its round trip", online_with_figure).await;
     panel.open_menu().await;
     let thrown_away = tempfile::tempdir().unwrap();
     let folder = std::env::var_os("CULVERT_PICTURES").map_or(thrown_away.path().to_owned(), PathBuf::from);
     panel.picture(&folder.join(name), (360, 400)).await;
-    running.app.stop().await;
+    app.stop().await;
 }

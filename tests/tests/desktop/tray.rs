@@ -8,13 +8,11 @@ use nix::sys::signal::Signal;
 
 #[tokio::test]
 async fn a_click_brings_a_profile_up_and_another_takes_it_down() {
-    let (user, server) = (User::new().await, Fixture::default());
-    user.saves("git", &server).await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let server = Fixture::default();
+    let (user, running) = User::in_tray(&[("git", &server)]).await;
     let (item, menu) = (&running.item, &running.menu);
 
-    let off = menu.profile("git", "off", |words| words == "off").await;
+    let off = menu.off("git").await;
     assert_eq!(off.check, Some(false), "{off:?}");
     assert_eq!(
         item.title_becomes(|title| title == "Culvert: All off").await,
@@ -42,7 +40,7 @@ async fn a_click_brings_a_profile_up_and_another_takes_it_down() {
     drop(session);
 
     menu.toggle("git").await;
-    let off = menu.profile("git", "off again", |words| words == "off").await;
+    let off = menu.off("git").await;
     assert_eq!(off.check, Some(false), "{off:?}");
     user.gateway.server_becomes("git", "offline", &user.token).await;
     item.title_becomes(|title| title == "Culvert: All off").await;
@@ -53,16 +51,15 @@ async fn a_click_brings_a_profile_up_and_another_takes_it_down() {
 
 #[tokio::test]
 async fn all_at_once_and_profiles_that_come_and_go() {
-    let (user, one, two) = (User::new().await, Fixture::default(), Fixture::default());
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let (one, two) = (Fixture::default(), Fixture::default());
+    let (user, running) = User::in_tray(&[]).await;
     let menu = &running.menu;
     menu.shows("nothing yet", |label| label == "Nothing is shared yet").await;
 
     user.saves("one", &one).await;
-    menu.profile("one", "there and off", |words| words == "off").await;
+    menu.off("one").await;
     user.saves("two", &two).await;
-    menu.profile("two", "there and off", |words| words == "off").await;
+    menu.off("two").await;
 
     menu.click("Connect all").await;
     menu.shows("both are online", |label| label == "2 of 2 online").await;
@@ -76,22 +73,36 @@ async fn all_at_once_and_profiles_that_come_and_go() {
         (!is_there).then_some(())
     };
     menu.until("one has gone", gone).await;
-    menu.profile("two", "still there", |words| words == "off").await;
+    menu.off("two").await;
+    running.app.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_menu_is_open_words_change_and_rows_stay() {
+    let (one, two) = (Fixture::default(), Fixture::default());
+    let (user, running) = User::in_tray(&[("one", &one)]).await;
+    let menu = &running.menu;
+    menu.opened().await;
+    let rows = menu.labels().await.len();
+    user.saves("two", &two).await;
+    user.until_state("two", "off").await;
+    user.does(&["up", "one"]).await;
+    menu.online("one").await;
+    assert_eq!(menu.labels().await.len(), rows, "no row moves under the pointer: {:#?}", menu.labels().await);
+    menu.closed().await;
+    menu.off("two").await;
     running.app.stop().await;
 }
 
 #[tokio::test]
 async fn sharing_for_an_hour_brings_it_up_and_says_until_when() {
-    let (user, server) = (User::new().await, Fixture::default());
-    user.saves("git", &server).await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let server = Fixture::default();
+    let (user, running) = User::in_tray(&[("git", &server)]).await;
     let menu = &running.menu;
-    menu.profile("git", "off", |words| words == "off").await;
     let share = menu.shows("a menu of what may be shared", |label| label == "Share for 1 hour").await;
     assert_eq!(share.below.iter().map(|entry| entry.label.as_str()).collect::<Vec<_>>(), ["git"]);
     menu.click_below("Share for 1 hour", "git").await;
-    menu.profile("git", "online", |words| words.starts_with("online")).await;
+    menu.online("git").await;
     let until = |entries: &[Entry]| {
         let share = entries.iter().find(|entry| entry.label == "Share for 1 hour")?;
         share.below.iter().any(|entry| entry.label.starts_with("git, until ")).then_some(())
@@ -103,19 +114,16 @@ async fn sharing_for_an_hour_brings_it_up_and_says_until_when() {
 
 #[tokio::test]
 async fn the_command_line_sees_and_moves_what_the_app_runs() {
-    let (user, server) = (User::new().await, Fixture::default());
-    user.saves("git", &server).await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let server = Fixture::default();
+    let (user, running) = User::in_tray(&[("git", &server)]).await;
     let menu = &running.menu;
-    menu.profile("git", "off", |words| words == "off").await;
 
     user.does(&["up", "git"]).await;
-    let on = menu.profile("git", "online", |words| words.starts_with("online")).await;
+    let on = menu.online("git").await;
     assert_eq!(on.check, Some(true), "{on:?}");
     assert_eq!(user.told_state("git").await, "online");
     user.does(&["down", "git"]).await;
-    menu.profile("git", "off", |words| words == "off").await;
+    menu.off("git").await;
     assert_eq!(user.told_state("git").await, "off");
     running.app.stop().await;
 }
@@ -123,24 +131,21 @@ async fn the_command_line_sees_and_moves_what_the_app_runs() {
 /// Whatever else the machine has to do, one try of several must keep the promise.
 #[tokio::test]
 async fn a_change_shows_within_a_quarter_of_a_second_and_then_nothing_moves() {
-    let (user, server) = (User::new().await, Fixture::default());
-    user.saves("git", &server).await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let server = Fixture::default();
+    let (_user, running) = User::in_tray(&[("git", &server)]).await;
     let menu = &running.menu;
-    menu.profile("git", "off", |words| words == "off").await;
     let mut quickest = Duration::MAX;
     for _ in 0..5 {
         let clicked = Instant::now();
         menu.toggle("git").await;
         menu.profile("git", "no longer off", |words| words != "off").await;
         quickest = quickest.min(clicked.elapsed());
-        menu.profile("git", "online", |words| words.starts_with("online")).await;
+        menu.online("git").await;
         let clicked = Instant::now();
         menu.toggle("git").await;
         menu.profile("git", "no longer online", |words| !words.starts_with("online")).await;
         quickest = quickest.min(clicked.elapsed());
-        menu.profile("git", "off", |words| words == "off").await;
+        menu.off("git").await;
     }
     assert!(quickest <= Duration::from_millis(250), "the quickest took {quickest:?}");
 
@@ -154,14 +159,11 @@ async fn a_change_shows_within_a_quarter_of_a_second_and_then_nothing_moves() {
 #[tokio::test]
 #[ignore = "waits for a silent server to be noticed: about a minute"]
 async fn a_hung_server_on_a_live_link_needs_attention_within_a_minute() {
-    let (user, server) = (User::new().await, Fixture::default());
-    user.saves("git", &server).await;
-    let tray = user.desktop.tray().await;
-    let running = user.starts(&tray).await;
+    let server = Fixture::default();
+    let (_user, running) = User::in_tray(&[("git", &server)]).await;
     let menu = &running.menu;
-    menu.profile("git", "off", |words| words == "off").await;
     menu.toggle("git").await;
-    menu.profile("git", "online", |words| words.starts_with("online")).await;
+    menu.online("git").await;
 
     running.app.signal_each("stdio-fixture", Signal::SIGSTOP);
     let minute = Duration::from_secs(60);

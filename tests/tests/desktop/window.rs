@@ -6,36 +6,20 @@ use culvert_tests::desktop::{Keyring, User, WebDriver, keys};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-/// Opens an empty app's window and goes to the form for a new profile.
-async fn add_a_server(user: &User) -> WebDriver {
-    let web = WebDriver::start(&user.desktop, &[]).await;
-    web.shows("Nothing is shared yet.").await;
-    web.tab_to("button \"Add a server").await;
-    web.press(keys::ENTER).await;
-    web.focus_on("textbox \"Name\"").await;
-    web
-}
+use crate::first;
 
 #[tokio::test]
 async fn from_an_empty_window_to_the_first_tunnel_and_back() {
     let (mut user, server) = (User::new().await, Fixture::default());
     user.desktop.keyring(Keyring::Open).await;
     let tray = user.desktop.tray().await;
-    let web = add_a_server(&user).await;
-    web.write("notes").await;
-    web.tab_to("textbox \"Command line\"").await;
-    web.write(&server.command()).await;
-    web.tab_to("textbox \"Gateway’s address\"").await;
-    web.write(&user.gateway.url).await;
-    web.tab_to("textbox \"New token\"").await;
-    web.write(&user.token).await;
-    web.tab_to("button \"Save and connect\"").await;
-    web.press(keys::ENTER).await;
+    let web = first::form(&user).await;
+    first::fill(&web, &user, "notes", &server).await;
     web.focus_on("heading \"notes\"").await;
     web.shows("Online for").await;
     user.calls("notes").await;
     let menu = tray.item().await.menu().await;
-    menu.profile("notes", "online", |words| words.starts_with("online")).await;
+    menu.online("notes").await;
 
     let page = web.script("return document.documentElement.outerHTML", &[]).await.to_string();
     assert!(!page.contains(&user.token), "the page forgot the token");
@@ -44,7 +28,7 @@ async fn from_an_empty_window_to_the_first_tunnel_and_back() {
     web.quit().await;
 
     let running = user.starts(&tray).await;
-    running.menu.profile("notes", "online with the token found again", |words| words.starts_with("online")).await;
+    running.menu.online("notes").await;
     running.app.stop().await;
 
     let web = WebDriver::start(&user.desktop, &[]).await;
@@ -55,8 +39,7 @@ async fn from_an_empty_window_to_the_first_tunnel_and_back() {
     web.press(keys::ENTER).await;
     web.shows("Delete notes?").await;
     web.focus_on("button \"Cancel\"").await;
-    web.tab_to("button \"Delete\"").await;
-    web.press(keys::ENTER).await;
+    web.choose("button \"Delete\"").await;
     web.shows("Nothing is shared yet.").await;
     assert_eq!(user.kept_secrets().await, Vec::<String>::new(), "its token went with it");
     user.gateway.server_becomes("notes", "offline", &user.token).await;
@@ -66,14 +49,10 @@ async fn from_an_empty_window_to_the_first_tunnel_and_back() {
 #[tokio::test]
 async fn what_is_wrong_in_the_form_is_said_as_one_types_and_nothing_is_saved() {
     let user = User::new().await;
-    let web = add_a_server(&user).await;
+    let web = first::form(&user).await;
     web.write("no/slashes").await;
-    web.tab_to("textbox \"Command line\"").await;
-    web.write("server 'without end").await;
-    web.tab_to("textbox \"Gateway’s address\"").await;
-    web.write("gopher://example.com").await;
-    web.tab_to("button \"Save and connect\"").await;
-    web.press(keys::ENTER).await;
+    web.fill(&[("Command line", "server 'without end"), ("Gateway’s address", "gopher://example.com")]).await;
+    web.choose("button \"Save and connect\"").await;
     web.shows("Not saved: 3 fields to correct.").await;
     web.focus_on("textbox \"Name\"").await;
     let folder = user.desktop.home().join(".config/culvert/profiles");
@@ -93,14 +72,12 @@ async fn another_apps_servers_are_brought_over_and_stay_off_until_connected() {
 
     let web = WebDriver::start(&user.desktop, &[]).await;
     web.shows("Cursor has 2 servers. Choose which to bring over.").await;
-    web.tab_to("button \"Import").await;
-    web.press(keys::ENTER).await;
+    web.choose("button \"Import").await;
     web.focus_on("heading \"Import\"").await;
     web.shows(&server.command()).await;
     web.tab_to("checkbox \"wanted\"").await;
     web.press(keys::SPACE).await;
-    web.tab_to("button \"Import 1 server\"").await;
-    web.press(keys::ENTER).await;
+    web.choose("button \"Import 1 server\"").await;
     web.shows("1 server imported. Each stays off until you connect it.").await;
     web.focus_on("option \"wanted").await;
     assert!(web.processes().servers().is_empty(), "nothing runs unasked");
@@ -119,9 +96,7 @@ async fn the_servers_log_is_shown_and_searched() {
     let (user, server) = (User::new().await, Fixture::new(&["--say", "the cellar door is open"]));
     user.saves("git", &server).await;
     let web = WebDriver::start(&user.desktop, &[]).await;
-    web.tab_to("option \"git").await;
-    web.press(keys::SPACE).await;
-    web.shows("Online for").await;
+    web.connect("git").await;
     web.tab_to("tab \"").await;
     web.press_to(keys::RIGHT, "tab \"Log\"").await;
     web.shows("the cellar door is open").await;
@@ -138,9 +113,7 @@ async fn a_command_that_was_changed_outside_runs_only_after_a_word_of_the_user()
     let (user, before, after) = (User::new().await, Fixture::default(), Fixture::default());
     user.saves("git", &before).await;
     let web = WebDriver::start(&user.desktop, &[]).await;
-    web.tab_to("option \"git").await;
-    web.press(keys::SPACE).await;
-    web.shows("Online for").await;
+    web.connect("git").await;
 
     let folder = user.desktop.home().join(".config/culvert/profiles");
     let file = std::fs::read_dir(folder).unwrap().flatten().next().unwrap().path();
@@ -151,8 +124,7 @@ async fn a_command_that_was_changed_outside_runs_only_after_a_word_of_the_user()
     web.shows(&record(&before)).await;
     web.shows(&record(&after)).await;
     assert!(after.recorded().is_empty(), "it does not run yet");
-    web.tab_to("button \"Run the new command\"").await;
-    web.press(keys::ENTER).await;
+    web.choose("button \"Run the new command\"").await;
     web.shows("Online for").await;
     user.calls("git").await;
     assert!(!after.recorded().is_empty());
