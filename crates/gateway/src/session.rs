@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use culvert_link::Carriage;
-use culvert_link::channels::Opener;
 use culvert_protocol::{ClientInfo, Labels, ServerName};
 use tokio_util::sync::CancellationToken;
 
@@ -193,9 +192,9 @@ pub(crate) struct Ways {
 
 impl Ways {
     /// The gateway's own conversation, and channels for clients where the link has them.
-    pub(crate) fn new(shared: Arc<Shared>, opener: Option<Opener>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, channels: Option<Channels>) -> Self {
         let (earlier_calls, earlier_changes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: RwLock::new(shared), channels: opener.map(Channels::new), earlier_calls, earlier_changes }
+        Self { shared: RwLock::new(shared), channels, earlier_calls, earlier_changes }
     }
 }
 

@@ -4,6 +4,7 @@
 //! by the crates above.
 
 pub mod activity;
+pub mod asked;
 pub mod carriage;
 mod certificate;
 pub mod channels;

@@ -46,7 +46,7 @@ pub(crate) async fn register(
     session_id: &str,
     labels: &Labels,
 ) -> Result<Acknowledged, Unacknowledged> {
-    let offer = Offer { single_child: config.children.single, ..Offer::ALL };
+    let offer = Offer { single_child: config.children.single, max_message: Some(config.max_message), ..Offer::ALL };
     register_with(link, config, session_id, offer, labels).await
 }
 

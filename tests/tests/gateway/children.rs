@@ -120,3 +120,46 @@ async fn a_warm_spare_waits_for_the_next_client_and_is_followed_by_another() {
     assert_eq!(ended.code, Some(0));
     gateway.culvert.stop().await;
 }
+
+#[tokio::test]
+async fn who_shares_the_one_process_of_a_server_is_known_too() {
+    let (gateway, token) = (OwnGateway::start().await, OwnGateway::token(USER, SECRET).await);
+    let fixture = Fixture::default();
+    let tunnel = gateway.tunnel(&fixture, "fixture", &token).arg("--single-child").start();
+    tunnel.online().await;
+    let client = Client { gateway: &gateway, token: &token };
+    let session = client.session().await;
+    client.session().await;
+    let users = tunnel.event("two in use", |event| event["callers"].as_array().is_some_and(|all| all.len() == 2)).await;
+    assert_eq!(users["callers"], Value::from(vec!["inspector 2.12 (me@example.com)"; 2]));
+    client.leave(&session).await;
+    tunnel.event("one left", |event| event["callers"].as_array().is_some_and(|all| all.len() == 1)).await;
+    assert_eq!(fixture.events("start").len(), 1);
+    tunnel.stop().await;
+    gateway.culvert.stop().await;
+}
+
+/// A longer line would end the whole session, where only one call is at fault.
+#[tokio::test]
+async fn what_a_tunnel_does_not_take_is_refused_before_it_is_sent() {
+    let (gateway, token) = (OwnGateway::start().await, OwnGateway::token(USER, SECRET).await);
+    for more in [&[][..], &["--single-child"]] {
+        let tunnel = gateway.tunnel(&Fixture::default(), "fixture", &token);
+        let tunnel = tunnel.args(["--max-message-size", "65536"]).args(more).start();
+        tunnel.online().await;
+        let client = Client { gateway: &gateway, token: &token };
+        let session = client.session().await;
+        let echo = |id: u32, length: usize| {
+            let params = json!({"name": "echo", "arguments": {"text": "x".repeat(length)}});
+            json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params})
+        };
+        let refused = client.post(echo(2, 65_536), Some(&session)).await;
+        assert_eq!(reason(&refused), (413, "message.too_large".to_owned()), "{refused:?}");
+        assert_eq!(refused.json()["id"], 2);
+        let answered = client.post(echo(3, 60_000), Some(&session)).await;
+        assert_eq!(answered.status, 200, "{answered:?}");
+        assert!(answered.json()["result"].is_object(), "the session goes on");
+        tunnel.stop().await;
+    }
+    gateway.culvert.stop().await;
+}

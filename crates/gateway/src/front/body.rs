@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::Limits;
 use super::refusal::Refusal;
+use crate::backend::Backend;
 
 /// Reads it all; a body that arrives in one piece is not copied.
 pub(super) async fn read<B>(body: B, limits: &Limits) -> Result<Bytes, Refusal>
@@ -45,6 +46,12 @@ where
         Ok(if rest.is_empty() { first } else { rest.freeze() })
     };
     timeout(limits.arrival, whole).await.unwrap_or_else(|_| Err(Refusal::body_timeout()))
+}
+
+/// Whether the tunnel to the server takes a message.
+pub(super) fn fits(message: &[u8], backend: &Backend) -> Result<(), Refusal> {
+    let most = backend.takes();
+    if message.len() > most { Err(Refusal::too_large_for_tunnel(most)) } else { Ok(()) }
 }
 
 /// The refusal, saying which request it is about where the body holds one that can be read.

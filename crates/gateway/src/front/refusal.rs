@@ -92,6 +92,11 @@ impl Refusal {
         Self::invalid(StatusCode::PAYLOAD_TOO_LARGE, "message.too_large", &message)
     }
 
+    pub(super) fn too_large_for_tunnel(limit: usize) -> Self {
+        let message = format!("the message is larger than the {limit} bytes that the tunnel to this server takes");
+        Self::invalid(StatusCode::PAYLOAD_TOO_LARGE, "message.too_large", &message)
+    }
+
     pub(super) fn body(detail: &str) -> Self {
         let message = format!("the body could not be read: {detail}");
         Self::invalid(StatusCode::BAD_REQUEST, "http.body", &message)

@@ -5,23 +5,16 @@
 
 mod text;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use culvert_link::asked::{Asked, OPENMETRICS, shows};
 use culvert_protocol::Secret;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
 use crate::config::MetricsConfig;
 use crate::denial::Denial;
@@ -31,23 +24,10 @@ use crate::house::House;
 use crate::ready;
 use crate::reply::{self, Body};
 
-/// Connections that are served at once; more wait.
-const CONNECTIONS: usize = 16;
-
-/// How long one connection may last.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long a request's head may take to come in.
-const HEAD_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What Prometheus asks for, and what is written.
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 /// Listens, and does not answer yet.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    listener: TcpListener,
-    address: SocketAddr,
+    asked: Asked,
     token: Option<Secret>,
 }
 
@@ -65,43 +45,22 @@ impl Metrics {
             if token.is_empty() { Err(failed("it is empty".to_owned())) } else { Ok(token) }
         });
         let token = token.transpose()?;
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, token })
+        Ok(Self { asked: Asked::bind(config.listen).await.map_err(failed)?, token })
     }
 
     /// Where it listens, with the port that it got.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.asked.address()
     }
 
     /// Answers for as long as it is polled.
     pub(crate) async fn serve(self, house: Arc<House>) {
         // A page on the web whose name leads here must not read what is here; beyond loopback, names are what scrapers use.
-        let hosts = self.address.ip().is_loopback().then(|| Hosts::new(self.address, None));
-        let answers = Arc::new(Answers { house, hosts, token: self.token, begun: SystemTime::now() });
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            while connections.try_join_next().is_some() {}
-            let place = places.clone().acquire_owned().await;
-            let Ok((stream, _)) = self.listener.accept().await else {
-                // No descriptor left, most likely.
-                sleep(Duration::from_millis(200)).await;
-                continue;
-            };
-            let answers = answers.clone();
-            connections.spawn(async move {
-                let _place = place;
-                let service = service_fn(move |request| {
-                    let response = answers.answer(&request).unwrap_or_else(Denial::into_response);
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let mut http = http1::Builder::new();
-                http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
-                let _ = timeout(PATIENCE, http.serve_connection(TokioIo::new(stream), service)).await;
-            });
-        }
+        let address = self.address();
+        let hosts = address.ip().is_loopback().then(|| Hosts::new(address, None));
+        let answers = Answers { house, hosts, token: self.token, begun: SystemTime::now() };
+        let answer = move |request: &Request<Incoming>| answers.answer(request).unwrap_or_else(Denial::into_response);
+        match self.asked.serve(answer).await {}
     }
 }
 
@@ -134,11 +93,9 @@ impl Answers {
     }
 
     fn ask_for_bearer(&self, request: &Request<Incoming>) -> Result<(), Denial> {
-        let Some(token) = &self.token else { return Ok(()) };
-        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        match given.and_then(|value| value.strip_prefix("Bearer ")) {
-            Some(given) if token.is(given) => Ok(()),
-            _ => Err(Denial::MetricsToken),
+        match &self.token {
+            Some(token) if !shows(request.headers(), token) => Err(Denial::MetricsToken),
+            _ => Ok(()),
         }
     }
 

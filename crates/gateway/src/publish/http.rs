@@ -47,12 +47,7 @@ pub(super) async fn exchange(
     timeout(LIMIT, try_exchange(to, outbound, token, ask)).await.unwrap_or_else(|_| Err(overdue()))
 }
 
-async fn try_exchange(
-    to: &GatewayAddress,
-    outbound: &Outbound,
-    token: &Secret,
-    ask: Ask,
-) -> Result<Answer, String> {
+async fn try_exchange(to: &GatewayAddress, outbound: &Outbound, token: &Secret, ask: Ask) -> Result<Answer, String> {
     let request = request(to, token, ask)?;
     let road = Road::new(to, outbound).await.map_err(|cause| cause.to_string())?;
     over(road.open().await.map_err(|cause| cause.to_string())?, request).await

@@ -16,6 +16,7 @@ use super::{Core, Initialized, splicing};
 use crate::conversation::ToServer;
 use crate::era::{self, Era};
 use crate::progress;
+use crate::users::Place;
 
 /// How long a client that is cut off may take to fetch the errors that say why.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -26,6 +27,8 @@ pub(super) struct Client {
     pub(super) id: ClientId,
     pub(super) to_client: queue::Sender<Bytes>,
     pub(super) raw: ToServer,
+    /// Among those who use the child.
+    pub(super) _place: Place,
 }
 
 /// Why a client's conversation is over.

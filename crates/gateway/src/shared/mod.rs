@@ -26,12 +26,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use culvert_link::queue;
+use culvert_protocol::channels::control::User;
 use culvert_protocol::rpc_error::RpcError;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::conversation::{CONVERSATION_QUEUE, Conversation, ToServer};
 use crate::era::Era;
+use crate::users::Users;
 
 pub use initialized::Initialized;
 use own::Opening;
@@ -46,6 +48,9 @@ pub const INITIALIZE_LIMIT: Duration = Duration::from_secs(60);
 /// answers that arrive at once are no sign of slowness.
 pub const CLIENT_BACKLOG: usize = 32 * 1024 * 1024;
 
+/// Bytes by which ids and tokens of our own may make a message longer.
+const SPLICED: usize = 128;
+
 /// Messages of the gateway's own that may wait for the child: answers to its requests, cancellations.
 const OUTBOX: usize = 256;
 
@@ -54,6 +59,21 @@ const OUTBOX: usize = 256;
 pub struct Shared {
     core: Arc<Core>,
     _stop: DropGuard,
+}
+
+/// On what terms a child is shared.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// Whoever uses it is among these.
+    pub(crate) users: Users,
+    /// Bytes of the longest message that its tunnel takes.
+    pub(crate) max_message: usize,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { users: Users::default(), max_message: usize::MAX }
+    }
 }
 
 /// How far the conversation with the child has come.
@@ -74,6 +94,7 @@ struct Core {
     /// To the child; gone when the conversation is over.
     raw: Mutex<Option<ToServer>>,
     outbox: mpsc::Sender<Bytes>,
+    terms: Terms,
     /// A call was cancelled, so the pump's timer may have to ring earlier.
     cancelled: Notify,
     counts: Counts,
@@ -116,16 +137,21 @@ impl Shared {
     /// Begins to share `raw`, a conversation with a child that no client has talked to yet. The handshake begins at
     /// once; see [`ready`](Self::ready). Needs a tokio runtime.
     pub fn start(raw: Conversation) -> Arc<Self> {
-        Self::open(raw, Opening::Initialize)
+        Self::open(raw, Opening::Initialize, Terms::default())
+    }
+
+    /// As [`start`](Self::start), on these terms.
+    pub(crate) fn start_on(raw: Conversation, terms: Terms) -> Arc<Self> {
+        Self::open(raw, Opening::Initialize, terms)
     }
 
     /// As [`start`](Self::start), for a child that is to be spoken to in the modern way: one that does not take it ends
     /// the conversation, with the code [`LEGACY`] or [`SILENT`] or why the child ended.
     pub(crate) fn start_modern(raw: Conversation) -> Arc<Self> {
-        Self::open(raw, Opening::Discover)
+        Self::open(raw, Opening::Discover, Terms::default())
     }
 
-    fn open(raw: Conversation, opening: Opening) -> Arc<Self> {
+    fn open(raw: Conversation, opening: Opening, terms: Terms) -> Arc<Self> {
         let (outbox, mail) = mpsc::channel(OUTBOX);
         let core = Arc::new(Core {
             table: Mutex::default(),
@@ -133,6 +159,7 @@ impl Shared {
             stop: CancellationToken::new(),
             raw: Mutex::new(Some(raw.to_server.clone())),
             outbox,
+            terms,
             cancelled: Notify::new(),
             counts: Counts::default(),
         });
@@ -154,12 +181,13 @@ impl Shared {
     ///
     /// # Errors
     /// Why the conversation with the child has ended.
-    pub fn attach(&self) -> Result<Conversation, RpcError> {
+    pub fn attach(&self, user: User) -> Result<Conversation, RpcError> {
         let raw = self.core.raw().ok_or_else(|| self.core.why_ended())?;
         let (to_server, from_client) = queue::bounded(CONVERSATION_QUEUE);
         let (to_client, from_server) = queue::bounded(CLIENT_BACKLOG);
         let (id, cut) = self.core.table().join(to_client.clone());
-        let client = client::Client { core: self.core.clone(), id, to_client, raw };
+        let place = self.core.terms.users.join(user);
+        let client = client::Client { core: self.core.clone(), id, to_client, raw, _place: place };
         tokio::spawn(client.run(from_client, cut));
         Ok(Conversation::shared(to_server, from_server))
     }
@@ -184,6 +212,11 @@ impl Shared {
     /// [`CallError`]; after `limit` the child is told that the call is cancelled.
     pub async fn relay(&self, message: &str, limit: Duration) -> Result<Option<Bytes>, CallError> {
         self.core.relay(message, limit).await
+    }
+
+    /// Bytes of the longest message that a client may send to it.
+    pub(crate) fn takes(&self) -> usize {
+        self.core.terms.max_message.saturating_sub(SPLICED)
     }
 
     /// So many calls of clients come for it.

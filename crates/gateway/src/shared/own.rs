@@ -41,6 +41,12 @@ pub(super) async fn post(core: Arc<Core>, mut mail: mpsc::Receiver<Bytes>, raw: 
 /// start unless told otherwise. Legacy ones may keep silent; nobody has to wait for all of it.
 pub(crate) const DISCOVER_LIMIT: Duration = Duration::from_secs(120);
 
+/// How long a child that has answered other things may still owe the answer to what it speaks.
+const OWED: Duration = Duration::from_secs(2);
+
+/// When a child that has not said what it speaks is asked for a sign of life: most have answered by then.
+const DOUBT: Duration = Duration::from_secs(1);
+
 /// The same for one that has just refused `initialize`, and so has started.
 const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
@@ -100,7 +106,12 @@ async fn discover(core: &Core, limit: Duration) -> Result<Initialized, RpcError>
     for _ in 0..2 {
         let params = format!(r#"{{"_meta":{}}}"#, initialized::meta(&revision));
         let request = wrap("server/discover", Some(&params));
-        let answer = core.exchange(&request, limit).await.map_err(|error| match error {
+        let answer = tokio::select! {
+            biased;
+            answer = core.exchange(&request, limit) => answer,
+            () = passed_over(core, limit) => Err(CallError::Timeout(OWED)),
+        };
+        let answer = answer.map_err(|error| match error {
             CallError::Ended(why) => why,
             CallError::Timeout(_) => RpcError::tunnel(SILENT, "the local server did not say what it speaks"),
             CallError::Refused(_) | CallError::Malformed(_) => legacy(),
@@ -116,6 +127,17 @@ async fn discover(core: &Core, limit: Duration) -> Result<Initialized, RpcError>
         revision = listed.and_then(initialized::newest_modern).ok_or_else(legacy)?;
     }
     Err(legacy())
+}
+
+/// Completes when the child has answered a later request and goes on to owe the first answer: some legacy servers keep
+/// silent at what they do not know, and are not just slow to start.
+async fn passed_over(core: &Core, limit: Duration) {
+    tokio::time::sleep(DOUBT).await;
+    if core.exchange(&wrap("ping", None), limit).await.is_err() {
+        // The first request's own limit, or the child's end, says the rest.
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(OWED).await;
 }
 
 /// The number of a JSON-RPC error.

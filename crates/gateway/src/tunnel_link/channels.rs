@@ -16,13 +16,15 @@ use super::Link;
 use super::end::{CLOSE_WAIT, Over};
 use super::frames::Heartbeats;
 use super::register::Registration;
+use crate::backend::Channels;
 use crate::clock::UnixTime;
 use crate::counts::add;
 use crate::random;
 use crate::resumable::{Moored, Takeover};
 use crate::session::Session;
-use crate::shared::Shared;
+use crate::shared::{self, Shared};
 use crate::traffic::Traffic;
+use crate::users::{News, Users};
 
 /// The first wait before the gateway's own channel is opened anew; it doubles up to [`REOPEN_CAP`].
 const REOPEN_FIRST: Duration = Duration::from_millis(500);
@@ -66,8 +68,11 @@ impl Link<'_> {
     ) -> Over {
         let opener = carrier.opener();
         let Some(own) = opener.open(own_header()).await else { return Over::Gone };
-        let shared = Shared::start(own.into());
-        let for_clients = (!registration.offer.single_child).then(|| opener.clone());
+        let terms = shared::Terms { users: Users::default(), max_message: registration.offer.takes() };
+        let mut news = News::of(&terms.users);
+        let shared = Shared::start_on(own.into(), terms.clone());
+        let all_share = registration.offer.single_child;
+        let for_clients = (!all_share).then(|| Channels::new(opener.clone(), terms.max_message));
         let registered = AtomicBool::new(false);
         let live = async {
             let session = match self.register_in_time(registration, &shared, traffic, for_clients).await {
@@ -77,7 +82,7 @@ impl Link<'_> {
             registered.store(true, Ordering::Relaxed);
             tokio::select! {
                 over = self.ordered(&session) => over,
-                over = self.keep_own_channel(&opener, &session) => over,
+                over = self.keep_own_channel(&opener, &session, &terms) => over,
             }
         };
         let mut heartbeats = Heartbeats::default();
@@ -91,6 +96,10 @@ impl Link<'_> {
                 Some(takeover) = moored.takeovers.recv() => {
                     broken = None;
                     self.take_over(carrier, takeover).await;
+                    news.again();
+                }
+                told = news.next(), if all_share && broken.is_none() => {
+                    carrier.send_text(told.to_json()).await;
                 }
                 happening = carrier.happens() => match happening {
                     None => return Over::Gone,
@@ -142,7 +151,7 @@ impl Link<'_> {
     }
 
     /// Opens the gateway's own channel anew whenever it ends, because the child behind it did.
-    async fn keep_own_channel(&self, opener: &Opener, session: &Session) -> Over {
+    async fn keep_own_channel(&self, opener: &Opener, session: &Session, terms: &shared::Terms) -> Over {
         let mut wait = REOPEN_FIRST;
         loop {
             let why = session.shared().closed().await;
@@ -151,7 +160,7 @@ impl Link<'_> {
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(REOPEN_CAP);
                 let Some(own) = opener.open(own_header()).await else { return Over::Gone };
-                let shared = Shared::start(own.into());
+                let shared = Shared::start_on(own.into(), terms.clone());
                 match shared.ready().await {
                     Ok(_) => {
                         session.share(shared);

@@ -12,7 +12,6 @@ mod register;
 use std::sync::Arc;
 use std::time::Duration;
 
-use culvert_link::channels::Opener;
 use culvert_link::{Carriage, Frame, FrameReceiver, FrameSender, accept};
 use culvert_protocol::channels::control::Control;
 use culvert_protocol::envelope::{Envelope, Kind, Writer};
@@ -20,6 +19,7 @@ use culvert_protocol::rpc_error::RpcError;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::backend::Channels;
 use crate::clock::UnixTime;
 use crate::conversation::conversation;
 use crate::counts::{Registering, add};
@@ -184,10 +184,10 @@ impl Link<'_> {
         registration: Registration,
         shared: &Arc<Shared>,
         traffic: &Arc<Traffic>,
-        opener: Option<Opener>,
+        channels: Option<Channels>,
     ) -> Result<Registered<'_>, Over> {
         tokio::select! {
-            registered = timeout(REGISTRATION, self.register(registration, shared, traffic, opener)) => {
+            registered = timeout(REGISTRATION, self.register(registration, shared, traffic, channels)) => {
                 registered.unwrap_or_else(|_| {
                     Err(Over::Refused(format!("the registration took more than {} s", REGISTRATION.as_secs())))
                 })
@@ -201,7 +201,7 @@ impl Link<'_> {
         registration: Registration,
         shared: &Arc<Shared>,
         traffic: &Arc<Traffic>,
-        opener: Option<Opener>,
+        channels: Option<Channels>,
     ) -> Result<Registered<'h>, Over> {
         shared.ready().await.map_err(|why| Over::Refused(why.message().to_owned()))?;
         let tools = figures::tools(shared).await;
@@ -211,7 +211,7 @@ impl Link<'_> {
         let server = registration.server(self.visitor.bearer.subject());
         let room = self.house.registry.room_for_server(self.visitor.bearer.subject(), &server);
         room.map_err(|denial| Over::Refused(denial.to_string()))?;
-        let ways = Ways::new(shared.clone(), opener);
+        let ways = Ways::new(shared.clone(), channels);
         let session = Session::new(
             self.id.clone(),
             server,

@@ -7,31 +7,20 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
+use culvert_link::asked::{Asked, OPENMETRICS, shows};
 use culvert_protocol::Secret;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
 
 use self::metrics::Metrics;
 pub use self::ready::{NotReady, not_ready};
 use crate::overview::Overview;
-
-/// Connections that are served at once; more wait.
-const CONNECTIONS: usize = 64;
-
-/// How long one connection may last, and how long its head may take.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(5));
 
 /// What [`Health`] answers with besides the status of tunnels.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +33,7 @@ pub struct HealthConfig {
 /// Listens, and does not answer yet.
 #[derive(Debug)]
 pub struct Health {
-    listener: TcpListener,
+    asked: Asked,
     config: HealthConfig,
 }
 
@@ -54,43 +43,19 @@ impl Health {
     /// # Errors
     /// When the address cannot be had.
     pub async fn bind(address: SocketAddr, config: HealthConfig) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, config })
+        Ok(Self { asked: Asked::bind(address).await?, config })
     }
 
     /// Where it listens, with the port that it got.
-    ///
-    /// # Errors
-    /// When the system does not say.
-    pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn address(&self) -> SocketAddr {
+        self.asked.address()
     }
 
     /// Answers for as long as it is polled.
     pub async fn serve(self, overview: watch::Receiver<Arc<Overview>>) -> Infallible {
-        let is_local = self.local_address().is_ok_and(|address| address.ip().is_loopback());
-        let answers = Arc::new(Answers { overview, config: self.config, begun: SystemTime::now(), is_local });
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            while connections.try_join_next().is_some() {}
-            let place = places.clone().acquire_owned().await;
-            let Ok((stream, _)) = self.listener.accept().await else {
-                // No descriptor left, most likely.
-                sleep(Duration::from_millis(200)).await;
-                continue;
-            };
-            let answers = answers.clone();
-            connections.spawn(async move {
-                let _place = place;
-                let service = service_fn(move |request| {
-                    let response = answers.answer(&request);
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let mut http = http1::Builder::new();
-                http.timer(TokioTimer::new()).header_read_timeout(PATIENCE.1);
-                let _ = timeout(PATIENCE.0, http.serve_connection(TokioIo::new(stream), service)).await;
-            });
-        }
+        let is_local = self.address().ip().is_loopback();
+        let answers = Answers { overview, config: self.config, begun: SystemTime::now(), is_local };
+        self.asked.serve(move |request| answers.answer(request)).await
     }
 }
 
@@ -125,8 +90,7 @@ impl Answers {
                 match Metrics::new(overview, self.begun).into_text() {
                     Some(body) => {
                         let mut response = text(StatusCode::OK, body);
-                        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
                         response
                     }
                     None => text(StatusCode::INTERNAL_SERVER_ERROR, "the figures cannot be written\n"),
@@ -157,11 +121,7 @@ impl Answers {
 
     /// Whether the one who asks shows the bearer.
     fn has_bearer(&self, request: &Request<Incoming>) -> bool {
-        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        match (&self.config.token, given.and_then(|value| value.strip_prefix("Bearer "))) {
-            (Some(token), Some(given)) => token.is(given),
-            _ => false,
-        }
+        self.config.token.as_ref().is_some_and(|token| shows(request.headers(), token))
     }
 }
 

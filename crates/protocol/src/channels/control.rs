@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::limits::MAX_MESSAGE_FLOOR;
+use crate::limits::{MAX_MESSAGE_DEFAULT, MAX_MESSAGE_FLOOR};
 use crate::secret::Secret;
 
 /// The version of the dialect that this code speaks.
@@ -20,6 +20,9 @@ pub const MAX_WINDOW: u32 = 16 * 1024 * 1024;
 
 /// The longest grace that a client reckons with, in seconds.
 pub const MAX_GRACE: u64 = 3600;
+
+/// The most users that one message names.
+pub const MOST_USERS: usize = 256;
 
 /// `extensions` of a `register`: what the client can do beyond the base dialect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,15 +40,23 @@ pub struct Offer {
     /// The registration is a test and ends at once: the gateway is to keep nothing of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trial: bool,
+    /// The longest JSON-RPC message that the client takes, in bytes. `None`: what links take unless set otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_message: Option<usize>,
 }
 
 impl Offer {
     /// Everything, for a server that may run as often as there are sessions.
-    pub const ALL: Self = Self { channels: VERSION, resume: VERSION, single_child: false, trial: false };
+    pub const ALL: Self = Self { channels: VERSION, resume: VERSION, single_child: false, trial: false, max_message: None };
 
     /// Reads a peer's `extensions`; what cannot be read offers nothing.
     pub fn read(extensions: &RawValue) -> Self {
         serde_json::from_str(extensions.get()).unwrap_or_default()
+    }
+
+    /// The longest message that the peer takes, in bytes; not less than what any error answer needs.
+    pub fn takes(self) -> usize {
+        self.max_message.unwrap_or(MAX_MESSAGE_DEFAULT).max(MAX_MESSAGE_FLOOR)
     }
 
     /// Whether channels can be used with this peer.
@@ -147,6 +158,22 @@ pub enum Control {
         /// A cause code: `auth.expired`, `session.deleted`, `register.displaced`, …
         code: String,
     },
+    /// Gateway, where all clients share one child: who uses it now, up to [`MOST_USERS`] of them.
+    InUse {
+        /// All of them.
+        by: Vec<User>,
+    },
+}
+
+/// Somebody who uses a shared child; of other channels their [`Header`] says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Who calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The caller's program, as it named itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }
 
 impl Control {
@@ -235,6 +262,9 @@ mod tests {
         assert_eq!((read.window, read.grace(), read.resume_key.expose()), (65_536, Duration::from_secs(120), "k"));
         assert!(Offer::read(&raw(r#"{"channels":1,"resume":1,"more":{}}"#)).has_channels());
         assert!(!Offer::read(&raw("[]")).has_channels());
+        let takes = |text: &str| Offer::read(&raw(text)).takes();
+        assert_eq!((takes("{}"), takes(r#"{"maxMessage":65536}"#)), (MAX_MESSAGE_DEFAULT, 65_536));
+        assert_eq!(takes(r#"{"maxMessage":1}"#), MAX_MESSAGE_FLOOR);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use culvert_link::channels::Channel;
-use culvert_protocol::channels::control::{Header, Purpose};
+use culvert_protocol::channels::control::{Header, Purpose, User};
 use culvert_protocol::channels::{ChannelId, ResetReason};
 use culvert_protocol::text;
 use tracing::{debug, info, warn};
@@ -87,7 +87,7 @@ impl Children {
             self.tasks.serve(id, async move { own::serve(bridge, first, &config, &launcher, &report).await });
             return;
         }
-        let caller = caller(&header);
+        let caller = user(&User { subject: header.subject, client: header.client });
         let max = if self.config.children.single { 0 } else { self.config.children.max_sessions };
         if self.clients.len() >= max {
             let words = format!("this server takes at most {max} sessions at once");
@@ -157,11 +157,11 @@ impl Children {
     }
 }
 
-/// Who is behind a channel, in the words that a gateway gave: the client and its version, and on whose behalf.
-fn caller(header: &Header) -> String {
+/// Who uses the server, in the words that a gateway gave: the client and its version, and on whose behalf.
+pub(super) fn user(user: &User) -> String {
     let told =
         |words: &Option<String>| words.as_deref().map(|words| text::clean(words, 60)).filter(|words| !words.is_empty());
-    match (told(&header.client), told(&header.subject)) {
+    match (told(&user.client), told(&user.subject)) {
         (Some(client), Some(subject)) => format!("{client} ({subject})"),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => "a client".to_owned(),
@@ -176,7 +176,7 @@ mod tests {
     fn a_caller_is_told_with_client_and_subject_and_harms_no_terminal() {
         let of = |client: Option<&str>, subject: Option<&str>| {
             let (client, subject) = (client.map(str::to_owned), subject.map(str::to_owned));
-            caller(&Header { client, subject, ..Header::default() })
+            user(&User { subject, client })
         };
         assert_eq!(of(Some("claude 1.2"), Some("ann@example.com")), "claude 1.2 (ann@example.com)");
         assert_eq!(of(Some("claude 1.2"), None), "claude 1.2");

@@ -18,7 +18,7 @@ use culvert_link::channels::{Carrier, Ended, Happening, Terms};
 use culvert_link::{Carriage, Dialled, LinkEnd};
 use culvert_protocol::backoff::Backoff;
 use culvert_protocol::channels::Side;
-use culvert_protocol::channels::control::{Control, Grant};
+use culvert_protocol::channels::control::{Control, Grant, MOST_USERS};
 use culvert_protocol::envelope::{Envelope, Kind, Writer};
 use culvert_protocol::{limits, text};
 use tokio::sync::watch;
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use self::bridge::Finish;
-use self::children::Children;
+use self::children::{Children, user};
 pub(crate) use self::labelling::Labelling;
 use self::moving::Moving;
 use self::resume::Resumed;
@@ -130,9 +130,17 @@ impl<'a> Session<'a> {
                         beat_sent = None;
                     }
                     Some(Happening::Text(text)) => {
-                        if let Some(Control::Close { code }) = Control::parse(&text) {
-                            said = Some(code);
-                            continue;
+                        match Control::parse(&text) {
+                            Some(Control::Close { code }) => {
+                                said = Some(code);
+                                continue;
+                            }
+                            // Of channels of their own their headers say it.
+                            Some(Control::InUse { by }) if self.config.children.single => {
+                                self.report.in_use(by.iter().take(MOST_USERS).map(user).collect());
+                                continue;
+                            }
+                            _ => {}
                         }
                         let Ok(envelope) = Envelope::parse(&text) else { continue };
                         match envelope.kind {

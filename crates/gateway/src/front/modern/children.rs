@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use culvert_protocol::channels::control::User;
 use culvert_protocol::rpc_error::RpcError;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -44,6 +45,8 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) child: Arc<Shared>,
+    /// Who uses it.
+    pub(super) user: User,
     place: Arc<Place>,
 }
 
@@ -107,7 +110,8 @@ impl Children {
         match (backend, backend.eras()) {
             (Backend::Shared(shared), _) => match shared.ready().await {
                 Ok(answer) if answer.era() == Era::Modern => {
-                    Ok(Lease { child: shared.clone(), place: self.place(backend, caller)? })
+                    let (child, user) = (shared.clone(), caller.user(client));
+                    Ok(Lease { child, user, place: self.place(backend, caller)? })
                 }
                 Ok(_) => Err(NoChild::Legacy),
                 Err(why) => Err(NoChild::Ended(why)),
@@ -118,7 +122,7 @@ impl Children {
             (_, Some(eras)) => {
                 let place = self.place(backend, caller)?;
                 if let Some(child) = place.current() {
-                    return Ok(Lease { child, place });
+                    return Ok(Lease { child, user: caller.user(client), place });
                 }
                 let patience = if eras.takes_modern().is_none() { PATIENCE } else { DISCOVER_LIMIT };
                 let deadline = Instant::now() + patience;
@@ -186,7 +190,7 @@ async fn open(
     let opening = timeout_at(deadline, place.opening.lock()).await.map_err(|_| not_yet(eras))?;
     if let Some(child) = place.current() {
         drop(opening);
-        return Ok(Lease { child, place });
+        return Ok(Lease { child, user: caller.user(client), place });
     }
     let _asking = match eras.takes_modern() {
         Some(_) => None,
@@ -195,6 +199,7 @@ async fn open(
     if eras.takes_modern() == Some(false) {
         return Err(NoChild::Legacy);
     }
+    let user = caller.user(client.clone());
     let conversation = backend.open(caller, client).await.map_err(|why| NoChild::NotBegun(NotBegun::Closed(why)))?;
     let child = Shared::start_modern(conversation);
     match child.ready().await {
@@ -202,7 +207,7 @@ async fn open(
             eras.is_modern();
             place.take(child.clone());
             drop(opening);
-            Ok(Lease { child, place })
+            Ok(Lease { child, user, place })
         }
         Err(why) if why.code() == LEGACY => {
             eras.is_legacy();

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn one_handshake_serves_every_client() {
     let (shared, mut child) = starting();
-    let mut early = shared.attach().unwrap();
+    let mut early = shared.attach(User::default()).unwrap();
     say(
         &early,
         json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2024-11-05"}}),
@@ -102,7 +102,7 @@ async fn a_cancel_names_the_childs_id_and_the_call_ends_without_an_answer_too() 
 async fn what_belongs_to_nobody_goes_to_everybody_and_requests_are_answered_here() {
     let (shared, mut child) = shared().await;
     let (mut one, mut two) = (client(&shared).await, client(&shared).await);
-    let mut silent = shared.attach().unwrap();
+    let mut silent = shared.attach(User::default()).unwrap();
     let changed = r#"{"jsonrpc":"2.0", "method":"notifications/tools/list_changed"}"#;
     child.say_text(changed).await;
     assert_eq!(line(&mut one).await, changed);

@@ -45,14 +45,14 @@ async fn when_the_child_goes_each_waiting_call_gets_one_error_and_all_conversati
     over(&mut two).await;
     assert!(matches!(own.await.unwrap(), Err(super::super::CallError::Ended(why)) if why.code() == "tunnel.closed"));
     assert_eq!(shared.closed().await.code(), "tunnel.closed");
-    assert_eq!(shared.attach().unwrap_err().code(), "tunnel.closed");
+    assert_eq!(shared.attach(User::default()).unwrap_err().code(), "tunnel.closed");
     until(|| shared.counts().clients == 0).await;
 }
 
 #[tokio::test]
 async fn an_end_from_the_house_says_why_also_to_what_was_not_read_yet() {
     let (shared, mut child) = starting();
-    let mut one = shared.attach().unwrap();
+    let mut one = shared.attach(User::default()).unwrap();
     say(&one, json!({"jsonrpc": "2.0", "id": "unread", "method": "a"})).await;
     child.next().await;
     shared.end(RpcError::tunnel("link.displaced", "another tunnel took its place"));

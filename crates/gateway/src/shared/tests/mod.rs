@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use culvert_protocol::channels::control::User;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -100,7 +101,7 @@ async fn over(client: &mut Conversation) {
 
 /// A client that has done its handshake, so that it hears what concerns everybody.
 async fn client(shared: &Shared) -> Conversation {
-    let mut client = shared.attach().unwrap();
+    let mut client = shared.attach(User::default()).unwrap();
     let params =
         json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}});
     say(&client, json!({"jsonrpc": "2.0", "id": "init", "method": "initialize", "params": params})).await;

@@ -25,7 +25,7 @@ async fn a_server_that_answers_no_ping_is_gone_and_calls_are_told() {
     assert_eq!((&answer["id"], &answer["error"]["data"]["code"]), (&json!(7), &json!("server.silent")));
     assert_eq!(begun.elapsed(), QUIET + PATIENCE);
     assert!(watch.await.unwrap().contains("55 s"));
-    assert!(shared.attach().is_err(), "no new client waits for it");
+    assert!(shared.attach(User::default()).is_err(), "no new client waits for it");
 }
 
 #[tokio::test(start_paused = true)]
