@@ -45,6 +45,9 @@ pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
 /// The longest wait between two tries to reach a gateway.
 pub const RETRY_CAP: Duration = Duration::from_secs(60);
 
+/// The longest wait between two tries while a session can still be resumed.
+pub const RESUME_RETRY_CAP: Duration = Duration::from_secs(5);
+
 /// How long a client that found WebSocket blocked stays on SSE before it tries WebSocket again.
 pub const WEBSOCKET_AGAIN: Duration = Duration::from_secs(3600);
 

@@ -9,7 +9,7 @@ use culvert_link::dial::{Dialled, Dialler};
 use culvert_link::{Carriage, LinkEnd};
 use culvert_protocol::address::Endpoint;
 use culvert_protocol::backoff::Backoff;
-use culvert_protocol::{Cause, Explain as _, Remedy};
+use culvert_protocol::{Cause, Explain as _, Remedy, limits};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,9 +40,6 @@ const DISPLACED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often in a row that must happen before it is called so.
 const DISPLACED_AFTER: u32 = 2;
-
-/// The longest wait between two tries while a session can still be resumed.
-const RESUME_CAP: Duration = Duration::from_secs(5);
 
 /// A link that waited so long for the local server may be taken for dead at the other end: a new one is dialled.
 const LINK_MAY_WAIT: Duration = Duration::from_secs(5);
@@ -216,7 +213,7 @@ impl Engine {
             }
             Dialect::Channels(grant) => {
                 drop(turn);
-                let backoff = Backoff::new(self.config.retry.first, RESUME_CAP, self.session_ids.fork());
+                let backoff = Backoff::new(self.config.retry.first, limits::RESUME_RETRY_CAP, self.session_ids.fork());
                 let session = channels::Session {
                     config: &self.config,
                     launcher: &self.launcher,
