@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::catalog::Catalog;
 use crate::error::GatewayError;
@@ -15,6 +15,9 @@ use crate::state_dir;
 
 /// The longest that somebody waits for a change to be on disk: a slow disk must not keep servers from registering.
 const MAX_WAIT: Duration = Duration::from_secs(2);
+
+/// How soon a write that failed is tried again, as on a full disk.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Reads the catalog. One that cannot be understood is kept beside, as `….broken`, and an empty one takes its place.
 ///
@@ -76,9 +79,16 @@ impl Changes {
     pub(crate) async fn keep_writing(&self, path: PathBuf, snapshot: impl Fn() -> Vec<u8>) {
         let mut made = self.made.subscribe();
         loop {
-            let changed = made.wait_for(|count| *count > *self.written.borrow()).await.map(|count| *count);
-            // The sender lives as long as this future does.
-            let Ok(count) = changed else { return };
+            let has_failed = !self.are_written();
+            let changed = made.wait_for(|count| *count > *self.written.borrow());
+            let count = tokio::select! {
+                changed = changed => match changed {
+                    Ok(count) => *count,
+                    // The sender lives as long as this future does.
+                    Err(_) => return,
+                },
+                () = sleep(AGAIN), if has_failed => *self.made.borrow(),
+            };
             self.write(count, path.clone(), snapshot()).await;
         }
     }
@@ -86,7 +96,7 @@ impl Changes {
     /// Writes what is not written yet.
     pub(crate) async fn write_rest(&self, path: PathBuf, snapshot: impl Fn() -> Vec<u8>) {
         let made = *self.made.borrow();
-        if made > *self.written.borrow() {
+        if made > *self.written.borrow() || !self.are_written() {
             self.write(made, path, snapshot()).await;
         }
     }
@@ -94,9 +104,11 @@ impl Changes {
     async fn write(&self, count: u64, path: PathBuf, text: Vec<u8>) {
         let file = path.clone();
         let written = tokio::task::spawn_blocking(move || state_dir::replace(&file, &text)).await;
-        self.failed.store(!matches!(written, Ok(Ok(()))), Ordering::Relaxed);
+        let had_failed = self.failed.swap(!matches!(written, Ok(Ok(()))), Ordering::Relaxed);
         match written {
+            Ok(Ok(())) if had_failed => tracing::info!(file = %path.display(), "the catalog is written again"),
             Ok(Ok(())) => {}
+            Ok(Err(_)) if had_failed => {}
             Ok(Err(error)) => tracing::error!(file = %path.display(), %error, "the catalog cannot be written"),
             Err(error) => tracing::error!(%error, "the catalog was not written"),
         }
