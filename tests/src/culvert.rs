@@ -113,6 +113,16 @@ impl CulvertCommand {
         self.arg("--config").arg(path)
     }
 
+    /// Has it started by another program, which is given the whole command line after these words.
+    #[must_use]
+    pub fn through(mut self, words: &[&str]) -> Self {
+        let (first, rest) = words.split_first().expect("a program");
+        let program = std::mem::replace(&mut self.program, first.into());
+        let before = rest.iter().map(OsString::from).chain([program]);
+        self.arguments.splice(0..0, before);
+        self
+    }
+
     /// The folder it runs in, which is its home as well.
     pub fn home(&self) -> &Path {
         self.home.path()
@@ -247,6 +257,16 @@ impl Culvert {
         self.out.look().iter().map(|line| parse(line)).collect()
     }
 
+    /// How many lines it has written to stdout so far.
+    pub fn out_len(&self) -> usize {
+        self.out.look().len()
+    }
+
+    /// Whether it has nothing more to say.
+    pub fn has_ended(&self) -> bool {
+        self.readers.iter().all(JoinHandle::is_finished)
+    }
+
     /// What it has said on stderr so far.
     pub fn words(&self) -> String {
         self.err.look().join("\n")
@@ -328,7 +348,7 @@ impl Culvert {
 
     /// Ends when its stdout does: it has nothing more to say.
     async fn gone(&self) {
-        while !self.readers.iter().all(JoinHandle::is_finished) {
+        while !self.has_ended() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

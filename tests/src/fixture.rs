@@ -14,7 +14,7 @@ use crate::built;
 use crate::watched::PATIENCE;
 
 /// How many tools the server lists.
-pub const TOOLS: usize = 12;
+pub const TOOLS: usize = 14;
 
 /// One local server to be: how it shall behave and where it writes down what it saw. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -104,10 +104,9 @@ impl Fixture {
 
     /// Follows the lines that reach it from now on.
     pub fn follow(&self) -> Lines {
-        let mut lines = Lines { record: self.record(), read: 0, ready: VecDeque::new() };
-        lines.look();
-        lines.ready.clear();
-        lines
+        // Each event is appended in one piece, so the end is the end of a line.
+        let read = std::fs::metadata(self.record()).map_or(0, |record| record.len());
+        Lines { record: self.record(), read, ready: VecDeque::new() }
     }
 
     fn record(&self) -> PathBuf {
@@ -140,6 +139,12 @@ impl Lines {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
+    }
+
+    /// All that came and were not handed out yet.
+    pub fn so_far(&mut self) -> Vec<String> {
+        self.look();
+        self.ready.drain(..).collect()
     }
 
     /// Reads what is new in the record, whole lines only.

@@ -53,6 +53,15 @@ impl Request {
         Self { address, head, body: String::new() }.header("host", &address.to_string())
     }
 
+    /// With another method.
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Self {
+        if let Some((_, rest)) = self.head.split_once(' ') {
+            self.head = format!("{method} {rest}");
+        }
+        self
+    }
+
     /// With one more header; a second `host` replaces the first.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

@@ -21,6 +21,9 @@ struct Manners {
     /// Appends one JSON object per event (start, line, eof, sigterm) to this file.
     #[arg(long)]
     record: Option<PathBuf>,
+    /// Records no more than so many bytes of each line.
+    #[arg(long)]
+    cut: Option<usize>,
     /// Reads everything and answers nothing.
     #[arg(long)]
     silent: bool,
@@ -68,7 +71,8 @@ fn main() {
     let mut line = String::new();
     while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
         let text = line.strip_suffix('\n').unwrap_or(&line);
-        server.record("line", json!({"text": text}));
+        let recorded = server.manners.cut.and_then(|most| text.get(..most)).unwrap_or(text);
+        server.record("line", json!({"text": recorded}));
         if server.reply(text) {
             line.clear();
             continue;
@@ -109,7 +113,7 @@ impl Server {
         if let Some(code) = self.manners.exit {
             exit(code);
         }
-        if (2..=self.manners.stumble + 1).contains(&self.starts()) {
+        if self.manners.stumble > 0 && (2..=self.manners.stumble + 1).contains(&self.starts()) {
             eprintln!("stumbled");
             exit(9);
         }
@@ -274,6 +278,16 @@ impl Server {
                 exit(arguments["code"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(1));
             }
             "abort" => std::process::abort(),
+            // Closes one of its pipes and lives on, until it is ended.
+            "close_stdin" => {
+                self.respond(id, text_result("reads no more"));
+                let _ = nix::unistd::close(0);
+                sleep_for_ever();
+            }
+            "close_stdout" => {
+                let _ = nix::unistd::close(1);
+                sleep_for_ever();
+            }
             // Never reads again, and says so first.
             "deaf" => {
                 self.respond(id, text_result("deaf from now on"));
@@ -292,8 +306,22 @@ impl Server {
     }
 }
 
-const TOOLS: [&str; 12] =
-    ["echo", "environment", "large", "raw", "ask", "flood", "slow", "steps", "hang", "exit", "abort", "deaf"];
+const TOOLS: [&str; 14] = [
+    "echo",
+    "environment",
+    "large",
+    "raw",
+    "ask",
+    "flood",
+    "slow",
+    "steps",
+    "hang",
+    "exit",
+    "abort",
+    "deaf",
+    "close_stdin",
+    "close_stdout",
+];
 
 fn tool(name: &str) -> Value {
     json!({"name": name, "description": name, "inputSchema": {"type": "object"}})

@@ -12,6 +12,7 @@ mod commands;
 mod configuration;
 mod doctor;
 mod failing;
+mod floods;
 mod flow;
 mod gateway_itself;
 mod heartbeat;

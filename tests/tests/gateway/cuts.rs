@@ -128,6 +128,7 @@ async fn links_that_stall(seed: u64, pauses: Range<u64>) {
         longest: 30_000,
         pauses: pauses.clone(),
         half_open: vec![swallowed],
+        tricks: vec![],
     };
     let mut plans = Vec::new();
     for (number, swallowed) in (0..).zip([Swallowed::ToGateway, Swallowed::ToClient, Swallowed::Both]) {

@@ -1,0 +1,150 @@
+//! A TCP proxy whose connections go wrong, after a number of bytes that its seed decides: they close, reset, hold their
+//! bytes back for a while, let them through one by one, swallow them and stay, or say them twice.
+
+mod carry;
+mod plan;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::carry::carry_to;
+use self::plan::Fate;
+pub use self::plan::{Plan, Swallowed, Trick};
+
+/// The proxy; it ends with the test.
+#[derive(Debug)]
+pub struct Cutter {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    fate: Mutex<Fate>,
+    cuts: AtomicUsize,
+    pauses: AtomicUsize,
+    half_open: AtomicUsize,
+    one_by_one: AtomicUsize,
+    again: AtomicUsize,
+    calm: AtomicBool,
+    blocked: watch::Sender<bool>,
+    /// How often everything was left half-open.
+    frozen: watch::Sender<usize>,
+}
+
+impl Shared {
+    fn fate(&self) -> MutexGuard<'_, Fate> {
+        self.fate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+}
+
+impl Cutter {
+    /// Starts one in front of this address, which passes everything on until [`begin`](Self::begin).
+    pub async fn before(target: SocketAddr, plan: Plan) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it has an address");
+        let shared = Arc::new(Shared {
+            fate: Mutex::new(Fate::new(plan)),
+            cuts: AtomicUsize::new(0),
+            pauses: AtomicUsize::new(0),
+            half_open: AtomicUsize::new(0),
+            one_by_one: AtomicUsize::new(0),
+            again: AtomicUsize::new(0),
+            calm: AtomicBool::new(true),
+            blocked: watch::Sender::new(false),
+            frozen: watch::Sender::new(0),
+        });
+        let cutting = shared.clone();
+        let accepting = tokio::spawn(async move {
+            for number in 0.. {
+                let Ok((client, _)) = listener.accept().await else { return };
+                let shared = cutting.clone();
+                tokio::spawn(async move {
+                    let mut blocked = shared.blocked.subscribe();
+                    tokio::select! {
+                        biased;
+                        _ = blocked.wait_for(|blocked| *blocked) => {}
+                        () = carry_to(target, client, number, &shared) => {}
+                    }
+                });
+            }
+        });
+        Self { address, shared, accepting }
+    }
+
+    /// The base URL to give to a client.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many connections were broken.
+    pub fn cuts(&self) -> usize {
+        self.shared.cuts.load(Ordering::Relaxed)
+    }
+
+    /// How often bytes were held back.
+    pub fn pauses(&self) -> usize {
+        self.shared.pauses.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were left half-open.
+    pub fn half_open(&self) -> usize {
+        self.shared.half_open.load(Ordering::Relaxed)
+    }
+
+    /// How often bytes went through one by one for a while.
+    pub fn one_by_one(&self) -> usize {
+        self.shared.one_by_one.load(Ordering::Relaxed)
+    }
+
+    /// How often a client's words were said to the gateway once more.
+    pub fn again(&self) -> usize {
+        self.shared.again.load(Ordering::Relaxed)
+    }
+
+    /// How often anything was done to a connection.
+    pub fn mishaps(&self) -> usize {
+        self.cuts() + self.pauses() + self.half_open() + self.one_by_one() + self.again()
+    }
+
+    /// Leaves all connections that there are half-open: they stand, and nothing passes. New ones work.
+    pub fn freeze(&self) {
+        self.shared.frozen.send_modify(|times| *times += 1);
+    }
+
+    /// Ends all connections, and each new one at once, until [`unblock`](Self::unblock).
+    pub fn block(&self) {
+        self.shared.blocked.send_replace(true);
+    }
+
+    /// Lets connections through again.
+    pub fn unblock(&self) {
+        self.shared.blocked.send_replace(false);
+    }
+
+    /// Lets things go wrong from now on, on connections that are there already too.
+    pub fn begin(&self) {
+        self.shared.calm.store(false, Ordering::Relaxed);
+    }
+
+    /// Lets nothing more go wrong.
+    pub fn calm(&self) {
+        self.shared.calm.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Cutter {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
