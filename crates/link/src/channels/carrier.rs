@@ -8,13 +8,13 @@ use bytes::Bytes;
 use culvert_protocol::channels::control::{Control, Header};
 use culvert_protocol::channels::{self, ChannelId, Event, Inbox, Mux, Outbox, ResetReason, Side};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::warn;
 
 use super::assembler::{Assembler, TooLarge};
 use super::channel::{Channel, ChannelEnd, Feed, Outgoing};
-use crate::carriage::{Frame, FrameReceiver, FrameSender, LinkEnd};
+use crate::carriage::{Frame, FrameReceiver, FrameSender, LAST_WORDS, LinkEnd};
 
 /// An acknowledgement is due so long after the first byte that was not acknowledged.
 const ACK_DELAY: Duration = Duration::from_millis(100);
@@ -466,7 +466,8 @@ impl Task {
                     if let Some(last) = last {
                         sender.try_send(last);
                     }
-                    sender.close(code, reason).await;
+                    // A peer that does not read must not keep a session from its end.
+                    let _ = timeout(LAST_WORDS, sender.close(code, reason)).await;
                 }
             }
         }

@@ -53,6 +53,9 @@ pub(crate) struct Served {
     pub(crate) gate: Gate,
 }
 
+/// How long a gateway may take to take the last answers, with its own full queue before them.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+
 /// One registration on one link.
 struct Session<'a> {
     config: &'a TunnelConfig,
@@ -322,15 +325,21 @@ impl<'a> Session<'a> {
             };
             (waiting, shared.pending.orphan(), shared.writer.unregister())
         };
-        for raw_id in waiting.into_iter().chain(unjudged) {
-            let frame = self.lock().writer.response(&error.answer(&raw_id));
-            let _ = self.sender.send(frame).await;
-        }
         for id in orphans {
             let _ = self.input.try_send(cancellation(&id, "the link was lost"));
         }
-        let _ = self.sender.send(unregister).await;
-        self.sender.close(1000, "").await;
+        let last_words = async {
+            for raw_id in waiting.into_iter().chain(unjudged) {
+                let frame = self.lock().writer.response(&error.answer(&raw_id));
+                let _ = self.sender.send(frame).await;
+            }
+            let _ = self.sender.send(unregister).await;
+            self.sender.close(1000, "").await;
+        };
+        if timeout(LAST_WORDS, last_words).await.is_err() {
+            // Nobody reads, or hardly; to hang up is all that is left.
+            return;
+        }
         // Hanging up with frames unread would reset the connection, and the last answers might be lost with it.
         let _ = timeout(GOODBYE, async { while receiver.recv().await.is_ok() {} }).await;
     }
