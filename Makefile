@@ -9,7 +9,7 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 
 # Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
 .NOTPARALLEL:
-.PHONY: help setup setup-all build demo fmt lint deny test test-all fuzz package package-cli package-desktop test-package test-package-desktop ui ui-test ui-pictures app desktop desktop-pictures bench order clean-cache
+.PHONY: help setup setup-all build demo fmt lint deny test test-all fuzz package package-cli package-desktop test-package test-package-desktop ui ui-test ui-pictures app desktop desktop-pictures bench soak order clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -119,6 +119,13 @@ bench: ## speed and memory, beside peers in the same run where there are any (ab
 
 order: ## tell the linker anew which functions run, before a release (about ten minutes; needs valgrind)
 	@sh bench/order.sh
+
+# How long `make soak` takes, and the number of its first round; a random one unless given.
+MINUTES ?= 60
+soak: ## an hour (MINUTES=60) of calls while networks and children fail; draws memory and descriptors
+	@mkdir -p "$(CACHE)/logs"
+	bench/run soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
+		--csv "$(CACHE)/logs/soak.csv" --svg docs/images/soak.svg
 
 clean-cache: ## remove builds, tools and peers
 	rm -rf "$(CACHE)"

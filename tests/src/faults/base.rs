@@ -27,6 +27,8 @@ const SELDOM: usize = 8;
 pub async fn base_round(seed: u64, calls: usize, mut plan: Plan) -> Tally {
     // Nothing of such a link is resumed: each begins with a registration.
     plan.tricks.retain(|trick| *trick != Trick::Again);
+    // A test waits no longer for an answer than a silent link is kept.
+    plan.half_open.clear();
     // A link that was up for half a minute at most makes the next wait longer: not too many of them.
     plan.longest *= SELDOM;
     let told = format!("seed {seed}, base");
