@@ -222,3 +222,125 @@ impl Inside {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use culvert_profiles::{ConfigFile, Platform, Surroundings, loaded};
+    use culvert_protocol::tool_policy::{ChangedTools, ToolPolicy};
+
+    use super::*;
+
+    fn profile() -> Profile {
+        let surroundings = Surroundings {
+            variable: &|_| None,
+            secret_file: &|_| Err(io::ErrorKind::NotFound.into()),
+            host: "h".to_owned(),
+            folder: "/".into(),
+            platform: Platform::Unix,
+        };
+        let yaml = "name: git\ncommand: x\ngateway: https://g\n";
+        let file = ConfigFile::parse(yaml, Path::new("a.yaml")).unwrap();
+        loaded(Default::default(), Some(file), &surroundings).unwrap().profiles.remove(0)
+    }
+
+    fn tool(name: &str, description: &str) -> Definition {
+        Definition::parse(&format!(r#"{{"name":"{name}","description":"{description}"}}"#)).unwrap()
+    }
+
+    /// A profile that runs.
+    struct Running {
+        live: LivePolicy,
+        approvals: Approvals,
+    }
+
+    fn run(folder: &Path) -> Running {
+        let live = LivePolicy::default();
+        let approvals = Approvals::begin(Some(folder), &profile(), live.clone());
+        live.set(ToolPolicy { changed: ChangedTools::Held, ..ToolPolicy::default() });
+        Running { live, approvals }
+    }
+
+    async fn until(what: impl Fn() -> bool) {
+        let waiting = async {
+            while !what() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), waiting).await.expect("it comes about");
+    }
+
+    fn decision(tool: &Definition, decided: Decided) -> Decision {
+        Decision { name: tool.name().to_owned(), digest: tool.digest().to_string(), decided }
+    }
+
+    #[tokio::test]
+    async fn the_first_list_and_every_decision_outlive_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ApprovedFile::of(folder.path(), &profile());
+        let (one, two) = (tool("a", "one"), tool("a", "two"));
+        let first = run(folder.path());
+        first.live.listed(vec![one.clone(), tool("b", "x")]);
+        until(|| file.read().is_ok_and(|read| read.is_some())).await;
+        drop(first);
+
+        let second = run(folder.path());
+        second.live.listed(vec![two.clone(), tool("b", "x"), tool("c", "new")]);
+        assert_eq!(*second.live.attention().borrow(), 2, "a has changed, c is new");
+        let desk = second.approvals.desk();
+        let stale = desk.decide(&[decision(&two, Decided::Approve), decision(&one, Decided::Approve)]).await;
+        assert_eq!(stale, Err(Undecided::Stale("a".to_owned())));
+        assert_eq!(*second.live.attention().borrow(), 2, "all of it or nothing");
+        let both = [decision(&two, Decided::Approve), decision(&tool("c", "new"), Decided::KeepBlocked)];
+        desk.decide(&both).await.unwrap();
+        assert_eq!(*second.live.attention().borrow(), 0, "at once");
+        drop(second);
+
+        let third = run(folder.path());
+        third.live.listed(vec![two, tool("b", "x"), tool("c", "new")]);
+        assert_eq!(*third.live.attention().borrow(), 0);
+        third.live.listed(vec![one, tool("c", "newer")]);
+        assert_eq!(*third.live.attention().borrow(), 2, "neither what it was, nor what was kept back");
+    }
+
+    #[tokio::test]
+    async fn what_another_process_has_approved_is_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ApprovedFile::of(folder.path(), &profile());
+        let running = run(folder.path());
+        running.live.listed(vec![tool("a", "one")]);
+        until(|| file.read().is_ok_and(|read| read.is_some())).await;
+        running.live.listed(vec![tool("a", "two, and more")]);
+        assert_eq!(*running.live.attention().borrow(), 1);
+        file.write("git", &Approved::all([tool("a", "two, and more")])).unwrap();
+        until(|| *running.live.attention().borrow() == 0).await;
+    }
+
+    #[tokio::test]
+    async fn where_it_cannot_be_read_nothing_is_approved_and_where_it_cannot_be_saved_nothing_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ApprovedFile::of(folder.path(), &profile());
+        std::fs::write(&file.0, "{").unwrap();
+        let running = run(folder.path());
+        let one = tool("a", "one");
+        running.live.listed(vec![one.clone()]);
+        assert_eq!(*running.live.attention().borrow(), 1);
+        assert_eq!(std::fs::read_to_string(&file.0).unwrap(), "{", "what is in it may still be rescued");
+        // A folder in its place, which root cannot write either.
+        std::fs::remove_file(&file.0).unwrap();
+        std::fs::create_dir_all(file.0.join("x")).unwrap();
+        let refused = running.approvals.desk().decide(&[decision(&one, Decided::Approve)]).await;
+        assert!(matches!(refused, Err(Undecided::Unsaved(_))), "{refused:?}");
+        assert_eq!(*running.live.attention().borrow(), 1);
+    }
+
+    #[tokio::test]
+    async fn without_the_key_there_is_nothing_to_decide() {
+        let folder = tempfile::tempdir().unwrap();
+        let live = LivePolicy::default();
+        let approvals = Approvals::begin(Some(folder.path()), &profile(), live.clone());
+        live.listed(vec![tool("a", "one")]);
+        let decided = approvals.desk().decide(&[decision(&tool("a", "one"), Decided::Approve)]).await;
+        assert_eq!(decided, Err(Undecided::NothingHeld));
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "and nothing is written");
+    }
+}

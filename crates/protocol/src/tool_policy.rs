@@ -112,4 +112,6 @@ pub enum Hint {
 }
 
 #[cfg(test)]
+mod held_tests;
+#[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use culvert_link::{Carriage, Dialled, Frame, FrameSender, LinkEnd, accept, connect, queue};
 use culvert_protocol::address::Endpoint;
+use culvert_protocol::tool_policy::{Feature, ToolPolicy};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -34,6 +35,7 @@ struct Scene {
     stop: CancellationToken,
     running: JoinHandle<End>,
     hung_up: JoinHandle<LinkEnd>,
+    policy: LivePolicy,
 }
 
 impl Scene {
@@ -63,7 +65,7 @@ impl Scene {
         change(&mut config);
         let policy = LivePolicy::default();
         policy.set(config.policy.clone());
-        let gate = Gate::new(policy);
+        let gate = Gate::new(policy.clone());
         let mut served = Served { child: Local::Http(server), greeting, pending: Pending::default(), gate };
         let stop = CancellationToken::new();
         let stopping = stop.clone();
@@ -73,7 +75,7 @@ impl Scene {
             let registration = Registration { id: "s".to_owned(), progress: Progress::Processing, turn };
             serve(link, &mut served, &config, &Outside::default(), registration, &report, &stopping).await
         });
-        let mut scene = Self { gateway, said, told, says, ledger, status, stop, running, hung_up };
+        let mut scene = Self { gateway, said, told, says, ledger, status, stop, running, hung_up, policy };
         scene.send(json!({"type": "register_complete", "sessionId": "s", "status": "success"})).await;
         scene.until("ready").await;
         scene
@@ -281,4 +283,64 @@ async fn a_tool_policy_holds_before_the_first_list_and_for_the_list() {
     assert_eq!(scene.told().await["method"], "tools/list");
     let refused = scene.heard().await;
     assert_eq!(refused["payload"]["error"]["data"]["code"], "policy.no_list", "after a while: {refused}");
+}
+
+fn with_policy(config: &mut TunnelConfig) {
+    config.policy.deny = vec![culvert_protocol::tool_policy::Pattern::new("drop_*").unwrap()];
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_call_waits_for_the_list_all_else_goes_on() {
+    let mut scene = Scene::new(with_policy).await;
+    scene.ask(call("1", "select")).await;
+    assert_eq!(scene.told().await["method"], "tools/list", "its answer does not come");
+    // Another request, a cancelled one, and a heartbeat.
+    scene.ask(json!({"jsonrpc": "2.0", "id": "2", "method": "prompts/list"})).await;
+    assert_eq!(scene.told().await["id"], "2");
+    scene.say(answer("2")).await;
+    assert_eq!(scene.heard().await["payload"], answer("2"));
+    scene.ask(call("3", "insert")).await;
+    scene.ask(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "3"}})).await;
+    let cancelled = scene.heard().await;
+    assert_eq!(
+        (&cancelled["payload"]["id"], &cancelled["payload"]["error"]["data"]["code"]),
+        (&json!("3"), &json!("call.cancelled"))
+    );
+    let since = Instant::now();
+    let refused = scene.heard().await;
+    assert_eq!(
+        (&refused["payload"]["id"], &refused["payload"]["error"]["data"]["code"]),
+        (&json!("1"), &json!("policy.no_list"))
+    );
+    assert!(since.elapsed() <= Duration::from_secs(61), "a wait has an end");
+    let ended: Vec<_> = scene.calls().iter().map(|call| (call.head.about.clone(), call.outcome)).collect();
+    assert!(ended.contains(&(Some("select".into()), Outcome::Refused)), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_are_answered_when_the_tunnel_stops() {
+    let mut scene = Scene::new(with_policy).await;
+    scene.ask(call("1", "select")).await;
+    assert_eq!(scene.told().await["method"], "tools/list");
+    scene.stop.cancel();
+    let answered = scene.heard().await;
+    assert_eq!(
+        (&answered["payload"]["id"], &answered["payload"]["error"]["data"]["code"]),
+        (&json!("1"), &json!("tunnel.stopped"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_policy_is_told_to_the_gateway_and_what_it_refuses_is_in_the_account() {
+    let mut scene = Scene::new(with_policy).await;
+    scene.ask(call("1", "drop_table")).await;
+    scene.heard().await;
+    let calls = scene.calls();
+    assert_eq!((calls[0].outcome, calls[0].head.about.as_deref()), (Outcome::Refused, Some("drop_table")));
+    assert_eq!(scene.ledger.figures().snapshot().in_flight, 0);
+    let mut policy = ToolPolicy::default();
+    policy.prompts = Feature::Off;
+    scene.policy.set(policy);
+    let told = [scene.heard().await, scene.heard().await].map(|frame| frame["payload"]["method"].clone());
+    assert_eq!(told, ["notifications/tools/list_changed", "notifications/prompts/list_changed"]);
 }

@@ -337,6 +337,39 @@ mod tests {
         assert!(matches!(say(&client, answer), Said::Answer(..)), "there it is the client's own id");
     }
 
+    #[test]
+    fn what_did_not_pass_is_in_the_account() {
+        let passage = passage(Caller::Gateway);
+        let line = br#"{"id":1,"method":"tools/call","params":{"name":"rm"}}"#;
+        passage.refused(line, &["{}".to_owned()]);
+        passage.refused(br#"{"method":"notifications/x"}"#, &[]);
+        let calls = calls(&passage);
+        let [call] = &calls[..] else { panic!("{calls:?}") };
+        assert_eq!((call.outcome, call.head.about.as_deref(), call.bytes_out), (Outcome::Refused, Some("rm"), 2));
+        let figures = passage.ledger.figures().snapshot();
+        assert_eq!((figures.in_flight, figures.to_server.messages), (0, 0));
+    }
+
+    #[test]
+    fn changed_lists_are_told_as_the_client_hears_of_them() {
+        let passage = passage(Caller::Gateway);
+        let told = |feature| passage.list_changed(feature);
+        assert!(told("tools").is_empty(), "nobody has asked to hear anything");
+        passage.to_server(
+            br#"{"id":7,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true}}}"#,
+        );
+        let meta = r#"{"io.modelcontextprotocol/subscriptionId":7}"#;
+        assert_eq!(
+            told("tools"),
+            [format!(r#"{{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{{"_meta":{meta}}}}}"#)]
+        );
+        assert!(told("prompts").is_empty());
+        passage.to_server(br#"{"method":"notifications/cancelled","params":{"requestId":7}}"#);
+        assert!(told("tools").is_empty(), "the subscription is over");
+        passage.to_server(br#"{"method":"notifications/initialized"}"#);
+        assert_eq!(told("prompts"), [r#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}"#]);
+    }
+
     #[tokio::test]
     async fn it_is_quiet_when_the_last_call_was_answered() {
         let passage = Arc::new(passage(Caller::Gateway));
