@@ -14,7 +14,6 @@ use self::gateways::gateways;
 use self::local_server::{apart, forward_auth, local_server};
 pub use self::way::proxy_of_environment;
 use self::way::way;
-pub use self::way::proxy_of_environment;
 use crate::error::ConfigError;
 use crate::key::Key;
 use crate::labels::GivenLabels;

@@ -47,7 +47,6 @@ pub use command::{BadCommand, Platform, split};
 pub use compare::{Change, Step, compare};
 pub use draft::{Draft, DraftGateway};
 pub use effective::proxy_of_environment;
-pub use effective::proxy_of_environment;
 pub use error::{ConfigError, Duplicate, Unsupported};
 pub use file::{ConfigFile, Entry, Written};
 pub use folders::{Folders, System};
