@@ -147,7 +147,7 @@ fn field_of_key(key: Key) -> Field {
 
 fn of_warning(form: &Draft, warning: &Warning) -> Finding {
     let field = match warning {
-        Warning::TokenInArguments | Warning::TokenInFile(_) => Field::Token,
+        Warning::TokenInArguments | Warning::TokenInFile(_) | Warning::TokenNotForIt { .. } => Field::Token,
         Warning::SecretInFile(_) if matches!(form.proxy, PairValue::Secret { secret: SecretField::Literal }) => {
             Field::Proxy
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use culvert_link::Outbound;
 use culvert_profiles::{BadValue, Profile, ProfileTunnel, Prompt, SecretRef, SecretSources, TunnelKey};
@@ -17,6 +17,7 @@ use tracing::{Instrument as _, warn};
 
 use crate::overview::TunnelView;
 use crate::token::Token;
+use crate::token_news;
 
 /// How soon a secret that cannot be had is asked for again. One that is kept fresh is seen before, when it comes.
 const SECRET_AGAIN: Duration = Duration::from_secs(10);
@@ -83,6 +84,7 @@ impl Lane {
         let span = tracing::error_span!("tunnel", server = view.name, gateway = view.key.gateway);
         let outside = Outside { bearer: token.bearer(), wake: woken, labels: labels_now, policy, turnstile, ledger };
         let keeper = Keeper { wishes, status, token, labels, sources, outside, random };
+        tokio::spawn(token_news::tell(view.token.clone(), SystemTime::now).instrument(span.clone()));
         let task = tokio::spawn(keeper.keep().instrument(span));
         Self { view, wish, wake, task, runs: 0 }
     }

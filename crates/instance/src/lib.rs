@@ -22,6 +22,7 @@ mod source;
 mod state;
 mod terms;
 mod token;
+mod token_news;
 pub mod tools;
 mod wishes;
 

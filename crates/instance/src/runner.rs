@@ -20,7 +20,7 @@ use crate::instance::{NotHere, Setup};
 use crate::lane::Lane;
 use crate::overview::{Overview, ProfileView};
 use crate::signs::{Sign, Signs};
-use crate::source::{Source, Watch};
+use crate::source::{Seen, Source, Watch};
 use crate::terms::Terms;
 
 /// What an instance is asked.
@@ -113,7 +113,7 @@ impl Runner {
             overview,
             revision: 0,
         };
-        runner.take_in(loaded);
+        runner.take_in(loaded, Seen::Change);
         runner
     }
 
@@ -125,8 +125,8 @@ impl Runner {
                     None | Some(Command::Stop) => break,
                     Some(command) => self.obey(command).await,
                 },
-                () = self.watch.changed() => {
-                    let _ = self.reload().await;
+                seen = self.watch.changed() => {
+                    let _ = self.reload(seen).await;
                 }
                 sign = self.signs.next() => self.heed(sign),
                 Some(_) = self.ending.join_next() => {}
@@ -147,7 +147,7 @@ impl Runner {
                 let _ = done.send(self.reconnect(profile.as_ref()));
             }
             Command::Reload { done } => {
-                let _ = done.send(self.reload().await);
+                let _ = done.send(self.reload(Seen::Change).await);
             }
             Command::Decider { profile, done } => {
                 let found = self.policies.get(&profile).map(|(_, approvals)| approvals.desk());
@@ -183,11 +183,11 @@ impl Runner {
     }
 
     /// Reads the configuration again. One that cannot be used as a whole changes nothing.
-    async fn reload(&mut self) -> Result<(), ConfigError> {
+    async fn reload(&mut self, seen: Seen) -> Result<(), ConfigError> {
         match self.source.read_apart().await {
             Some(Ok(loaded)) => {
                 self.trouble = None;
-                self.take_in(loaded);
+                self.take_in(loaded, seen);
                 Ok(())
             }
             Some(Err(error)) => {
@@ -206,13 +206,18 @@ impl Runner {
         }
     }
 
-    /// Brings everything in step with a configuration. Tunnels that are the same in it are not touched.
-    fn take_in(&mut self, loaded: Loaded) {
+    /// Brings everything in step with a configuration. Tunnels that are the same in it are not touched; those that have
+    /// stopped try again, unless nothing was changed at all.
+    fn take_in(&mut self, loaded: Loaded, seen: Seen) {
         // Of an entry that is broken now, what runs goes on: the user is at it.
         let mut loaded = loaded.keeping(&self.profiles);
         loaded.profiles.iter_mut().for_each(|profile| self.terms.prepare(profile));
         let profiles = std::mem::take(&mut loaded.profiles);
         let steps = compare(&self.profiles, &profiles);
+        let is_same = self.rest.broken == loaded.broken && steps.iter().all(|step| step.change == Change::Unchanged);
+        if is_same && seen == Seen::Anything {
+            return;
+        }
         self.rest = loaded;
         let before = std::mem::replace(&mut self.profiles, profiles);
         for Step { tunnel, change } in steps {

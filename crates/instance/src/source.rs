@@ -77,6 +77,15 @@ pub(crate) struct Watch {
     last: Option<Fingerprint>,
 }
 
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Files that may be as they were read before there was a look at them.
+    Anything,
+    /// Others than at the last look.
+    Change,
+}
+
 impl Watch {
     /// Begins to watch what was read some time before. The first look always finds a change, so that none is lost that
     /// came between that read and this.
@@ -86,7 +95,7 @@ impl Watch {
 
     /// Completes when files have changed and rest again; without files, never. Cancel safe: what was not told is told
     /// next time.
-    pub(crate) async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) -> Seen {
         if self.source.config.is_none() {
             return std::future::pending().await;
         }
@@ -103,8 +112,8 @@ impl Watch {
                     break;
                 }
             }
-            self.last = now;
-            return;
+            let known = std::mem::replace(&mut self.last, now).is_some();
+            return if known { Seen::Change } else { Seen::Anything };
         }
     }
 }

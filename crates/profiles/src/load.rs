@@ -207,7 +207,7 @@ impl Settings {
     /// entry's own gateway does not get everyone's token.
     pub(crate) fn with_shared(self, mut shared: Self) -> Self {
         if self.gateway.is_some() {
-            shared.token = None;
+            shared.withheld_token = shared.token.take().map(|token| token.origin).or(shared.withheld_token);
         }
         self.over(shared)
     }

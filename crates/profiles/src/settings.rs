@@ -38,6 +38,8 @@ pub struct Settings {
     pub labels: Option<Sourced<GivenLabels>>,
     pub gateway: Option<Sourced<Vec<GivenGateway>>>,
     pub token: Option<Sourced<Secret>>,
+    /// No key: where a token is from that was not given for this server's own gateway, and so is kept from it.
+    pub withheld_token: Option<Origin>,
     pub ca_cert: Option<Sourced<PathBuf>>,
     pub client_cert: Option<Sourced<PathBuf>>,
     pub client_key: Option<Sourced<PathBuf>>,
@@ -118,6 +120,7 @@ impl Settings {
             labels: GivenLabels::merged(self.labels, lower.labels),
             gateway: self.gateway.or(lower.gateway),
             token: self.token.or(lower.token),
+            withheld_token: self.withheld_token.or(lower.withheld_token),
             ca_cert: self.ca_cert.or(lower.ca_cert),
             client_cert: self.client_cert.or(lower.client_cert),
             client_key: self.client_key.or(lower.client_key),

@@ -6,7 +6,7 @@ use std::fmt;
 use culvert_protocol::Explain;
 use culvert_tunnel::Notice;
 
-use crate::origin::Place;
+use crate::origin::{Origin, Place};
 
 /// Something about a configuration that works and deserves a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,13 @@ pub enum Warning {
         /// The name.
         name: String,
     },
+    /// A gateway gets no token, because the one that there is was not given for it.
+    TokenNotForIt {
+        /// The gateway.
+        gateway: String,
+        /// Where that token is from.
+        token: Origin,
+    },
     /// One gateway is named twice.
     GatewayTwice(String),
     /// The gateway is reached without TLS, as asked.
@@ -66,6 +73,9 @@ impl fmt::Display for Warning {
             Self::Renamed { at, name } => {
                 write!(f, "{at}: gateways would refuse the name; the server is registered as {name:?}")
             }
+            Self::TokenNotForIt { gateway, token } => {
+                write!(f, "the token of {token} is not sent to {gateway}, which the entry itself names")
+            }
             Self::GatewayTwice(gateway) => write!(f, "{gateway} is named twice as a gateway"),
             Self::Plaintext(gateway) => {
                 write!(f, "the way to {gateway} is not encrypted: others on the network can read token and messages")
@@ -89,6 +99,7 @@ impl Explain for Warning {
             Self::Ignored { .. } => "config.ignored",
             Self::SwitchedOff(_) => "server.switched_off",
             Self::Renamed { .. } => "server.renamed",
+            Self::TokenNotForIt { .. } => "token.not_for_it",
             Self::GatewayTwice(_) => "gateway.twice",
             Self::Plaintext(_) => "gateway.plaintext",
             Self::ShellSyntax(_) => "command.shell",
@@ -107,6 +118,10 @@ impl Explain for Warning {
             Self::SwitchedOff(_) => "Switch it on there, or leave it as it is.".into(),
             Self::Renamed { .. } => "Give it a name of letters, digits, '_', '.', '-' and spaces.".into(),
             Self::HeaderInFile(_) => "If it is a secret, write \"env:NAME\" or \"file:PATH\" in its place.".into(),
+            Self::TokenNotForIt { token: Origin::Variable(name), .. } => {
+                format!("If that gateway may have it, write into the entry: token: env:{name}").into()
+            }
+            Self::TokenNotForIt { .. } => "If that gateway may have it, write token: into the entry.".into(),
             Self::GatewayTwice(_) => "Name each gateway once; this one gets one tunnel.".into(),
             Self::Plaintext(_) => "Use https:// where the gateway has it.".into(),
             Self::ShellSyntax(_) => "If a shell is wanted, write: sh -c '…'.".into(),

@@ -202,6 +202,7 @@ fn warnings() -> Vec<Warning> {
         Warning::Ignored { at: place(), key: text() },
         Warning::SwitchedOff(place()),
         Warning::Renamed { at: place(), name: text() },
+        Warning::TokenNotForIt { gateway: text(), token: Origin::Variable("REVERSE_PROXY_TOKEN") },
         Warning::GatewayTwice(text()),
         Warning::Plaintext(text()),
         Warning::ShellSyntax(text()),

@@ -7,6 +7,7 @@ use culvert_tunnel::{Server, Status};
 use tokio::time::Instant;
 
 use crate::overview::{Overview, TunnelView};
+use crate::token_news::{EXPIRING, ends_in};
 
 /// Why an instance is not ready, or soon will not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +57,8 @@ pub(crate) fn expiring(overview: &Overview, now: SystemTime) -> Vec<NotReady> {
     let wanted = overview.profiles.iter().filter(|profile| profile.wanted).flat_map(|profile| &profile.tunnels);
     let near = wanted.filter_map(|view| {
         let expiry = view.token.borrow().expiry.filter(|expiry| expiry.is_near(now))?;
-        let hours = expiry.expires_in(now).as_secs() / 3600;
-        let words = format!("its token ends in {hours} h");
-        Some(NotReady { tunnel: Some(named(view)), code: "token.expiring".to_owned(), words })
+        let words = ends_in(expiry.expires_in(now));
+        Some(NotReady { tunnel: Some(named(view)), code: EXPIRING.to_owned(), words })
     });
     near.collect()
 }

@@ -38,7 +38,11 @@ pub(super) fn gateways(
         let own = token.as_ref().map(|token| reference(token, origin, surroundings)).transpose()?;
         for_all_is_used |= own.is_none();
         warn_of_literal(own.as_ref(), warnings);
-        gateways.push((gateway, own.or_else(|| for_all.clone())));
+        let token = own.or_else(|| for_all.clone());
+        if let (None, Some(withheld)) = (&token, &settings.withheld_token) {
+            warn(warnings, Warning::TokenNotForIt { gateway: gateway.to_string(), token: withheld.clone() });
+        }
+        gateways.push((gateway, token));
     }
     if gateways.is_empty() {
         let (origin, problem) = (origin.clone(), BadValue::Empty);

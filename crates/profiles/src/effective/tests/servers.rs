@@ -19,6 +19,8 @@ fn an_entrys_own_keys_win() {
     assert_eq!((git.name.as_str(), git.gateway.to_string()), ("git-server", "https://gateway1.example.com".to_owned()));
     let tokens = [None, Some("shared".to_owned())];
     assert_eq!(effective.tokens, tokens, "a gateway of the entry's own does not get the shared token");
+    let told = |warning: &Warning| matches!(warning, Warning::TokenNotForIt { .. });
+    assert!(effective.warnings.iter().any(told), "and that is said: {:?}", effective.warnings);
     assert_eq!((git.keepalive.as_secs(), files.keepalive.as_secs()), (7, 5));
     let one = "gateway: https://gw\nservers: [{command: uvx f}]";
     assert_eq!(tunnel_of(&Case { file: one, ..NONE }).name.as_str(), "f-laptop-7");
