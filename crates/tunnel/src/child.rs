@@ -49,6 +49,7 @@ const OF_THE_SERVICE: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_P
 /// A running child. Dropped without [`end`](Child::end), its whole process group is killed at once.
 #[derive(Debug)]
 pub(crate) struct Child {
+    pid: Option<u32>,
     /// Messages for it, without line breaks.
     pub(crate) stdin: queue::Sender<Bytes>,
     stdout: Lines<ChildStdout>,
@@ -137,7 +138,7 @@ impl Child {
             exit.send_replace(Some(status.unwrap_or_default()));
         });
         let stdout = Lines::new(stdout, max_line);
-        Ok(Self { stdin: sender, stdout, stdout_open: true, exited, last_words, listener, group })
+        Ok(Self { pid, stdin: sender, stdout, stdout_open: true, exited, last_words, listener, group })
     }
 
     /// What comes next. After [`Output::Exited`] nothing does. Cancel safe.
@@ -166,6 +167,11 @@ impl Child {
         }
         let status = (*self.exited.borrow()).filter(|_| gone).map_or_else(|| "closed its output".to_owned(), describe);
         Output::Exited(Exit::of_process(status, self.last_words.quoted()))
+    }
+
+    /// Its id, as long as it ran when it was started.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.pid
     }
 
     /// Its last line on stderr, beginning with a separator, or nothing.

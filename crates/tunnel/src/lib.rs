@@ -49,4 +49,5 @@ pub use moderation::Moderation;
 pub use outside::{Bearer, Outside, Renew, Turnstile};
 pub use own_environment::keep_from_local_servers;
 pub use policy::{LivePolicy, Passing};
+pub use processes::Process;
 pub use status::{Notice, Online, Server, Status};

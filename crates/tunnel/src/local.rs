@@ -132,6 +132,15 @@ impl Local {
         }
     }
 
+    /// From now on it serves this session alone.
+    pub(crate) fn serves(&self, who: &str, ledger: &Ledger) {
+        if let Self::Process(child) = self
+            && let Some(pid) = child.pid()
+        {
+            ledger.process_serves(pid, who);
+        }
+    }
+
     /// What comes next. After [`Output::Exited`] nothing does. Cancel safe.
     pub(crate) async fn next(&mut self) -> Output {
         match self {

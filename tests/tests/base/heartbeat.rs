@@ -11,14 +11,27 @@ async fn a_heartbeat_ack_is_never_answered() {
     let gateway = FakeGateway::next().await;
     let culvert = CulvertCommand::tunnel(&Fixture::default(), &gateway).start();
     let link = gateway.registered().await;
-    let before = link.frames("heartbeat").len();
+    let before = link.frames_reach("heartbeat", 1).await.len();
     for _ in 0..50 {
         link.send(json!({"type": "heartbeat", "sessionId": link.session(), "timestamp": "2026-11-22T10:00:00Z"})).await;
     }
-    // What is answered after them proves that they were read; the keepalive is 30 s, so no heartbeat is due.
+    // What is answered after them proves that they were read; the keepalive is 30 s, so no other heartbeat is due.
     link.call_text("echo", json!({"text": "barrier"})).await;
     assert_eq!(link.frames("heartbeat").len(), before);
     culvert.stop().await;
+}
+
+/// With the default keepalive the next one comes half a minute later.
+#[tokio::test]
+async fn the_first_heartbeat_measures_the_round_trip_at_once() {
+    for manner in [Manner::next(), Manner::released()] {
+        let gateway = FakeGateway::start(manner).await;
+        let culvert = CulvertCommand::tunnel(&Fixture::default(), &gateway).start();
+        let link = gateway.link_number(1).await;
+        tokio::time::timeout(Duration::from_secs(15), link.frames_reach("heartbeat", 1)).await.expect("at once");
+        assert_eq!(link.frames("heartbeat").len(), 1);
+        culvert.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -68,6 +68,8 @@ struct Session<'a> {
     shared: Mutex<Shared<'a>>,
     /// A call was answered.
     settled: Notify,
+    /// The registration is complete.
+    begun: Notify,
 }
 
 /// What both loops touch.
@@ -146,6 +148,7 @@ pub(crate) async fn serve(
         caller: Arc::new(Caller::Gateway),
         shared: Mutex::new(shared),
         settled: Notify::new(),
+        begun: Notify::new(),
     };
     if progress == Progress::Mute {
         session.registered(vec![Notice::NoRouting]);
@@ -225,6 +228,7 @@ impl<'a> Session<'a> {
         let mut shared = self.lock();
         shared.registered = Some(Instant::now());
         shared.turn = None;
+        self.begun.notify_one();
         self.report.online(Carriage::WebSocket, shared.session_id.clone(), self.greeting.tools, notices);
     }
 
@@ -249,6 +253,8 @@ impl<'a> Session<'a> {
                     };
                     let _ = self.sender.send(frame).await;
                 }
+                // The first at once: it measures the round trip.
+                () = self.begun.notified() => beat.reset_immediately(),
                 _ = looks.tick() => self.end_overdue_calls().await,
                 () = &mut overdue, if !overdue.is_elapsed() => {
                     if self.lock().registered.is_none() {

@@ -98,6 +98,7 @@ impl Children {
             Ok(child) => child,
             Err(words) => return bridge.channel.sender.reset(ResetReason::ServerFailed, &words),
         };
+        child.serves(&caller, &ledger);
         info!(name = %self.config.name, caller, "a session begins");
         self.clients.insert(id, caller);
         self.untold = true;

@@ -150,6 +150,8 @@ impl<'a> Session<'a> {
                                 }
                                 registered = Some(Instant::now());
                                 self.report.online(self.carriage, self.id.clone(), tools, self.notices());
+                                // The first at once: it measures the round trip.
+                                beat.reset_immediately();
                             }
                             Kind::Heartbeat => {
                                 if let Some(sent) = beat_sent.take() {
