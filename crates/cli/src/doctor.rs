@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::exit::{Exit, say};
 use crate::profile_args::ProfileArgs;
-use crate::saved::{NoPlace, Places, failed, named};
+use crate::saved::{NoPlace, failed, named, places};
 use crate::signals::{Signals, Wish};
 use crate::terminal::Terminal;
 
@@ -71,7 +71,7 @@ fn chosen(args: &DoctorArgs) -> Result<(Vec<Profile>, Vec<Broken>, Loaded), Unre
     let flags = args.profile.settings().map_err(|error| Unread::Config(Box::new(error)))?;
     let is_saved = args.profile.config.is_none() && flags == Settings::default();
     let source = match is_saved {
-        true => Places::of_this_user().map_err(Unread::Place)?.source(),
+        true => places().map_err(Unread::Place)?.source(),
         false => Source { flags, config: args.profile.config.clone(), empty: Empty::Mistake },
     };
     let loaded = source.read().map_err(|error| Unread::Config(Box::new(error)))?;

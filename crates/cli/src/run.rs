@@ -197,7 +197,7 @@ fn in_runtime(told: &Told, terminal: &Terminal, plan: Plan) -> std::io::Result<R
         };
         let (company, known) = (company(&loaded.profiles), known(&loaded));
         let secrets = SecretSources::of_this_process(loaded.hidden.iter().cloned());
-        let approved = saved::Places::of_this_user().ok().map(|places| places.0.approved());
+        let approved = saved::places().ok().map(|places| places.0.approved());
         let setup = Setup { source, loaded, wanted, secrets, approved, random: fastrand::Rng::new() };
         let (instance, over) = Instance::start(setup);
         let answering = async {

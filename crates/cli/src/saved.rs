@@ -1,14 +1,13 @@
 //! The saved profiles: where they are, who runs them, and the commands that have them up or down.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use culvert_instance::control::{Asked, Control, ControlError, NotAsked, Question, ask};
-use culvert_instance::{Empty, Lock, LockError, Source};
-use culvert_profiles::{ConfigError, Folders, Loaded, ProfileKey, Settings, Start, System, Wanted, WantedFile};
+use culvert_instance::{Lock, LockError, Places, at_start};
+use culvert_profiles::{ConfigError, Loaded, ProfileKey};
 use culvert_protocol::Explain;
 
 use crate::exit::{Exit, say};
@@ -41,51 +40,18 @@ pub(crate) struct DownArgs {
     names: Vec<String>,
 }
 
-/// Where everything about the saved profiles is.
-#[derive(Debug, Clone)]
-pub(crate) struct Places(pub(crate) Folders);
+/// Where everything about this user's saved profiles is.
+///
+/// # Errors
+/// [`NoPlace`] when no home folder is known.
+pub(crate) fn places() -> Result<Places, NoPlace> {
+    Places::of_this_user().ok_or(NoPlace::Home)
+}
 
-impl Places {
-    /// Those of this user.
-    ///
-    /// # Errors
-    /// [`NoPlace`] when no home folder is known.
-    pub(crate) fn of_this_user() -> Result<Self, NoPlace> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let home = variable("HOME").or_else(|| variable("USERPROFILE")).map(PathBuf::from);
-        // Without a home, both folders may still be named.
-        let known = home.is_some() || (variable("XDG_CONFIG_HOME").is_some() && variable("XDG_STATE_HOME").is_some());
-        match known {
-            true => Ok(Self(Folders::of(System::here(), &home.unwrap_or_default(), &variable))),
-            false => Err(NoPlace::Home),
-        }
-    }
-
-    /// What is saved.
-    pub(crate) fn source(&self) -> Source {
-        Source { flags: Settings::default(), config: Some(self.0.profiles()), empty: Empty::Fine }
-    }
-
-    /// The file of what is wanted.
-    pub(crate) fn wanted(&self) -> WantedFile {
-        WantedFile(self.0.wanted())
-    }
-
-    /// The socket of whoever runs them.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.0.state.join("control.sock")
-    }
-
-    /// The lock of whoever runs them.
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.0.state.join("instance.lock")
-    }
-
-    /// Asks whoever runs them.
-    pub(crate) fn ask(&self, question: &Question) -> std::io::Result<Asked> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(runtime.block_on(ask(&self.socket(), question)))
-    }
+/// Asks whoever runs them.
+pub(crate) fn asked(places: &Places, question: &Question) -> std::io::Result<Asked> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(ask(&places.socket(), question)))
 }
 
 /// Why nothing can be done with the saved profiles.
@@ -175,7 +141,7 @@ impl Explain for NoPlace {
 /// # Errors
 /// [`NoPlace`] when another process runs them.
 pub(crate) fn lock_if_own(config: Option<&Path>) -> Result<Option<Lock>, NoPlace> {
-    let (Some(config), Ok(places)) = (config, Places::of_this_user()) else { return Ok(None) };
+    let (Some(config), Ok(places)) = (config, places()) else { return Ok(None) };
     let same = |path: &Path| std::fs::canonicalize(path).ok();
     if same(config).is_none() || same(config) != same(&places.0.profiles()) {
         return Ok(None);
@@ -186,12 +152,15 @@ pub(crate) fn lock_if_own(config: Option<&Path>) -> Result<Option<Lock>, NoPlace
 
 /// `culvert up`: whoever runs the saved profiles has them up; where nobody does, this process does from now on.
 pub(crate) fn up(args: &UpArgs, terminal: &Terminal) -> Exit {
-    let places = match Places::of_this_user() {
+    let places = match places() {
         Ok(places) => places,
         Err(error) => return failed(terminal, &error),
     };
-    let asked =
-        if args.last { Ok(Err(NotAsked::Nobody)) } else { places.ask(&Question::Up { profiles: args.names.clone() }) };
+    let asked = if args.last {
+        Ok(Err(NotAsked::Nobody))
+    } else {
+        asked(&places, &Question::Up { profiles: args.names.clone() })
+    };
     match asked {
         Ok(Ok(report)) => {
             status::print(&report, terminal);
@@ -232,20 +201,16 @@ fn take_over(places: &Places, args: &UpArgs) -> Result<Plan, Stuck> {
         return Err(Stuck::Place(NoPlace::Nothing));
     }
     let file = places.wanted();
-    let (mut wanted, _) = file.read();
-    if args.last {
-        let never = loaded.profiles.iter().filter(|profile| profile.start == Start::Never);
-        never.for_each(|profile| wanted.down(&profile.key));
-    } else {
-        for key in named(&loaded, &args.names).map_err(Stuck::Place)? {
-            wanted.up(&key);
-        }
+    let (before, _) = file.read();
+    let mut wanted = at_start(&loaded.profiles, before);
+    if !args.last {
+        named(&loaded, &args.names).map_err(Stuck::Place)?.iter().for_each(|key| wanted.up(key));
     }
-    wanted.keep_only(loaded.profiles.iter().map(|profile| &profile.key));
     file.write(&wanted).map_err(|error| Stuck::Place(NoPlace::Wanted(error)))?;
     let control = Control::bind(&places.socket(), file);
+    let up = loaded.profiles.iter().map(|profile| profile.key.clone()).filter(|key| wanted.is_up(key)).collect();
     Ok(Plan {
-        wanted: Some(at_start(&loaded, &wanted)),
+        wanted: Some(up),
         source,
         loaded,
         health: args.health.clone(),
@@ -253,15 +218,6 @@ fn take_over(places: &Places, args: &UpArgs) -> Result<Plan, Stuck> {
         stay: Stay::UntilAsked,
         saved: Some((lock, Some(control.map_err(|error| Stuck::Place(NoPlace::Socket(error)))?))),
     })
-}
-
-/// Which profiles start by themselves.
-fn at_start(loaded: &Loaded, wanted: &Wanted) -> BTreeSet<ProfileKey> {
-    let starts = |profile: &&culvert_profiles::Profile| match profile.start {
-        Start::Always => true,
-        Start::Last | Start::Never => wanted.is_up(&profile.key),
-    };
-    loaded.profiles.iter().filter(starts).map(|profile| profile.key.clone()).collect()
 }
 
 /// The keys of the profiles that have these names; all where none is named.
@@ -280,11 +236,11 @@ pub(crate) fn named(loaded: &Loaded, names: &[String]) -> Result<Vec<ProfileKey>
 
 /// `culvert down`: they are not wanted any more, whether somebody runs them now or not.
 pub(crate) fn down(args: &DownArgs, terminal: &Terminal) -> Exit {
-    let places = match Places::of_this_user() {
+    let places = match places() {
         Ok(places) => places,
         Err(error) => return failed(terminal, &error),
     };
-    match places.ask(&Question::Down { profiles: args.names.clone() }) {
+    match asked(&places, &Question::Down { profiles: args.names.clone() }) {
         Ok(Ok(report)) => {
             status::print(&report, terminal);
             Exit::Asked

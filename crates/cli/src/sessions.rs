@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 
 use crate::args::about;
 use crate::exit::{Exit, fail, say};
-use crate::saved::{NoPlace, Places, failed};
+use crate::saved::{NoPlace, failed, places};
 use crate::stdout;
 use crate::terminal::{Mood, Terminal};
 use crate::token_flags::TokenFlags;
@@ -218,7 +218,7 @@ fn targets(args: &OfGateways) -> Result<(Vec<Target>, SecretSources), Unread> {
         std::env::var(Key::Gateway.about().variable.unwrap_or_default()).is_ok_and(|url| !url.is_empty());
     let is_saved = args.config.is_none() && args.gateway.is_empty() && !in_environment;
     let source = match is_saved {
-        true if flags == Settings::default() => Places::of_this_user().map_err(Unread::Place)?.source(),
+        true if flags == Settings::default() => places().map_err(Unread::Place)?.source(),
         true => return Err(Unread::Config(ConfigError::Missing { key: Key::Gateway })),
         false if args.config.is_some() => Source { flags, config: args.config.clone(), empty: Empty::Mistake },
         // A gateway's settings are read together with a local server's, and this one is never started.

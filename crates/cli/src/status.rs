@@ -3,13 +3,13 @@
 use std::io::Write as _;
 
 use clap::Args;
-use culvert_instance::Overview;
 use culvert_instance::control::{NotAsked, Question, follow};
 use culvert_instance::report::{ProfileReport, Report, TunnelReport};
+use culvert_instance::{Overview, Places};
 
 use crate::exit::{Exit, say};
 use crate::moment;
-use crate::saved::{NoPlace, Places, failed, unasked};
+use crate::saved::{NoPlace, asked, failed, places, unasked};
 use crate::terminal::{Mood, Terminal};
 
 /// How it is shown.
@@ -26,7 +26,7 @@ pub(crate) struct StatusArgs {
 
 /// Shows how everything is. Exit code 1 when something wanted is not online.
 pub(crate) fn run(args: &StatusArgs, terminal: &Terminal) -> Exit {
-    let places = match Places::of_this_user() {
+    let places = match places() {
         Ok(places) => places,
         Err(error) => return failed(terminal, &error),
     };
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &StatusArgs, terminal: &Terminal) -> Exit {
     if args.watch {
         return watch(&places, show, terminal);
     }
-    match places.ask(&Question::Status) {
+    match asked(&places, &Question::Status) {
         Ok(Ok(report)) => {
             show(&report);
             if is_well(&report) { Exit::Asked } else { Exit::Internal }

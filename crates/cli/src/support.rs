@@ -14,7 +14,7 @@ use culvert_profiles::{Loaded, Redactor, SecretSources, Settings};
 
 use crate::exit::Exit;
 use crate::moment;
-use crate::saved::{NoPlace, Places, failed};
+use crate::saved::{NoPlace, failed, places};
 use crate::terminal::{Mood, Terminal};
 
 /// Show what somebody who helps needs to see, without secrets.
@@ -50,7 +50,7 @@ struct Gathered {
 
 /// Gathers, shows, and saves where that is wanted.
 pub(crate) fn run(args: &SupportArgs, terminal: &Terminal) -> Exit {
-    let places = Places::of_this_user();
+    let places = places();
     let source = match (&args.config, &places) {
         (Some(config), _) => Source { flags: Settings::default(), config: Some(config.clone()), empty: Empty::Mistake },
         (None, Ok(places)) => places.source(),

@@ -1,15 +1,17 @@
 //! The tools of a saved profile's server as it lists them now: asked of whoever runs the profile, or of the server itself,
 //! which is started for a moment then.
 
+use std::path::Path;
+
 use culvert_instance::control::{self, NotAsked};
 use culvert_instance::tools::{Change, Decided, Decision, Part, Tool, Tools, Verdict};
-use culvert_instance::{Empty, Offline, Source};
+use culvert_instance::{Empty, Offline, Places, Source};
 use culvert_profiles::{Loaded, Profile, Saved, SecretSources, Settings, Store};
 use culvert_protocol::text;
 use culvert_protocol::tool_policy::Pattern;
 
 use super::{Failure, in_runtime};
-use crate::saved::{Places, unasked};
+use crate::saved::{places, unasked};
 use crate::stdout::print;
 use crate::terminal::{Mood, Terminal};
 
@@ -43,10 +45,28 @@ impl Vetting {
                 Err(error) => return Err(Failure::Place(unasked(error))),
             }
         }
+        Self::meet(&loaded, &profile, &places, terminal)
+    }
+
+    /// Asks the server of this name in a file made by hand.
+    pub(super) fn in_file(file: &Path, name: &str, terminal: &Terminal) -> Result<Self, Failure> {
+        let source = Source { flags: Settings::default(), config: Some(file.to_path_buf()), empty: Empty::Mistake };
+        let loaded = source.read()?;
+        let is_it = |profile: &&Profile| profile.name.as_str() == name || profile.key.as_str() == name;
+        let profile = loaded.profiles.iter().find(is_it).cloned();
+        let profile = profile.ok_or_else(|| {
+            let known: Vec<_> = loaded.profiles.iter().map(|profile| profile.name.as_str()).collect();
+            let name = text::clean(name, 100);
+            Failure::Usage(format!("there is no server {name} in it that can be used; there are: {}", known.join(", ")))
+        })?;
+        Self::meet(&loaded, &profile, &places().map_err(Failure::Place)?, terminal)
+    }
+
+    fn meet(loaded: &Loaded, profile: &Profile, places: &Places, terminal: &Terminal) -> Result<Self, Failure> {
         terminal.say(Mood::Info, "the local server is started for a moment, and asked for its tools");
         let sources = SecretSources::of_this_process(loaded.hidden.iter().cloned());
         let approved = places.0.approved();
-        let met = in_runtime(Offline::meet(&profile, &loaded.hidden, &sources, &approved, fastrand::Rng::new()))?;
+        let met = in_runtime(Offline::meet(profile, &loaded.hidden, &sources, &approved, fastrand::Rng::new()))?;
         let offline = met.map_err(Failure::Server)?;
         Ok(Self { tools: offline.tools(), by: By::Nobody(Box::new(offline)) })
     }
