@@ -38,7 +38,7 @@ export type TokenPlace = { "kind": "none" } | { "kind": "builtIn" } | { "kind": 
 export type Token = { place: TokenPlace, expires: Time | null };
 
 /** A command in full, as it would run: shown before anybody agrees to it. */
-export type WholeCommand = { "kind": "command", line: string, folder: string | null, environment: Array<ShownPair> } | { "kind": "url", url: string, headers: Array<ShownPair> };
+export type WholeCommand = { "kind": "command", line: string, folder: string | null, environment: Array<ShownPair>, programs: Array<string> } | { "kind": "url", url: string, headers: Array<ShownPair>, programs: Array<string> };
 
 /** A variable or a header. A secret's value is left out: null. */
 export type ShownPair = { name: string, value: string | null };

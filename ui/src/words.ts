@@ -2,7 +2,7 @@
 // the back end with words of their own, the same that tray and command line show.
 
 import { bytes, clock, count, date, lasted } from './format';
-import type { Client, Decision, Effect, Preset, Start, Time, ToolPart } from './types';
+import type { Client, Decision, Effect, Preset, Process, Start, Time, ToolPart } from './types';
 
 export const common = {
   app: 'Culvert',
@@ -104,6 +104,7 @@ export const problem = {
   edit: 'Edit',
   folder: 'in',
   secretValue: 'kept secret',
+  programs: 'and, for a secret,',
 };
 
 export const overview = {
@@ -112,6 +113,9 @@ export const overview = {
   builtIn: 'Built-in gateway',
   token: 'Token',
   inUse: 'In use by',
+  processes: 'Processes',
+  noSession: 'no session',
+  process: ({ pid, memoryBytes }: Process) => [`process ${pid}`, memoryBytes > 0 ? bytes(memoryBytes) : ''].filter(Boolean).join(', '),
   nobody: 'nobody right now',
   calls: 'Calls today',
   noCalls: 'none',

@@ -86,6 +86,7 @@ const shots: Shot[] = [
   { name: 'narrow-list', look: { size: SMALL } },
   { name: 'narrow-overview', look: { size: SMALL }, before: open('git') },
   { name: 'text-200', look: { text: 200 }, before: open('git'), schemes: ['light'] },
+  { name: 'reduced-motion', look: { reducedMotion: 'reduce' }, before: open('files'), schemes: ['light'] },
   { name: 'forced-colors', look: { forcedColors: 'active' }, before: open('db') },
 ];
 

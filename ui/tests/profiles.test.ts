@@ -39,6 +39,15 @@ test('Space switches on and off, and what is wanted is told apart from what is',
   await stage.done(page);
 });
 
+test('processes are told with whose session each serves, and what it holds', async () => {
+  const page = await stage.open({ scenario: 'well' });
+  await page.getByRole('option', { name: /^git/ }).click();
+  await shows(page, '2 processes, 79 MB, 12 tools');
+  const rows = await page.locator('dd li').allInnerTexts();
+  assert.deepEqual(rows.map((row) => row.replace(/\s+/g, ' ')), ['no session process 4211, 41 MB', 'claude process 4218, 38 MB']);
+  await stage.done(page);
+});
+
 test('searches profiles', async () => {
   const page = await stage.open();
   await press(page, 'Control+f');

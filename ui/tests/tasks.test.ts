@@ -133,7 +133,8 @@ test('a changed command is shown old and new, and runs only after agreeing to ju
   const page = await stage.open({ scenario: 'changed' });
   await shows(page, 'The command was changed outside Culvert. It runs only after you agree.');
   assert.equal(await page.locator('del').first().innerText(), '/home/ada/code');
-  assert.deepEqual(await page.locator('ins').allInnerTexts(), ['--from', 'git+https://github.com/someone/fork', '/home/ada']);
+  assert.deepEqual(await page.locator('ins').allInnerTexts(), ['--from', 'git+https://github.com/someone/fork', '/home/ada', 'pass show github']);
+  await shows(page, 'and, for a secret,');
   await tabTo(page, /button "Run the new command"/);
   assert.deepEqual(await page.evaluate(() => window.culvertFake.agreed), []);
   await press(page, 'Enter');

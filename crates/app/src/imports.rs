@@ -226,8 +226,9 @@ fn server(found: &Found, known: &[(String, String)]) -> FoundServer {
             line: shell_words::join(words.iter().map(|word| clean(word, 2000))),
             folder: found.folder(),
             environment: pairs,
+            programs: Vec::new(),
         },
-        None => WholeCommand::Url { url: found.url().unwrap_or_default(), headers: pairs },
+        None => WholeCommand::Url { url: found.url().unwrap_or_default(), headers: pairs, programs: Vec::new() },
     };
     let line = match &command {
         WholeCommand::Command { line, .. } => line.as_str(),

@@ -162,6 +162,9 @@ fn tool_change(told::Change { part, old, new }: told::Change) -> ToolChange {
 }
 
 #[cfg(test)]
+mod live_tests;
+
+#[cfg(test)]
 mod tests {
     use culvert_protocol::tool_policy::{ChangedTools, Definition, Pattern, ToolPolicy};
 

@@ -64,13 +64,15 @@ pub fn tools_changed(status: &Status, held: usize) -> Option<Words> {
     let Status::Online { server: ServerState::Ready | ServerState::Unprobed, notices, .. } = status else {
         return None;
     };
-    let is_first = notices.first().is_some_and(|notice| notice.code == "tools.held");
+    // What keeps all calls away, or soon will, comes first.
+    let is_worse = |code: &str| matches!(code, "gateway.no_routing" | "auth.expires_soon");
+    let has = |is: &dyn Fn(&str) -> bool| notices.iter().any(|notice| is(&notice.code));
     let said = match held {
         0 => return None,
         1 => "1 tool changed".to_owned(),
         several => format!("{several} tools changed"),
     };
-    is_first.then(|| Words::plain(Mark::Attention, &said))
+    (has(&|code| code == "tools.held") && !has(&is_worse)).then(|| Words::plain(Mark::Attention, &said))
 }
 
 /// What is said of a cause. What passes by itself is `passing`, what the user must see to is attention.
@@ -199,7 +201,7 @@ mod tests {
             is(Mark::Attention, "server does not answer", "server does not answer")
         );
         assert_eq!(said(&online(None, ready(), &[], &["gateway.no_routing"])).0, Mark::Attention);
-        let held = online(Some(12), ready(), &[], &["tools.held"]);
+        let held = online(Some(12), ready(), &[], &["secret.readable", "tools.held"]);
         assert_eq!(tools_changed(&held, 2), Some(Words::plain(Mark::Attention, "2 tools changed")));
         assert_eq!(tools_changed(&online(None, ready(), &[], &["gateway.no_routing", "tools.held"]), 2), None);
         let cause = |code: &str| Explained::new(code, "", "");

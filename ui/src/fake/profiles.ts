@@ -1,6 +1,6 @@
 // Profiles of the fake world, in the states that the window has to show.
 
-import type { Explained, Mark, Problem, Profile, Status, Tunnel, WholeCommand } from '../types';
+import type { Explained, Mark, Problem, Process, Profile, Status, Tunnel, WholeCommand } from '../types';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -105,13 +105,19 @@ function problemOf(status: Status): Problem | null {
   return { kind: 'other', why };
 }
 
+/** One that is nobody's alone, and one for each session. */
+function processesOf(status: Status): Process[] {
+  const sessions = status.kind === 'online' ? status.inUseBy : [];
+  return [null, ...sessions].map((session, n) => ({ pid: 4211 + 7 * n, memoryBytes: 41_000_000 - 3_000_000 * n, session }));
+}
+
 /** The same profile in another state, with everything that follows from it. */
 export function inState(profile: Profile, status: Status): Profile {
   const running = status.kind !== 'off' && status.kind !== 'stopped';
   const tunnels = profile.tunnels.map((tunnel): Tunnel => ({
     ...tunnel,
     status,
-    processes: running ? [{ pid: 4211, memoryBytes: 41_000_000, session: null }] : [],
+    processes: running ? processesOf(status) : [],
   }));
   return { ...profile, ...words(status), status, tunnels, problem: problemOf(status) };
 }
@@ -170,14 +176,15 @@ export function withHeldTools(git: Profile): Profile {
 const AFTER = 'uvx --from git+https://github.com/someone/fork mcp-server-git --repository /home/ada';
 
 export function changed(now: number): Profile {
-  const command = (line: string): WholeCommand => ({
+  const command = (line: string, programs: string[]): WholeCommand => ({
     kind: 'command',
     line,
     folder: '/home/ada/code',
     environment: [{ name: 'GIT_AUTHOR_NAME', value: 'Ada' }, { name: 'GITHUB_TOKEN', value: null }],
+    programs,
   });
-  const before = command('uvx mcp-server-git --repository /home/ada/code');
-  const after = command(AFTER);
+  const before = command('uvx mcp-server-git --repository /home/ada/code', []);
+  const after = command(AFTER, ['pass show github']);
   return {
     ...profile(now, 'git', AFTER, { kind: 'stopped', cause: null }),
     mark: 'attention',

@@ -45,7 +45,7 @@ export function found(): FoundSource[] {
     key,
     name: key,
     project: null,
-    command: { kind: 'command' as const, line, folder: null, environment: [] },
+    command: { kind: 'command' as const, line, folder: null, environment: [], programs: [] },
     needs: [],
     presence: 'new' as const,
     warnings: [],
@@ -64,6 +64,7 @@ export function found(): FoundSource[] {
             line: 'npx -y @modelcontextprotocol/server-brave-search',
             folder: null,
             environment: [{ name: 'BRAVE_API_KEY', value: null }],
+            programs: [],
           },
           needs: [{ id: 'BRAVE_API_KEY', label: 'BRAVE_API_KEY', visibility: 'hidden', proposed: null, options: [] }],
         }),
@@ -80,7 +81,7 @@ export function found(): FoundSource[] {
       servers: [
         server('tickets', '', {
           project: '/home/ada/code',
-          command: { kind: 'url', url: 'http://127.0.0.1:7070/mcp', headers: [{ name: 'X-Team', value: 'blue' }] },
+          command: { kind: 'url', url: 'http://127.0.0.1:7070/mcp', headers: [{ name: 'X-Team', value: 'blue' }], programs: [] },
           needs: [{ id: 'input:region', label: 'Which region?', visibility: 'shown', proposed: 'eu', options: ['eu', 'us'] }],
         }),
       ],

@@ -98,6 +98,9 @@ pub enum WholeCommand {
         folder: Option<String>,
         /// Its variables, beyond what it inherits.
         environment: Vec<ShownPair>,
+        /// What runs besides, to print its secrets.
+        #[serde(default)]
+        programs: Vec<String>,
     },
     /// A server by address.
     Url {
@@ -105,6 +108,9 @@ pub enum WholeCommand {
         url: String,
         /// What every request carries besides.
         headers: Vec<ShownPair>,
+        /// What runs besides, to print its secrets.
+        #[serde(default)]
+        programs: Vec<String>,
     },
 }
 

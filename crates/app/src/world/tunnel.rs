@@ -34,10 +34,13 @@ impl Builder {
             expires: condition.expiry.map(|expiry| expiry.at.into()),
         });
         let built_in = own.is_some_and(built_in::is_its_token);
-        let pids = view.ledger.processes();
-        let memory = |pid: &u32| scene.memory.map_or(0, |memory| memory.of(*pid));
-        let processes =
-            pids.iter().map(|pid| Process { pid: *pid, memory_bytes: memory(pid), session: None }).collect();
+        let memory = |pid| scene.memory.map_or(0, |memory| memory.of(pid));
+        let shown = |process: culvert_tunnel::Process| Process {
+            pid: process.pid,
+            memory_bytes: memory(process.pid),
+            session: process.serves.map(|who| clean(&who, 130)),
+        };
+        let processes = view.ledger.processes().into_iter().map(shown).collect();
         Tunnel {
             gateway,
             url: view.key.gateway.clone(),
