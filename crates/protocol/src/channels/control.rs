@@ -47,7 +47,8 @@ pub struct Offer {
 
 impl Offer {
     /// Everything, for a server that may run as often as there are sessions.
-    pub const ALL: Self = Self { channels: VERSION, resume: VERSION, single_child: false, trial: false, max_message: None };
+    pub const ALL: Self =
+        Self { channels: VERSION, resume: VERSION, single_child: false, trial: false, max_message: None };
 
     /// Reads a peer's `extensions`; what cannot be read offers nothing.
     pub fn read(extensions: &RawValue) -> Self {

@@ -374,7 +374,10 @@ fn the_tables_of_members_are_complete() {
     let documented = |part| {
         table.iter().filter(|row| [part, "both"].contains(&&*row[1])).map(|row| row[0].clone()).collect::<BTreeSet<_>>()
     };
-    assert_eq!(documented("offer"), members(Offer { single_child: true, trial: true, max_message: Some(1), ..Offer::ALL }));
+    assert_eq!(
+        documented("offer"),
+        members(Offer { single_child: true, trial: true, max_message: Some(1), ..Offer::ALL })
+    );
     let grant = |window| Grant::new(window, 1, Duration::from_secs(1), Secret::new("k"));
     assert_eq!(documented("grant"), members(grant(1024)));
     let too_small = serde_json::value::to_raw_value(&grant(1023)).unwrap();
