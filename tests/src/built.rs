@@ -33,9 +33,11 @@ fn named_or_built(variable: &str, package: &str, binary: &str) -> PathBuf {
     }
 }
 
-/// The scriptable local server: cargo builds it with the tests of this package.
+/// The scriptable local server: cargo builds it with the tests of this package. Others, who lie beside it, have it built.
 pub fn stdio_fixture() -> PathBuf {
-    profile_folder().join("stdio-fixture")
+    let own = std::env::current_exe().expect("a program knows its own path");
+    let beside = own.with_file_name("stdio-fixture");
+    if beside.exists() { beside } else { profile_folder().join("stdio-fixture") }
 }
 
 /// `target/debug` or `target/release`: the test itself runs from `deps` in there.

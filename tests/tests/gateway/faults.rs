@@ -1,5 +1,7 @@
 //! Networks, children and the gateway itself fail while calls run: each call gets exactly one answer.
 
+#![allow(clippy::print_stdout, reason = "what became of the calls, for whoever runs it by hand")]
+
 use culvert_tests::cutter::{Plan, Swallowed, Trick};
 use culvert_tests::faults::{House, Mishaps, Tally, base_round, round};
 use culvert_tests::seed;

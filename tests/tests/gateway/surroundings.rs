@@ -1,6 +1,8 @@
 //! A machine that fails: full disk, read-only home, garbage in state files, a clock set back, no descriptors left. What is
 //! wrong is said, what can goes on, and nothing that was saved is lost.
 
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! Sleep, stops, and networks that change: a tunnel is back within two seconds of the sign.
 
+#![allow(clippy::print_stdout, reason = "what was measured, for whoever runs it by hand")]
+
 use std::time::{Duration, Instant};
 
 use culvert_tests::cutter::{Cutter, Plan};
