@@ -4,13 +4,16 @@
 mod answer;
 mod base;
 mod channels;
+mod chart;
 mod desktop;
 mod figures;
+mod herd;
 mod machine;
 mod peers;
 mod process;
 mod procfs;
 mod report;
+mod soak;
 mod tunnels;
 
 use std::error::Error;
@@ -23,7 +26,9 @@ use serde::Serialize;
 use crate::base::BaseArgs;
 use crate::channels::ChannelsArgs;
 use crate::desktop::DesktopArgs;
+use crate::herd::HerdArgs;
 use crate::machine::Machine;
+use crate::soak::SoakArgs;
 use crate::tunnels::TunnelsArgs;
 
 #[derive(Parser)]
@@ -43,6 +48,10 @@ enum Suite {
     Channels(ChannelsArgs),
     /// The app: start to tray item, memory, CPU when idle
     Desktop(DesktopArgs),
+    /// How a thousand clients come back to a gateway that was away: a simulation
+    Herd(HerdArgs),
+    /// Calls over bad networks for hours: one answer each, memory and descriptors flat
+    Soak(SoakArgs),
     /// Many tunnels in one process: what a further one costs in memory
     Tunnels(TunnelsArgs),
 }
@@ -98,6 +107,14 @@ async fn run(Cli { suite, output }: &Cli) -> Result<(), Box<dyn Error>> {
             let measured = desktop::run(args, &programs, &echo).await;
             let report = desktop::Report { machine, options: args, measured };
             output.put("desktop", &report.markdown(), &report)
+        }
+        Suite::Herd(args) => {
+            println!("{}", herd::run(args)?);
+            Ok(())
+        }
+        Suite::Soak(args) => {
+            println!("{}", soak::run(args).await?);
+            Ok(())
         }
         Suite::Tunnels(args) => {
             let runs = tunnels::run(args, &echo).await;
