@@ -7,6 +7,7 @@ use clap::Args;
 use culvert_tests::culvert::Culvert;
 use culvert_tests::desktop::{Tray, User};
 use serde::Serialize;
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::figures::ms;
@@ -55,7 +56,8 @@ pub(crate) struct Measured {
 pub(crate) async fn run(args: &DesktopArgs, programs: &Path, echo: &Path) -> Measured {
     let app = programs.join("culvert-desktop");
     let user = User::new().await;
-    remember_that_tunnels_stay(&user);
+    // Else the first close asks.
+    user.chose(&json!({"told_that_tunnels_stay": true}));
     user.saves_command(PROFILE, &echo.display().to_string()).await;
     let tray = user.desktop.tray().await;
     let mut starts_ms = Vec::new();
@@ -102,16 +104,6 @@ async fn start(user: &User, tray: &Tray, app: &PathBuf) -> (Culvert, Duration) {
     let running = user.desktop.user(app).arg("--hidden").start();
     tray.item_number(next).await;
     (running, spawned.elapsed())
-}
-
-/// The first close asks; that was answered already.
-fn remember_that_tunnels_stay(user: &User) {
-    let folder = user.desktop.home().join(".config/culvert");
-    let written = std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(folder.join("app.json"), r#"{"told_that_tunnels_stay":true}"#));
-    if let Err(error) = written {
-        eprintln!("bench: {}: {error}", folder.display());
-    }
 }
 
 /// Of the app and its web processes, without the local server.

@@ -6,7 +6,7 @@ use culvert_tests::Fixture;
 use culvert_tests::desktop::User;
 use culvert_tests::own_gateway::OwnGateway;
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_rejected_token_is_told_at_once_and_a_click_opens_the_window() {
@@ -94,28 +94,32 @@ async fn a_server_that_ends_again_and_again_is_told() {
 
 #[tokio::test]
 async fn the_end_of_an_hour_is_told_unless_notifications_are_off() {
-    let server = Fixture::default();
-    for (choice, titles) in [("on", &["git is not shared any more"][..]), ("off", &[])] {
-        let (user, running) = User::in_tray(&[("git", &server)]).await;
-        running.menu.click_below("Share for 1 hour", "git").await;
-        running.menu.online("git").await;
-        running.app.stop().await;
-        // The hour is nearly over when the app starts again.
-        let file = user.desktop.home().join(".local/state/culvert/shared.json");
-        let mut ends: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-        let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(6);
-        ends.as_object_mut().unwrap().values_mut().for_each(|end| *end = json!(soon.as_secs()));
-        std::fs::write(&file, ends.to_string()).unwrap();
-        user.chose(&json!({"notifications": choice}));
+    let (told, off) = tokio::join!(told_at_the_end_of_an_hour("on"), told_at_the_end_of_an_hour("off"));
+    assert_eq!((told, off), (vec!["git is not shared any more".to_owned()], vec![]));
+}
 
-        let notifications = user.desktop.notifications().await;
-        let running = user.starts(&running.tray).await;
-        running.menu.online("git").await;
-        running.menu.off("git").await;
-        if let [_] = titles {
-            notifications.number(1).await;
-        }
-        assert_eq!(notifications.titles(), titles);
-        running.app.stop().await;
+/// What is told when an hour of sharing ends, with notifications switched like this.
+async fn told_at_the_end_of_an_hour(notifications: &str) -> Vec<String> {
+    let server = Fixture::default();
+    let (user, running) = User::in_tray(&[("git", &server)]).await;
+    running.menu.click_below("Share for 1 hour", "git").await;
+    running.menu.online("git").await;
+    running.app.stop().await;
+    // The hour is nearly over when the app starts again.
+    let file = user.desktop.home().join(".local/state/culvert/shared.json");
+    let mut ends: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(6);
+    ends.as_object_mut().unwrap().values_mut().for_each(|end| *end = json!(soon.as_secs()));
+    std::fs::write(&file, ends.to_string()).unwrap();
+    user.chose(&json!({"notifications": notifications}));
+
+    let told = user.desktop.notifications().await;
+    let running = user.starts(&running.tray).await;
+    running.menu.online("git").await;
+    running.menu.off("git").await;
+    if notifications == "on" {
+        told.number(1).await;
     }
+    running.app.stop().await;
+    told.titles()
 }
