@@ -5,11 +5,13 @@
 
 mod base_clients;
 mod bytes;
+mod canary;
 mod children;
 mod cuts;
 mod deploy;
 mod existing_clients;
 mod faults;
+mod held;
 mod policy;
 mod saved;
 mod serving;
