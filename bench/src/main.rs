@@ -6,8 +6,10 @@ mod base;
 mod channels;
 mod chart;
 mod desktop;
+mod echo;
 mod figures;
 mod herd;
+mod load;
 mod machine;
 mod peers;
 mod process;
@@ -27,6 +29,7 @@ use crate::base::BaseArgs;
 use crate::channels::ChannelsArgs;
 use crate::desktop::DesktopArgs;
 use crate::herd::HerdArgs;
+use crate::load::LoadArgs;
 use crate::machine::Machine;
 use crate::soak::SoakArgs;
 use crate::tunnels::TunnelsArgs;
@@ -48,6 +51,8 @@ enum Suite {
     Channels(ChannelsArgs),
     /// The app: start to tray item, memory, CPU when idle
     Desktop(DesktopArgs),
+    /// One gateway with many tunnels and sessions: memory, latency, CPU
+    Load(LoadArgs),
     /// How a thousand clients come back to a gateway that was away: a simulation
     Herd(HerdArgs),
     /// Calls over bad networks for hours: one answer each, memory and descriptors flat
@@ -107,6 +112,11 @@ async fn run(Cli { suite, output }: &Cli) -> Result<(), Box<dyn Error>> {
             let measured = desktop::run(args, &programs, &echo).await;
             let report = desktop::Report { machine, options: args, measured };
             output.put("desktop", &report.markdown(), &report)
+        }
+        Suite::Load(args) => {
+            let runs = load::run(args, &programs, &echo).await?;
+            let report = load::Report { machine, options: args, runs };
+            output.put("load", &report.markdown(), &report)
         }
         Suite::Herd(args) => {
             println!("{}", herd::run(args)?);

@@ -91,6 +91,11 @@ pub(crate) fn proportional(pid: i32) -> u64 {
     kibibytes(&rollup, "Pss:") * 1024
 }
 
+/// How many descriptors this process has open.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
 /// Whether this process runs this program.
 pub(crate) fn runs_program(pid: i32, program: &Path) -> bool {
     fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)

@@ -108,14 +108,29 @@ impl Between {
 
 /// As its users have it: with tokens. The cap on sessions is raised to what is measured.
 fn culvert(programs: &Path) -> Between {
-    let own = |rest: &str| Peer::built("culvert", programs.join("culvert"), rest);
-    let token = own("token create --username bench@example.com --state-dir {state}").with_env("JWT_SECRET_KEY", SECRET);
-    let gateway = own("gateway --listen 127.0.0.1:{port} --state-dir {state} --log-level ERROR");
-    let run =
-        own("run --gateway http://127.0.0.1:{port} --token {token} --server-name {name} --local-stdio {command} \
-         --max-sessions 32 --log-level ERROR");
-    let processes = vec![gateway.with_env("JWT_SECRET_KEY", SECRET), run];
-    Between::bridge("culvert", Some(token), processes, &format!("/servers/{SERVER_NAME}/mcp"))
+    let Bridge { token, mut processes, .. } = gateway_alone(programs);
+    let run = own(
+        programs,
+        "run --gateway http://127.0.0.1:{port} --token {token} --server-name {name} --local-stdio {command} \
+         --max-sessions 32 --log-level ERROR",
+    );
+    processes.push(run);
+    Between::bridge("culvert", token, processes, &format!("/servers/{SERVER_NAME}/mcp"))
+}
+
+/// Culvert's gateway, without any tunnel.
+pub(crate) fn gateway_alone(programs: &Path) -> Bridge {
+    let token = own(programs, "token create --username bench@example.com --state-dir {state}");
+    let gateway = own(programs, "gateway --listen 127.0.0.1:{port} --state-dir {state} --log-level ERROR");
+    Bridge {
+        token: Some(token.with_env("JWT_SECRET_KEY", SECRET)),
+        processes: vec![gateway.with_env("JWT_SECRET_KEY", SECRET)],
+        path: String::new(),
+    }
+}
+
+fn own(programs: &Path, rest: &str) -> Peer {
+    Peer::built("culvert", programs.join("culvert"), rest)
 }
 
 #[cfg(test)]

@@ -21,10 +21,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-pub(crate) use crate::channels::bridges::Between;
+pub(crate) use crate::channels::bridges::{Between, gateway_alone};
+pub(crate) use crate::channels::echo_call::EchoCall;
+pub(crate) use crate::channels::http::Connection;
 use crate::channels::load::Load;
 pub(crate) use crate::channels::report::Report;
-use crate::channels::sitting::Room;
+pub(crate) use crate::channels::session::{Session, Target};
+pub(crate) use crate::channels::sitting::{Room, listening};
+pub(crate) use crate::channels::trouble::Failure;
 use crate::figures::Figures;
 use crate::peers::PeerError;
 

@@ -71,6 +71,16 @@ impl Session {
         Ok(session)
     }
 
+    /// The event stream beside it, whose head is read.
+    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Connection, Failure> {
+        let mut stream = Connection::open(address).await?;
+        let head = stream.send(&self.head.replacen("POST ", "GET ", 1), &[]).await?;
+        match (head.status, head.kind) {
+            (200, Kind::Events) => Ok(stream),
+            (status, _) => Err(Failure::Status { status, said: "no event stream".to_owned() }),
+        }
+    }
+
     /// One request, given in parts, on an idle connection; `body` is what it comes back in.
     pub(crate) async fn call(
         &self,

@@ -104,7 +104,7 @@ impl Room<'_> {
     }
 
     /// Starts the bridge's processes in a folder of their own.
-    async fn start(&self, bridge: &Bridge, processes: &mut Vec<PeerProcess>) -> Result<Target, Failure> {
+    pub(crate) async fn start(&self, bridge: &Bridge, processes: &mut Vec<PeerProcess>) -> Result<Target, Failure> {
         let folder = process::folder().map_err(Failure::Driver)?;
         let port = free_port().map_err(Failure::Driver)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -136,7 +136,7 @@ impl Room<'_> {
 }
 
 /// Waits until something takes connections.
-async fn listening(address: SocketAddr, processes: &mut [PeerProcess]) -> Result<(), Failure> {
+pub(crate) async fn listening(address: SocketAddr, processes: &mut [PeerProcess]) -> Result<(), Failure> {
     let until = Instant::now() + READY;
     while TcpStream::connect(address).await.is_err() {
         patient(until, "nothing listens", processes).await?;
