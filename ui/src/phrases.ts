@@ -80,7 +80,7 @@ export function expiryWords(expires: Time, now: Time): string {
 }
 
 export function outcomeWord(outcome: Outcome): string {
-  return { running: 'running', ok: 'ok', cancelled: 'cancelled', refused: 'not allowed', error: 'error' }[outcome.kind];
+  return { running: 'running', ok: 'ok', cancelled: 'cancelled', refused: 'refused', error: 'error' }[outcome.kind];
 }
 
 /** A gateway's own token, in one line. */

@@ -122,7 +122,7 @@ test('activity: filter, errors only, one call in full', async () => {
   await press(page, 'Enter');
   await shows(page, /unknown revision/);
   assert.match(await focused(page), /\[expanded\]/);
-  await tabTo(page, /git push \d+ ms not allowed/);
+  await tabTo(page, /git push \d+ ms refused/);
   await press(page, 'Enter');
   await shows(page, 'This profile’s tools policy does not let it pass.');
   await stage.done(page);
