@@ -206,6 +206,23 @@ mod tests {
     }
 
     #[test]
+    fn tools_that_wait_for_a_decision_are_told_once() {
+        let (mut notices, now) = (Notices::after(LOST), Instant::now());
+        let why = Explained::new("tools.held", "", "Look at what has changed.");
+        let held = world(|git| {
+            git.status = online(ServerState::Ready);
+            git.said = "2 tools changed".to_owned();
+            git.problem = Some(Problem::ToolsHeld { why });
+        });
+        let told = notices.of(&held, now);
+        assert_eq!(
+            (told.len(), told[0].title.as_str(), told[0].text.as_str()),
+            (1, "git: 2 tools changed", "Look at what has changed.")
+        );
+        assert!(notices.of(&held, now).is_empty());
+    }
+
+    #[test]
     fn a_server_that_ends_again_and_again_is_told_and_the_end_of_an_hour() {
         let (mut notices, now) = (Notices::after(LOST), Instant::now());
         let cause = Explained::new("server.exited", "", "");
