@@ -5,7 +5,7 @@ use std::mem::take;
 
 use bytes::{Bytes, BytesMut};
 
-/// From this length on, in bytes, a buffer grows by a quarter.
+/// From this length on, in bytes, a buffer grows by an eighth.
 const LONG: usize = 64 * 1024;
 
 /// Gives `buffer` room for `more` bytes behind those that it has.
@@ -20,7 +20,7 @@ pub fn make_room(buffer: &mut BytesMut, more: usize) {
     }
     // Only a vector can be told exactly how far to grow, and it often can where it is. Neither step to and fro copies.
     let mut whole = Vec::from(take(buffer));
-    whole.reserve_exact(more.max(length / 4));
+    whole.reserve_exact(more.max(length / 8));
     *buffer = BytesMut::from(Bytes::from(whole));
 }
 
@@ -38,7 +38,7 @@ mod tests {
             buffer.extend_from_slice(&[piece as u8; 1_000]);
             grown += usize::from(buffer.capacity() != before);
         }
-        assert!(buffer.capacity() <= 1_100_000 / 4 * 5 + 1_000, "{}", buffer.capacity());
+        assert!(buffer.capacity() <= 1_100_000 / 8 * 9 + 1_000, "{}", buffer.capacity());
         assert!(grown < 40, "{grown} times");
         assert!(buffer.chunks(1_000).enumerate().all(|(piece, bytes)| bytes == [piece as u8; 1_000]));
     }
