@@ -13,8 +13,8 @@ use crate::fixture::Fixture;
 use crate::http::Request;
 use crate::own_gateway::{OwnGateway, SECRET};
 
-/// How long a call may take at a tunnel, and a silent local server to be called so, in seconds.
-const PATIENCE: &str = "2";
+/// How long a call may take, in seconds.
+const PATIENCE: &str = "3";
 
 /// As much of each line is kept as tells which call it is, in bytes.
 const CUT: &str = "300";
@@ -112,7 +112,7 @@ impl House {
 
 fn command(state: &TempDir, listen: &str) -> CulvertCommand {
     CulvertCommand::bare()
-        .args(["gateway", "--json", "--listen", listen, "--grace", GRACE])
+        .args(["gateway", "--json", "--listen", listen, "--grace", GRACE, "--request-timeout", PATIENCE])
         .arg("--state-dir")
         .arg(state.path())
         .env("JWT_SECRET_KEY", SECRET)
