@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, warn};
+use tracing::{Instrument as _, debug, warn};
 
 use crate::overview::TunnelView;
 use crate::token::Token;
@@ -285,7 +285,8 @@ impl<R: Future<Output = Result<(), Cause>>> Once<R> {
                     _ => 1,
                 };
                 if attempt == 1 {
-                    warn!(code = cause.code(), "waiting: {cause}");
+                    // As of the engine's own waits, the status tells it.
+                    debug!(code = cause.code(), "waiting: {cause}");
                 }
                 status.send_replace(Status::Waiting { attempt, retry_at, cause });
                 Some(retry_at)

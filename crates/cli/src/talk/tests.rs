@@ -2,7 +2,7 @@ use culvert_protocol::Cause;
 
 use super::*;
 use crate::sample;
-use crate::terminal::Colours;
+use crate::terminal::{Colours, Format};
 use crate::writer::tests::Written;
 
 struct Story {
@@ -189,4 +189,20 @@ fn after_the_reason_for_which_it_stopped_its_end_is_no_news() {
         let lines = story.written.text().lines().filter(|line| line.starts_with("culvert: ")).count();
         assert_eq!(lines, told, "{}", story.written.text());
     }
+}
+
+#[test]
+fn a_line_of_json_says_whose_it_is() {
+    let written = Written::default();
+    let terminal = written.terminal(Kind::Lines);
+    terminal.set_format(Format::Json);
+    let config = sample::tunnel("/usr/bin/uvx mcp-server-git", "https://gw.example.com", "git-laptop-7");
+    let mut talk = Talk::new(terminal.clone(), &config, Company::Alone, []);
+    talk.status(&Status::Starting { since: Instant::now() }, Instant::now());
+    terminal.say(Mood::Info, "of nobody's");
+    let text = written.text();
+    let lines: Vec<_> = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
+    let [of_tunnel, other] = &lines[..] else { panic!("{text}") };
+    let span = serde_json::json!({"name": "tunnel", "server": "git-laptop-7", "gateway": "https://gw.example.com"});
+    assert_eq!((&of_tunnel["span"], &other["span"]), (&span, &serde_json::Value::Null));
 }
