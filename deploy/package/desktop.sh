@@ -43,7 +43,7 @@ out="$(cd "$out" && pwd)"
 rpmbuild -bb --quiet --define "version $version" --define "tree $tree" --define "at_the_end $here/desktop/autostart.sh" \
     --define "_topdir $work/rpm" --define "_rpmdir $work" --define "_rpmfilename $name.rpm" \
     --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" \
-    --define "_buildhost localhost" "$here/desktop/$name.spec" >"$work/rpm.log" 2>&1 || {
+    --define "_binary_payload w6.xzdio" --define "_buildhost localhost" "$here/desktop/$name.spec" >"$work/rpm.log" 2>&1 || {
     cat "$work/rpm.log" >&2
     exit 1
 }

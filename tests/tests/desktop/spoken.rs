@@ -65,6 +65,10 @@ async fn a_closed_window_leaves_no_engine_and_opens_again() {
         user.desktop.close_window("Culvert").await;
         without_engine(&running.app).await;
     }
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", running.app.pid())).unwrap();
+    for driver in ["_dri.so", "libgallium", "libLLVM"] {
+        assert!(!maps.contains(driver), "{driver} is in memory: the window is drawn without");
+    }
     let environment = user.session("git").await.call(1, "environment", json!({})).await;
     let environment = environment["result"]["content"][0]["text"].as_str().unwrap_or_default();
     let environment: Value = serde_json::from_str(environment).unwrap();
