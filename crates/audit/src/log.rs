@@ -20,7 +20,7 @@ const TOGETHER: Duration = Duration::from_millis(50);
 /// How long the end may wait for the disk.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// An audit log. Whoever drops it waits, up to two seconds, until its lines are written.
+/// An audit log. Whoever drops it waits for its last lines, as [`finish`](Log::finish) does.
 #[derive(Debug)]
 pub struct Log {
     shared: Arc<Shared>,
@@ -91,16 +91,25 @@ impl Log {
     }
 }
 
-impl Drop for Log {
-    fn drop(&mut self) {
+impl Log {
+    /// Waits, up to two seconds, until all lines are written. None is written after this.
+    pub fn finish(&self) {
         let mut waiting = self.shared.waiting();
-        waiting.stage = Stage::Closing;
+        if waiting.stage == Stage::Open {
+            waiting.stage = Stage::Closing;
+        }
         self.shared.moved.notify_all();
-        let until_closed =
-            self.shared.moved.wait_timeout_while(waiting, FAREWELL, |waiting| waiting.stage != Stage::Closed);
+        let is_open = |waiting: &mut Waiting| waiting.stage != Stage::Closed;
+        let until_closed = self.shared.moved.wait_timeout_while(waiting, FAREWELL, is_open);
         if until_closed.is_ok_and(|(_, timeout)| timeout.timed_out()) {
             warn!(path = %self.shared.path.display(), "the audit log's disk gives no answer: its last lines may be lost");
         }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

@@ -225,6 +225,7 @@ mod tests {
             "--start-timeout",
             "10",
             "--allow-plaintext",
+            "--audit-log=/var/log/audit.log",
             "--log-level",
             "warning",
         ];

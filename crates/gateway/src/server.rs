@@ -165,6 +165,9 @@ impl Gateway {
             tracing::warn!(connections = house.tasks.len(), "stopped with connections still open");
         }
         house.registry.write_rest(catalog).await;
+        if let Some(audit) = &house.audit {
+            audit.finish();
+        }
         if let Some(metrics) = metrics {
             metrics.abort();
         }

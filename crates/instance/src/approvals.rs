@@ -177,7 +177,8 @@ impl Inside {
                     }
                     Err(_) => {}
                 }
-                seen = self.stamp();
+                // Whether this was the last to be written shows when it is read again.
+                seen = None;
             }
             drop(writing);
         }

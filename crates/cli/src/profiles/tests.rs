@@ -140,6 +140,15 @@ fn tools_are_denied_and_allowed_line_by_line() {
     assert!(yaml.contains("tools_allow:\n  - \"list\"\n") && yaml.contains("tools_deny:\n  - \"git_*\"\n"), "{yaml}");
     tools(&["deny", "list"]);
     assert!(saved(path, "git").contains("tools_allow: []\n"), "and nothing passes, as it was meant");
-    assert_eq!(tools(&["list", "--json"]).0, Exit::Asked);
+    assert_eq!(tools(&["list", "--settings", "--json"]).0, Exit::Asked);
     assert_eq!(tools(&["deny", ""]).0, Exit::Usage);
+    let by_hand = path.join("by-hand.yaml");
+    std::fs::write(&by_hand, "servers:\n- {name: git, command: x, gateway: 'https://g'}\n").unwrap();
+    let line = ["culvert", "tools", "--config", by_hand.to_str().unwrap(), "git", "deny", "x"];
+    let Command::Tools(args) = Cli::try_parse_from(line).unwrap().command else { panic!("another command") };
+    let screen = Written::default();
+    let terminal = screen.terminal(Kind::Lines);
+    assert_eq!(tools::run(args, &terminal), Exit::Usage);
+    terminal.finish();
+    assert!(screen.text().contains("change the file itself"), "{}", screen.text());
 }

@@ -27,6 +27,10 @@ pub(crate) struct ToolsArgs {
     /// The folder of the saved profiles [default: $XDG_CONFIG_HOME/culvert/profiles, or ~/.config/culvert/profiles]
     #[arg(long, value_name = "DIR", global = true)]
     folder: Option<std::path::PathBuf>,
+
+    /// A file made by hand, as for `culvert run --config`: NAME is a server in it; shows, approves and keeps blocked
+    #[arg(long, value_name = "FILE", global = true, conflicts_with = "folder")]
+    config: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -83,7 +87,33 @@ pub(crate) fn run(args: ToolsArgs, terminal: &Terminal) -> Exit {
     }
 }
 
+/// What stands in a file that is never written here.
+fn in_file(file: &std::path::Path, args: &ToolsArgs, terminal: &Terminal) -> Result<(), Failure> {
+    let (patterns, decided) = match &args.command {
+        ToolsCommand::Allow { .. } | ToolsCommand::Deny { .. } => {
+            let file = text::clean(&file.to_string_lossy(), 300);
+            return Err(Failure::Usage(format!("{file} is made by hand: change the file itself")));
+        }
+        ToolsCommand::List { json, .. } => {
+            let vetting = Vetting::in_file(file, &args.name, terminal)?;
+            let tools = vetting.tools();
+            let lines = match json {
+                true => vec![json!({"tools": tools.tools, "more": tools.more}).to_string()],
+                false => vetting::shown(tools),
+            };
+            return Ok(print(&lines)?);
+        }
+        ToolsCommand::Approve { all: true, .. } => (vec!["*".to_owned()], Decided::Approve),
+        ToolsCommand::Approve { tools, .. } => (tools.clone(), Decided::Approve),
+        ToolsCommand::KeepBlocked { tools } => (tools.clone(), Decided::KeepBlocked),
+    };
+    Vetting::in_file(file, &args.name, terminal)?.decide(&patterns, decided, terminal)
+}
+
 fn run_inner(args: ToolsArgs, terminal: &Terminal) -> Result<(), Failure> {
+    if let Some(file) = &args.config {
+        return in_file(file, &args, terminal);
+    }
     let store = store(args.folder)?;
     let saved = store.find(&args.name)?;
     let mut draft = match &saved.content {
@@ -97,10 +127,14 @@ fn run_inner(args: ToolsArgs, terminal: &Terminal) -> Result<(), Failure> {
     match args.command {
         ToolsCommand::List { json, settings: true } => return Ok(print(&shown(&draft, json))?),
         ToolsCommand::List { json, settings: false } => {
+            if !json {
+                // What is set is known even where the server does not come up.
+                print(&shown(&draft, false))?;
+            }
             let vetting = Vetting::of(&store, &saved, terminal)?;
             let lines = match json {
                 true => vec![with_tools(&draft, vetting.tools())],
-                false => shown(&draft, false).into_iter().chain(vetting::shown(vetting.tools())).collect(),
+                false => vetting::shown(vetting.tools()),
             };
             return Ok(print(&lines)?);
         }
