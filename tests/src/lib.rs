@@ -24,6 +24,7 @@ pub mod peers;
 pub mod processes;
 #[cfg(test)]
 mod promises;
+pub mod proxy;
 pub mod raw_json;
 pub mod seed;
 pub mod sleep;

@@ -3,70 +3,16 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use culvert_tests::mcp::McpSession;
 use culvert_tests::own_gateway::{OwnGateway, SECRET};
 use culvert_tests::peers::if_any;
+use culvert_tests::proxy::AskingProxy;
 use culvert_tests::watched::PATIENCE;
 use culvert_tests::{Authority, CulvertCommand, Fixture};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
-
-/// An HTTP proxy that lets only `me:hunter2` through, and remembers whom it led where.
-struct Proxy {
-    address: SocketAddr,
-    led: Arc<Mutex<Vec<String>>>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Proxy {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let led = Arc::<Mutex<Vec<String>>>::default();
-        let remembers = led.clone();
-        let task = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(lead(client, remembers.clone()));
-            }
-        });
-        Self { address, led, task }
-    }
-
-    fn led(&self) -> Vec<String> {
-        self.led.lock().unwrap().clone()
-    }
-}
-
-async fn lead(mut client: TcpStream, led: Arc<Mutex<Vec<String>>>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match client.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
-        }
-    }
-    let head = String::from_utf8(head).unwrap();
-    if !head.contains("\r\nProxy-Authorization: Basic bWU6aHVudGVyMg==\r\n") {
-        let _ = client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await;
-        return;
-    }
-    let target = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
-    let Ok(mut gateway) = TcpStream::connect(&target).await else { return };
-    led.lock().unwrap().push(target);
-    let _ = client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
-    let _ = copy_bidirectional(&mut client, &mut gateway).await;
-}
 
 async fn serves_calls(gateway: &OwnGateway, token: &str) {
     let session = McpSession::begin(gateway, "fixture", token).await;
@@ -76,7 +22,7 @@ async fn serves_calls(gateway: &OwnGateway, token: &str) {
 
 #[tokio::test]
 async fn a_tunnel_goes_through_a_proxy_that_asks_who_comes_over_either_carriage() {
-    let (gateway, proxy) = (OwnGateway::start().await, Proxy::start().await);
+    let (gateway, proxy) = (OwnGateway::start().await, AskingProxy::start("me", "hunter2").await);
     let token = OwnGateway::token("me", SECRET).await;
     for transport in ["ws", "sse"] {
         let tunnel = gateway
@@ -97,7 +43,7 @@ async fn a_tunnel_goes_through_a_proxy_that_asks_who_comes_over_either_carriage(
 
 #[tokio::test]
 async fn a_proxy_that_does_not_take_us_stops_the_tunnel_and_doctor_says_so() {
-    let (gateway, proxy) = (OwnGateway::start().await, Proxy::start().await);
+    let (gateway, proxy) = (OwnGateway::start().await, AskingProxy::start("me", "hunter2").await);
     let token = OwnGateway::token("me", SECRET).await;
     let wrong = format!("http://me:hunter3@{}", proxy.address);
     let tunnel = gateway.tunnel(&Fixture::default(), "fixture", &token).args(["--proxy", "env:OUR_PROXY"]);
@@ -174,6 +120,42 @@ async fn both_ends_show_certificates_to_each_other() {
     assert_eq!(without.code, Some(7), "{without:?}");
     assert!(without.failure().to_string().contains("asks for a client certificate"), "{without:?}");
     gateway.culvert.stop().await;
+}
+
+/// Where a gateway publishes may lie behind a proxy too, and have a certificate of a company's own authority. Another
+/// gateway of ours stands in for ContextForge: that it is reached at all is what matters here.
+#[tokio::test]
+async fn contextforge_is_reached_through_a_proxy_and_with_an_authority_of_its_own() {
+    let (authority, proxy) = (Authority::new(), AskingProxy::start("me", "hunter2").await);
+    let (secured, plain) = (OwnGateway::with_tls(&authority, SECRET).await, OwnGateway::start().await);
+    let publishing = |to: &str| {
+        let command = OwnGateway::command().args(["--allow-plaintext", "--public-url", "https://gw.example"]);
+        let file = command.write("publishing-token", "a.b.c");
+        command.args(["--publish-to", to, "--publish-token-file"]).arg(file)
+    };
+    let said = async |command: CulvertCommand| {
+        let gateway = OwnGateway::start_as(command).await;
+        gateway.culvert.says("code=\"publish.").await;
+        gateway.culvert.stop().await.err
+    };
+
+    let named = format!("contextforge.example:{}", plain.address().port());
+    let with_password = format!("http://me:hunter2@{}", proxy.address);
+    let words = said(publishing(&format!("http://{named}")).env("http_proxy", &with_password)).await;
+    assert!(!words.contains("publish.unreachable") && !words.contains("hunter2"), "{words}");
+    assert_eq!(proxy.led(), [named]);
+
+    // A flag shows no password, and this proxy asks for one.
+    let flag = format!("http://{}", proxy.address);
+    let words = said(publishing(&secured.url).args(["--publish-proxy", &flag])).await;
+    assert!(words.contains("publish.unreachable") && words.contains(&flag), "{words}");
+
+    let words = said(publishing(&secured.url)).await;
+    assert!(words.contains("publish.unreachable") && words.contains("no secure connection"), "{words}");
+    let words = said(publishing(&secured.url).arg("--publish-ca-cert").arg(authority.root())).await;
+    assert!(!words.contains("publish.unreachable"), "{words}");
+    secured.culvert.stop().await;
+    plain.culvert.stop().await;
 }
 
 /// Waits until something listens at `address`.
