@@ -4,6 +4,8 @@
 pub mod agreement;
 mod around;
 mod built_in;
+#[cfg(test)]
+mod canary_tests;
 mod check;
 mod culvert;
 mod entries;

@@ -4,6 +4,7 @@
 //! members that the strictest known gateway takes. Payloads go in and out as raw text.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -42,7 +43,7 @@ pub enum Kind {
 }
 
 /// An envelope that was read. Which members are there depends on its kind.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Envelope<'a> {
     /// What it says it is.
     pub kind: Kind,
@@ -64,6 +65,16 @@ pub struct Envelope<'a> {
     pub labels: Option<&'a RawValue>,
     /// Credentials that the gateway wants the local server to see. Never logged.
     pub authentication: Option<&'a RawValue>,
+}
+
+/// What it carries may hold credentials, and a grant the key to the session.
+impl fmt::Debug for Envelope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, session_id, status, message, .. } = self;
+        let mut shown = f.debug_struct("Envelope");
+        shown.field("kind", kind).field("session_id", session_id).field("status", status).field("message", message);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// Why a text is no envelope.

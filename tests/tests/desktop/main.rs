@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how a failure is told")]
 
 mod built_in;
+mod canary;
 mod first;
 mod keychain;
 mod life;
