@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use culvert_tunnel::TunnelConfig;
 
-use crate::load::Loaded;
+use crate::load::{Loaded, is_everybodys};
 use crate::profile::{Broken, Profile, ProfileTunnel, TunnelKey};
 use crate::secret::SecretRef;
 
@@ -124,9 +124,9 @@ impl Loaded {
         for profile in old {
             let is_there = self.profiles.iter().any(|new| new.key == profile.key);
             if !is_there && self.broken.iter().any(|broken| may_be(broken, profile)) {
-                let tokens = profile.tunnels.iter().filter_map(|tunnel| tunnel.secrets.token.as_ref());
-                self.hidden.extend(tokens.filter_map(|token| match &token.value {
-                    SecretRef::Env(name) => Some(name.clone()),
+                let secrets = profile.tunnels.iter().flat_map(|tunnel| tunnel.secrets.all());
+                self.hidden.extend(secrets.filter_map(|secret| match secret {
+                    SecretRef::Env(name) if !is_everybodys(name) => Some(name.clone()),
                     _ => None,
                 }));
                 self.profiles.push(profile.clone());

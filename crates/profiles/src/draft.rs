@@ -197,6 +197,12 @@ impl Draft {
                 // An address without a password in it is none.
                 (Key::Proxy, Raw::Text(text)) if Proxy::parse(text).is_ok_and(|proxy| !proxy.has_credentials()) => {}
                 (key, Raw::Text(text)) if key.is_secret() && !is_kept(text) => text.clear(),
+                // A key in a query is one; what is before it tells the server.
+                (Key::LocalStreamableHttp | Key::LocalSse, Raw::Text(text)) => {
+                    if let Some(query) = text.find('?') {
+                        text.truncate(query);
+                    }
+                }
                 (Key::LocalHeaders | Key::SecretEnv, Raw::Map(map)) => map.retain(|_, value| is_kept(value)),
                 (Key::Gateway, Raw::Gateways(all)) => {
                     for gateway in all {

@@ -31,7 +31,7 @@ pub struct Loaded {
     pub log_level: LogLevel,
     /// What deserves a word and belongs to no profile.
     pub warnings: Vec<Warning>,
-    /// Variables that hold tokens for gateways: no local server may inherit their values.
+    /// Variables that hold secrets: no local server may inherit their values.
     pub hidden: BTreeSet<String>,
 }
 
@@ -100,12 +100,17 @@ impl Loaded {
         }
     }
 
-    /// The variables that hold this server's tokens are no local server's business, not even that of another profile.
+    /// The variables that hold this server's secrets are no other server's business. Its own it is given by name.
     fn hide(&mut self, settings: &Settings, surroundings: &Surroundings<'_>) {
         let of_gateways = settings.gateway.iter().flat_map(|given| &given.value).filter_map(|one| one.token.as_ref());
-        let tokens = settings.token.iter().map(|token| &token.value).chain(of_gateways);
-        for token in tokens {
-            if let Ok(SecretRef::Env(name)) = SecretRef::parse(token.expose(), surroundings.platform) {
+        let ways = [&settings.token, &settings.client_key_passphrase, &settings.proxy];
+        let of_child = settings.secret_env.iter().flat_map(|given| given.value.0.values());
+        let headers = settings.local_headers.iter().flat_map(|given| given.value.0.iter().map(|(_, value)| value));
+        let ways = ways.into_iter().flatten().map(|given| &given.value);
+        for secret in ways.chain(of_gateways).chain(of_child).chain(headers) {
+            if let Ok(SecretRef::Env(name)) = SecretRef::parse(secret.expose(), surroundings.platform)
+                && !is_everybodys(&name)
+            {
                 self.hidden.insert(name);
             }
         }
@@ -200,6 +205,11 @@ pub(crate) fn nothing_beside_servers(shared: &Settings, servers: &[Entry]) -> Re
         }
     }
     Ok(())
+}
+
+/// Whether a variable is for every program, so that local servers have it too, whatever is in it.
+pub(crate) fn is_everybodys(name: &str) -> bool {
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 impl Settings {

@@ -211,7 +211,7 @@ impl ProfileTunnel {
 
     /// The engine's configuration, with what `follow` finds behind each reference; it holds no token, which may change
     /// while the engine runs. `hidden` are variables that the
-    /// local server must not inherit with their values: those that hold tokens for gateways.
+    /// local server must not inherit with their values: those that hold secrets.
     ///
     /// # Errors
     /// [`ConfigError`] for a reference that leads nowhere, or to something that cannot be used; it shows no secret.

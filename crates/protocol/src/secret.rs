@@ -5,7 +5,8 @@ use std::fmt;
 use zeroize::Zeroize;
 
 /// The environment variables that hold Culvert's own secrets: no process that Culvert starts inherits them.
-pub const VARIABLES: [&str; 3] = ["REVERSE_PROXY_TOKEN", "JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"];
+pub const VARIABLES: [&str; 4] =
+    ["REVERSE_PROXY_TOKEN", "REVERSE_PROXY_CLIENT_KEY_PASSPHRASE", "JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"];
 
 /// A secret text. Its `Debug` shows nothing of it, it has no `Display`, and its memory is wiped when it is dropped.
 ///

@@ -57,6 +57,9 @@ fn secrets_that_are_written_out_can_be_taken_out() {
     assert!(yaml.contains("env:B") && yaml.contains("keychain:c") && yaml.contains("file:/b"), "{yaml}");
     assert!(draft.take_out_secrets().is_empty());
     assert_eq!(draft.keychain_entries().into_iter().collect::<Vec<_>>(), ["c"]);
+    let mut by_address = read("name: a\nlocal_sse: 'https://x.example/sse?key=hunter5'\n");
+    assert_eq!(by_address.take_out_secrets(), [Key::LocalSse]);
+    assert_eq!(by_address.text(Key::LocalSse), Some("https://x.example/sse"));
 }
 
 const BY_HAND: &str = "# Ours since 2024\n\nname: git   # as in the catalog\n\n# the server\ncommand: uvx mcp-server-git\n\

@@ -98,7 +98,7 @@ fn secrets_stay_references_until_they_are_needed() {
                 - {name: b, local_sse: 'http://127.0.0.1:1', local_headers: {X-Key: 'command:pass key'}}\n";
     let loaded = all_of(&Case { file, ..NONE });
     assert!(loaded.broken.is_empty(), "{:?}", loaded.broken);
-    assert_eq!(loaded.hidden.iter().collect::<Vec<_>>(), ["TOKEN_A"]);
+    assert_eq!(loaded.hidden.iter().collect::<Vec<_>>(), ["KEY", "TOKEN_A"]);
     let shown: Vec<Vec<_>> = loaded
         .profiles
         .iter()
