@@ -70,12 +70,13 @@ impl Report<'_> {
         ];
         let both: Vec<_> = self.runs.iter().flat_map(|run| [Ok(run.steady), Ok(run.full)]).collect();
         lines.extend(disturbed(both.iter()));
-        let most = of(&|run| {
-            [run.tunnels, run.sessions, run.after].map(|stage| mb(stage.resident_mib)).into_iter().fold(0.0, f64::max)
-        });
-        let share = f64::from(*tunnels) / 1000.0;
-        let promise = format!("{most:.1} MB for {tunnels} tunnels with a session each (goal: {:.0})", GOAL * share);
-        lines.push(format!("\n- {}\n", verdict(most <= GOAL * share, &promise)));
+        let [held, after] = [of(&|run| mb(run.tunnels.resident_mib)), of(&|run| mb(run.after.resident_mib))];
+        let goal = GOAL * f64::from(*tunnels) / 1000.0;
+        let promise = format!("{held:.1} MB for {tunnels} tunnels (goal: {goal:.0})");
+        lines.push(format!(
+            "\n- {}; {after:.1} MB with a session{stream} on each, after calls\n",
+            verdict(held <= goal, &promise)
+        ));
         lines.join("\n")
     }
 }
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_goal_is_judged_by_the_most_that_is_held() {
+    fn the_goal_is_judged_by_the_tunnels_and_the_rest_is_told() {
         let stage = |resident_mib| Stage { resident_mib, descriptors: 9, seconds: 1.0 };
         let figures = Figures {
             calls: 1.0,
@@ -101,19 +102,19 @@ mod tests {
             driver_busy: 0.1,
             others_busy: 0.0,
         };
-        let run = |after| Run {
+        let run = |held| Run {
             empty: stage(5.0),
-            tunnels: stage(50.0),
+            tunnels: stage(held),
             idle_busy: 0.01,
             sessions: stage(60.0),
             steady: figures,
             full: figures,
-            after: stage(after),
+            after: stage(120.0),
         };
         let options = LoadArgs { tunnels: 1000, rate: 1000, seconds: 1, runs: 1, without_streams: false };
-        let told = |after| Report { machine: Machine::default(), options: &options, runs: vec![run(after)] }.markdown();
-        assert!(told(90.0).contains("- ✓ 94.4 MB for 1000 tunnels"), "{}", told(90.0));
-        assert!(told(100.0).contains("- ✗ 104.9 MB"), "{}", told(100.0));
-        assert!(told(90.0).contains("| 1000 tunnels | 52.4 | 47.2 | 9 | 1.0 |"), "{}", told(90.0));
+        let told = |held| Report { machine: Machine::default(), options: &options, runs: vec![run(held)] }.markdown();
+        assert!(told(50.0).contains("- ✓ 52.4 MB for 1000 tunnels (goal: 100); 125.8 MB with"), "{}", told(50.0));
+        assert!(told(100.0).contains("- ✗ 104.9 MB for 1000"), "{}", told(100.0));
+        assert!(told(50.0).contains("| 1000 tunnels | 52.4 | 47.2 | 9 | 1.0 |"), "{}", told(50.0));
     }
 }
