@@ -20,23 +20,30 @@ pub(crate) fn run(data: &[u8]) {
     };
     let rules = Rules::from(policy.clone());
     let mut desk = if first & 8 == 8 { Desk::opened_late() } else { Desk::default() };
-    let mut was_asked = false;
+    // The child may say anything in the result of another call: only what answers this list is one.
+    let mut is_awaited = false;
     for line in text.lines() {
         if let Some(line) = line.strip_prefix('<') {
-            match desk.to_client(&rules, line) {
-                ToClient::Pass => has_no_denied_tool(&policy, line, was_asked),
+            let step = desk.to_client(&rules, line);
+            let answers = is_awaited && answers_the_list(line);
+            is_awaited &= !answers;
+            match step {
+                ToClient::Pass if answers => has_no_denied_tool(&policy, line),
+                ToClient::Pass => {}
                 ToClient::Instead(lines) => {
                     for line in lines {
                         let line = std::str::from_utf8(&line).expect("a list is text");
                         assert!(Message::parse(line).is_ok(), "what goes on is a message: {line}");
-                        has_no_denied_tool(&policy, line, was_asked);
+                        if answers {
+                            has_no_denied_tool(&policy, line);
+                        }
                     }
                 }
                 ToClient::Ours(_) => {}
             }
         } else if desk.to_server(&rules, line) == ToServer::Pass {
             let Ok(value) = serde_json::from_str::<Value>(line) else { continue };
-            was_asked |= value["method"] == "tools/list" && value.get("id").is_some();
+            is_awaited |= value["method"] == "tools/list" && value["id"] == "list";
             if value["method"] == "tools/call" {
                 let name = value["params"]["name"].as_str().expect("a call that passes names its tool");
                 assert_eq!(policy.judge_name(name), Ok(()), "{line}");
@@ -46,12 +53,12 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// Only what answers a list is one: a child may say anything in the result of another call.
-fn has_no_denied_tool(policy: &ToolPolicy, line: &str, was_asked: bool) {
+fn answers_the_list(line: &str) -> bool {
+    serde_json::from_str::<Value>(line).is_ok_and(|value| value["id"] == "list" && value.get("method").is_none())
+}
+
+fn has_no_denied_tool(policy: &ToolPolicy, line: &str) {
     let Ok(value) = serde_json::from_str::<Value>(line) else { return };
-    if !was_asked || value.get("method").is_some() || value["id"] != "list" {
-        return;
-    }
     for tool in value["result"]["tools"].as_array().into_iter().flatten() {
         if let Some(name) = tool["name"].as_str() {
             assert_eq!(policy.judge_name(name), Ok(()), "{line}");
