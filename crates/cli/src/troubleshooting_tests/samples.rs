@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_gateway::GatewayError;
-use culvert_instance::{LockError, Undecided};
 use culvert_instance::control::Control;
 use culvert_instance::report::Problem;
+use culvert_instance::{LockError, Undecided};
 use culvert_profiles::{
     BadCommand, BadValue, ConfigError, Duplicate, Key, KeychainError, Open, Origin, Place, SecretError, SecretNotice,
     StoreError, Unsupported, Volume, WantedFile, Warning,
