@@ -2,6 +2,7 @@
 //! frames is the business of [`websocket`](crate::websocket) and [`sse`](crate::sse).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -84,7 +85,14 @@ pub enum LinkEnd {
 #[derive(Debug, Clone)]
 pub struct FrameSender {
     queue: queue::Sender<Outgoing>,
-    doubted: Arc<Notify>,
+    doubt: Arc<Doubt>,
+}
+
+/// Whether the link is to be put to the test, and how long it may take to pass.
+#[derive(Debug, Default)]
+struct Doubt {
+    raised: Notify,
+    patience_ms: AtomicU64,
 }
 
 /// What the writing side of a carriage is given.
@@ -118,7 +126,7 @@ impl FrameSender {
     /// A sending end, and what it has queued.
     pub(crate) fn new() -> (Self, queue::Receiver<Outgoing>) {
         let (queue, outgoing) = queue::bounded(OUT_QUEUE);
-        (Self { queue, doubted: Arc::default() }, outgoing)
+        (Self { queue, doubt: Arc::default() }, outgoing)
     }
 
     /// Queues a frame; waits while 1 MiB waits already.
@@ -165,15 +173,17 @@ impl FrameSender {
     }
 
     /// Puts the link to the test, because the network may be another one: a WebSocket is pinged at once, and ends when
-    /// nothing comes for [`SILENCE_WHEN_DOUBTED`](culvert_protocol::limits::SILENCE_WHEN_DOUBTED). An event stream has
-    /// nothing to ask with.
-    pub fn doubt(&self) {
-        self.doubted.notify_one();
+    /// nothing comes for so long. An event stream has nothing to ask with.
+    pub fn doubt(&self, patience: Duration) {
+        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.doubt.patience_ms.store(patience, Ordering::Relaxed);
+        self.doubt.raised.notify_one();
     }
 
-    /// Completes when the link is to be put to the test. Cancel safe.
-    pub(crate) async fn doubted(&self) {
-        self.doubted.notified().await;
+    /// Completes when the link is to be put to the test, with how long that may take. Cancel safe.
+    pub(crate) async fn doubted(&self) -> Duration {
+        self.doubt.raised.notified().await;
+        Duration::from_millis(self.doubt.patience_ms.load(Ordering::Relaxed))
     }
 
     /// The bytes that wait, bookkeeping included.

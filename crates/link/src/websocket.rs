@@ -61,8 +61,8 @@ impl Receiver {
                     tokio::select! {
                         biased;
                         message = self.frames.next() => message,
-                        () = self.pinger.doubted() => {
-                            self.ping(limits::SILENCE_WHEN_DOUBTED);
+                        patience = self.pinger.doubted() => {
+                            self.ping(patience);
                             continue;
                         }
                         () = tokio::time::sleep_until(deadline) => {
@@ -263,14 +263,14 @@ mod tests {
         let start = Instant::now();
         let ended = tokio::spawn(async move { receiver.recv().await });
         let mut ping = [0; 2];
-        sender.doubt();
+        sender.doubt(limits::SILENCE_WHEN_DOUBTED);
         peer.read_exact(&mut ping).await.unwrap();
         assert_eq!((ping, start.elapsed().as_millis()), ([PING, 0], 0));
         peer.write_all(&frame(PONG, b"")).await.unwrap();
         // It answered: the next ping is the usual one.
         peer.read_exact(&mut ping).await.unwrap();
         assert_eq!(start.elapsed().as_secs(), 8);
-        sender.doubt();
+        sender.doubt(limits::SILENCE_WHEN_DOUBTED);
         let Err(LinkEnd::Silent(_)) = ended.await.unwrap() else { panic!("the link must be dead") };
         assert_eq!(start.elapsed().as_millis(), 8_000 + 900);
     }

@@ -29,6 +29,9 @@ pub const SILENCE_AFTER_PING: Duration = Duration::from_secs(20);
 /// Round trips over satellites are shorter; a session that is resumed for nothing loses nothing.
 pub const SILENCE_WHEN_DOUBTED: Duration = Duration::from_millis(900);
 
+/// The same where calls are in flight that would end with the link.
+pub const SILENCE_WHEN_DOUBTED_IN_USE: Duration = Duration::from_secs(5);
+
 /// How long name look-up, TCP, TLS and WebSocket upgrade may take together.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 

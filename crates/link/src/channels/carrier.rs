@@ -125,7 +125,7 @@ impl Carrier {
         let _ = self.commands.send(Command::Text(text)).await;
     }
 
-    /// Puts the connection to the test, as [`FrameSender::doubt`] does.
+    /// Puts the connection to the test, as [`FrameSender::doubt`] does, with little patience.
     pub async fn doubt(&self) {
         let _ = self.commands.send(Command::Doubt).await;
     }

@@ -216,7 +216,11 @@ impl<'a> Session<'a> {
     async fn doubt_when_woken(&self, mut wake: watch::Receiver<()>) -> Infallible {
         loop {
             woken(&mut wake).await;
-            self.sender.doubt();
+            let patience = match self.lock().pending.is_quiet() {
+                true => limits::SILENCE_WHEN_DOUBTED,
+                false => limits::SILENCE_WHEN_DOUBTED_IN_USE,
+            };
+            self.sender.doubt(patience);
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use culvert_protocol::channels::control::{Control, Header};
 use culvert_protocol::channels::{self, ChannelId, Event, Inbox, Mux, Outbox, ResetReason};
+use culvert_protocol::limits;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -273,7 +274,8 @@ impl Task {
             }
             Command::Doubt => {
                 if let Some((sender, _)) = &self.connection {
-                    sender.doubt();
+                    // A session that is resumed for nothing loses nothing.
+                    sender.doubt(limits::SILENCE_WHEN_DOUBTED);
                 }
             }
             Command::Detach(reply) => {
