@@ -122,6 +122,13 @@ fn a_profile_is_saved_read_switched_and_removed_through_the_commands() {
     assert_eq!(again["id"], id);
     let file = std::fs::read_to_string(stage.folder.path().join("config/profiles/git.yaml")).unwrap();
     assert!(file.contains("keepalive") && file.contains("20"), "{file}");
+    let push = json!({ "kind": "tool", "name": "push", "wanted": "off" });
+    stage.invoke("wish_tools", json!({ "id": id, "wish": push })).unwrap();
+    let draft = stage.invoke("read_profile", json!({ "id": id })).unwrap();
+    assert_eq!(draft["tools"], json!({ "only": null, "never": ["push"] }));
+    let decisions = json!([{ "name": "push", "digest": "", "decision": "approve" }]);
+    let undecided = stage.invoke("decide_tools", json!({ "id": id, "decisions": decisions })).unwrap_err();
+    assert_eq!(undecided["code"], "tools.nothing_held");
     stage.invoke("want", json!({ "id": id, "wanted": "on" })).unwrap();
     let wanted = std::fs::read_to_string(stage.folder.path().join("state/wanted.json")).unwrap();
     assert!(wanted.contains(id.as_str().unwrap()));
@@ -139,5 +146,6 @@ fn what_is_no_argument_is_refused() {
     assert!(stage.invoke("want", json!({ "id": "x", "wanted": "perhaps" })).is_err());
     assert!(stage.invoke("save_profile", json!({ "draft": {}, "onBroken": "refuse" })).is_err());
     assert!(stage.invoke("set_gateway", json!({ "wanted": "on", "port": 70_000 })).is_err());
+    assert!(stage.invoke("wish_tools", json!({ "id": "x", "wish": { "kind": "all" } })).is_err());
     assert!(stage.invoke("read_secret", json!({})).is_err());
 }

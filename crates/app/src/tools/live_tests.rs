@@ -1,4 +1,4 @@
-//! Tools switched, held and approved with a real server behind a real gateway.
+//! Tools switched, held and approved, and processes told apart, with a real server behind a real gateway.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +9,8 @@ use culvert_gateway::{Gateway, GatewayConfig};
 use culvert_instance::Places;
 use culvert_profiles::Folders;
 use culvert_protocol::Secret;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +41,9 @@ struct Stage {
     id: ProfileId,
     tools: watch::Receiver<Option<Tools>>,
     list: std::path::PathBuf,
+    /// Host and port of the gateway.
+    gateway: String,
+    token: Secret,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
 }
@@ -77,7 +82,8 @@ impl Stage {
         let (teller, tools) = watch::channel(None);
         let (watcher, watched) = (culvert.clone(), id.clone());
         tokio::spawn(async move { watcher.watch_tools(watched, |now| teller.send(Some(now)).is_ok()).await });
-        Self { culvert, id, tools, list, stop, _folder: folder }
+        let gateway = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self { culvert, id, tools, list, gateway, token, stop, _folder: folder }
     }
 
     fn lists(&self, add: &str) {
@@ -111,6 +117,26 @@ impl Stage {
         let is_well = timeout(Duration::from_secs(30), world.wait_for(is_so)).await.is_ok();
         assert!(is_well, "never came: {words}; {:#?}", self.culvert.world().borrow().profiles.first());
     }
+}
+
+/// Begins an MCP session with the server; it lasts as long as what is returned.
+async fn session(stage: &Stage, client: &str) -> TcpStream {
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"2025-06-18","capabilities":{{}},"clientInfo":{{"name":"{client}","version":"1.2"}}}}}}"#
+    );
+    let head = format!(
+        "POST /servers/git/mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n\r\n",
+        stage.gateway,
+        stage.token.expose(),
+        body.len()
+    );
+    let mut stream = TcpStream::connect(&stage.gateway).await.unwrap();
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    stream
 }
 
 async fn saved(culvert: &Culvert, gateway: &str, folder: &Path, list: &Path) -> ProfileId {
@@ -174,6 +200,25 @@ async fn tools_are_switched_held_when_they_change_and_approved_as_they_were_show
     stage.is(Mark::Online, "online", false).await;
     stage.culvert.decide_tools(&stage.id, vec![decision(&digest, Decision::Approve)]).await.unwrap();
     stage.shows("it passes", |tools| *state(tools, "add") == ToolState::Passes).await;
+    stage.culvert.stop().await;
+    stage.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_process_is_told_with_the_session_that_it_serves() {
+    let stage = Stage::new().await;
+    stage.lists("Adds");
+    stage.wants(Switch::On).await;
+    stage.is(Mark::Online, "online", false).await;
+    let _session = session(&stage, "probe").await;
+    let mut world = stage.culvert.world();
+    let sessions = |world: &std::sync::Arc<crate::shown::World>| -> Vec<Option<String>> {
+        let tunnels = world.profiles.iter().flat_map(|profile| &profile.tunnels);
+        tunnels.flat_map(|tunnel| &tunnel.processes).map(|process| process.session.clone()).collect()
+    };
+    let told = world.wait_for(|world| sessions(world).len() == 2);
+    assert!(timeout(Duration::from_secs(30), told).await.is_ok(), "{:?}", sessions(&stage.culvert.world().borrow()));
+    assert_eq!(sessions(&stage.culvert.world().borrow()), [None, Some("probe 1.2 (ann)".to_owned())]);
     stage.culvert.stop().await;
     stage.stop.cancel();
 }
