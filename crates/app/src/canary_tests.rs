@@ -1,5 +1,5 @@
 //! Marked secrets wherever a saved profile or another app's file can have one: nothing that the window is answered or told
-//! holds them, and no file that the app writes.
+//! holds them, and no file that the app writes. Commands and addresses are shown as they are, for their user to agree to.
 
 use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
@@ -27,13 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PROFILES: [(&str, &str); 3] = [
     (
         "by-command.yaml",
-        "id: a1b2c3d4-0000-4000-8000-000000000001\nname: by-command\ncommand: \"sh -c 'echo started >&2; exit 1' --api-key tweety-argument\"\n\
+        "id: a1b2c3d4-0000-4000-8000-000000000001\nname: by-command\ncommand: \"sh -c 'echo started >&2; exit 1'\"\n\
          env: {MY_PASSWORD: tweety-variable}\nsecret_env: {KEY: \"file:SECRET\"}\n\
          gateway: http://127.0.0.1:1\ntoken: tweety-token\nstart: always\n",
     ),
     (
         "by-address.yaml",
-        "id: a1b2c3d4-0000-4000-8000-000000000002\nname: by-address\nlocal_streamable_http: \"http://127.0.0.1:1/mcp?key=tweety-query\"\n\
+        "id: a1b2c3d4-0000-4000-8000-000000000002\nname: by-address\nlocal_streamable_http: \"http://127.0.0.1:1/mcp\"\n\
          local_headers: {Authorization: \"Bearer tweety-header\"}\ngateway: http://127.0.0.1:1\ntoken: \"file:SECRET\"\n\
          proxy: \"http://me:tweety-proxy@127.0.0.1:1\"\nstart: always\n",
     ),
@@ -45,8 +45,8 @@ const PROFILES: [(&str, &str); 3] = [
 ];
 
 const OTHERS: &str = r#"{"mcpServers": {
-  "a": {"command": "x", "args": ["--token", "tweety-imported-argument"], "env": {"A_TOKEN": "tweety-imported-variable"}},
-  "b": {"url": "https://x.example/mcp?key=tweety-imported-query", "headers": {"Authorization": "Bearer tweety-imported"}}
+  "a": {"command": "x", "env": {"A_TOKEN": "tweety-imported-variable"}},
+  "b": {"url": "https://x.example/mcp", "headers": {"Authorization": "Bearer tweety-imported"}}
 }}"#;
 
 /// What was said so far, each with what it was.
@@ -86,9 +86,9 @@ async fn no_answer_and_no_event_of_the_app_holds_a_secret() {
         loop {
             let world = worlds.borrow_and_update().clone();
             said.add("a world", &*world);
-            let is_settled = |words: &str| !matches!(words, "" | "off" | "starting" | "connecting");
-            if world.profiles.len() == PROFILES.len() && world.profiles.iter().all(|profile| is_settled(&profile.words))
-            {
+            // A command that nobody has agreed to in the app does not run.
+            let is_tried = |profile: &crate::shown::Profile| profile.name == "by-address" && profile.problem.is_some();
+            if world.profiles.len() == PROFILES.len() && world.profiles.iter().any(is_tried) {
                 break;
             }
             worlds.changed().await.unwrap();
