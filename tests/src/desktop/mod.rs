@@ -192,16 +192,23 @@ impl Desktop {
         }
     }
 
-    /// Closes the window with this title as its user does, with the window manager's key.
+    /// Closes the window with this title as its user does, with the window manager's key: pressed again where the first
+    /// time went by a window that was only just coming up.
     pub async fn close_window(&self, title: &str) {
         let pattern = format!("^{title}$");
         let activate = ["search", "--onlyvisible", "--name", &pattern, "windowactivate", "--sync"];
-        // The key goes to whatever is active: sent to a window, it would pass the window manager by.
-        for tool in [&activate[..], &["key", "alt+F4"]] {
-            let done = self.user("xdotool").args(tool).finish().await;
-            assert_eq!(done.code, Some(0), "{done:?}");
+        let deadline = Instant::now() + PATIENCE;
+        while self.windows(title).await > 0 {
+            assert!(Instant::now() < deadline, "the window {title:?} stays");
+            // The key goes to whatever is active: sent to a window, it would pass the window manager by.
+            for tool in [&activate[..], &["key", "alt+F4"]] {
+                self.user("xdotool").args(tool).finish().await;
+            }
+            let soon = Instant::now() + Duration::from_secs(3);
+            while self.windows(title).await > 0 && Instant::now() < soon {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
-        self.no_window(title).await;
     }
 
     /// Lets the bus start this service when somebody asks for it.

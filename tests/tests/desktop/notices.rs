@@ -31,6 +31,7 @@ async fn a_rejected_token_is_told_at_once_and_a_click_opens_the_window() {
     assert_eq!(told.title, "git: token rejected");
     assert_eq!(told.actions, ["default", "Open"]);
     assert!(!told.text.is_empty() && !told.text.contains(&stranger), "{told:?}");
+    menu.profile("git", "rejected", |words| words == "token rejected").await;
     menu.click("Reconnect now").await;
     assert_eq!(user.desktop.windows("Culvert").await, 0);
     notifications.click(1).await;
