@@ -6,6 +6,7 @@ mod definition;
 mod desk;
 mod listing;
 mod pattern;
+mod refusals;
 
 pub use approved::{Approved, Attention, Rules, Verdict};
 pub use definition::{Definition, Digest};

@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 
 use super::definition::Definition;
 use super::listing::{Depth, Known, Page, Unreadable, text};
+use super::refusals::{completion, denied_call, listen, off, refuse_batch, refused, twice, unclear};
 use super::{Denied, Feature, Rules, ToolPolicy};
 use crate::glance::glance;
 use crate::message::{Id, Malformed, Message, Shape, batch, member};
-use crate::rpc_error::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RpcError};
-use crate::splice::splice;
+use crate::rpc_error::{INVALID_PARAMS, INVALID_REQUEST, RpcError};
 
 /// Lists that are followed to their answer. Beyond, all results that look like a list are judged as one.
 const MOST_LISTS: usize = 1024;
@@ -24,7 +24,7 @@ const MOST_PAGES: u64 = 200;
 const OURS: &str = "culvert-policy-";
 
 /// The member of a stateless request's `_meta` that tells its revision.
-const REVISION: &str = "io.modelcontextprotocol/protocolVersion";
+pub(super) const REVISION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// What is known of one child, and what it was asked.
 #[derive(Debug, Default)]
@@ -377,75 +377,12 @@ pub fn is_ours(id: &Id) -> bool {
     matches!(id, Id::Text(id) if id.starts_with(OURS))
 }
 
-fn refused(raw_id: &str, code: i32, reason: &'static str, why: String) -> ToServer {
-    ToServer::Refuse(vec![RpcError::new(code, reason, why).answer(raw_id)])
-}
-
-fn twice(raw_id: &str, member: &str) -> ToServer {
-    let why = format!("the tool policy cannot judge this message: the member {member:?} is there twice");
-    refused(raw_id, INVALID_REQUEST, "policy.unclear", why)
-}
-
-fn unclear(why: &str) -> RpcError {
-    RpcError::tunnel("policy.unclear", why)
-}
-
-fn denied_call(raw_id: &str, name: &str, denied: Denied) -> ToServer {
-    let name = crate::text::clean(name, 128);
-    let (code, why) = match denied {
-        // The words of a server that has no such tool: what is hidden is not told apart from what is not there.
-        Denied::Name | Denied::Writes | Denied::Unlisted => ("policy.denied", format!("Unknown tool: {name}")),
-        Denied::Held => (
-            "policy.held",
-            format!(
-                "the tool {name} is new or has changed since it was approved; it is held back until the owner of this server approves it"
-            ),
-        ),
-    };
-    refused(raw_id, INVALID_PARAMS, code, why)
-}
-
-/// A method of a feature that is off: lists are empty, all else is unknown.
-fn off(message: &Message<'_>, method: &str, raw_id: &str) -> ToServer {
-    let member = match method {
-        "prompts/list" => "prompts",
-        "resources/list" => "resources",
-        "resources/templates/list" => "resourceTemplates",
-        _ => {
-            let why = format!("{} is switched off on this server", crate::text::clean(method, 80));
-            return refused(raw_id, METHOD_NOT_FOUND, "policy.off", why);
-        }
-    };
-    let is_stateless = matches!(message.param(&["_meta", REVISION]), Ok(Some(_)));
-    let kind = if is_stateless { r#","resultType":"complete""# } else { "" };
-    ToServer::Answer(vec![format!(r#"{{"jsonrpc":"2.0","id":{raw_id},"result":{{"{member}":[]{kind}}}}}"#)])
-}
-
-/// A subscription, without what it asks of features that are off.
-fn listen(policy: &ToolPolicy, message: &Message<'_>, raw_id: &str) -> ToServer {
-    let members: [(Feature, &'static str, &str); 3] = [
-        (policy.prompts, "promptsListChanged", "false"),
-        (policy.resources, "resourcesListChanged", "false"),
-        (policy.resources, "resourceSubscriptions", "[]"),
-    ];
-    let mut edits = Vec::new();
-    for (_, name, nothing) in members.into_iter().filter(|(feature, ..)| *feature == Feature::Off) {
-        match message.param(&["notifications", name]) {
-            Ok(None) => {}
-            Ok(Some(wanted)) => edits.push((message.span_of(wanted), nothing)),
-            Err(_) => return twice(raw_id, name),
-        }
-    }
-    if edits.is_empty() {
-        return ToServer::Pass;
-    }
-    edits.sort_by_key(|(span, _)| span.start);
-    ToServer::Instead(splice(message.text(), &edits))
-}
-
 impl Manner {
-    /// Any request but a first `initialize` or `ping` shows it.
+    /// The first request but `initialize` or `ping` shows it.
     fn learn(&mut self, message: &Message<'_>) {
+        if *self != Self::Unknown {
+            return;
+        }
         let meta = message.param(&["_meta"]).ok().flatten();
         let revision = meta.and_then(|meta| member(meta, REVISION).ok().flatten()).map(RawValue::get);
         match (revision.filter(|revision| revision.starts_with('"')), &*message.method()) {
@@ -454,31 +391,4 @@ impl Manner {
             (None, _) => *self = Self::Greeted,
         }
     }
-}
-
-fn completion(policy: &ToolPolicy, message: &Message<'_>, raw_id: &str) -> ToServer {
-    let kind = match message.param(&["ref", "type"]) {
-        Ok(kind) => kind.and_then(text),
-        Err(_) => return twice(raw_id, "ref"),
-    };
-    let feature = match kind.as_deref() {
-        Some("ref/prompt") => policy.prompts,
-        Some("ref/resource") => policy.resources,
-        _ if policy.prompts == Feature::Off || policy.resources == Feature::Off => Feature::Off,
-        _ => Feature::On,
-    };
-    match feature {
-        Feature::On => ToServer::Pass,
-        Feature::Off => off(message, "completion/complete", raw_id),
-    }
-}
-
-fn refuse_batch(line: &str) -> Vec<String> {
-    let error = RpcError::new(INVALID_REQUEST, "policy.batch", "batches do not pass where there is a tool policy");
-    let elements = batch(line).unwrap_or_default();
-    let ids = elements.iter().filter_map(|element| {
-        let message = Message::parse(element.get()).ok()?;
-        matches!(message.shape(), Shape::Request(_)).then(|| message.raw_id()).flatten()
-    });
-    ids.map(|id| error.answer(id)).collect()
 }

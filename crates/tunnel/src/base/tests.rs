@@ -338,9 +338,7 @@ async fn another_policy_is_told_to_the_gateway_and_what_it_refuses_is_in_the_acc
     let calls = scene.calls();
     assert_eq!((calls[0].outcome, calls[0].head.about.as_deref()), (Outcome::Refused, Some("drop_table")));
     assert_eq!(scene.ledger.figures().snapshot().in_flight, 0);
-    let mut policy = ToolPolicy::default();
-    policy.prompts = Feature::Off;
-    scene.policy.set(policy);
+    scene.policy.set(ToolPolicy { prompts: Feature::Off, ..ToolPolicy::default() });
     let told = [scene.heard().await, scene.heard().await].map(|frame| frame["payload"]["method"].clone());
     assert_eq!(told, ["notifications/tools/list_changed", "notifications/prompts/list_changed"]);
 }
