@@ -49,7 +49,19 @@ impl Culvert {
         if let Content::Profile(draft) = &saved.content {
             self.forget_secrets(draft.keychain_entries()).await;
         }
-        self.reload().await
+        let reloaded = self.reload().await;
+        self.forget_approved(&id.0);
+        reloaded
+    }
+
+    /// Removes what was approved of a profile's tools, under each command that it had. What cannot be removed does no harm.
+    fn forget_approved(&self, id: &str) {
+        let is_its = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(&format!("{id}-"));
+        for entry in std::fs::read_dir(self.0.places.0.approved()).into_iter().flatten().flatten() {
+            if is_its(&entry.file_name()) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Removes entries of the keychain that no other profile refers to. What cannot be removed is left: the profile is

@@ -200,6 +200,10 @@ async fn tools_are_switched_held_when_they_change_and_approved_as_they_were_show
     stage.is(Mark::Online, "online", false).await;
     stage.culvert.decide_tools(&stage.id, vec![decision(&digest, Decision::Approve)]).await.unwrap();
     stage.shows("it passes", |tools| *state(tools, "add") == ToolState::Passes).await;
+    let kept = || std::fs::read_dir(stage.culvert.0.places.0.approved()).unwrap().count();
+    assert_eq!(kept(), 1);
+    stage.culvert.remove(&stage.id).await.unwrap();
+    assert_eq!(kept(), 0, "what was approved goes with the profile");
     stage.culvert.stop().await;
     stage.stop.cancel();
 }
