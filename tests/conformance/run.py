@@ -68,9 +68,14 @@ def versions(peers: dict[str, str], culvert: str) -> dict[str, str]:
         "Node": [peers["CULVERT_PEER_NODE"], "--version"],
     }
     return {
-        name: subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()[-1].lstrip("v")
+        name: version_in(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
         for name, argv in told.items()
     }
+
+
+def version_in(told: str) -> str:
+    """The version alone: a commit beside it would be another one with each commit of the page."""
+    return next(word for word in told.replace("v", " ").split() if word[0].isdigit())
 
 
 def run(asked: argparse.Namespace, peers: dict[str, str], children: Children) -> list[str]:
