@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use culvert_instance::Terms;
-use culvert_profiles::{Profile, ProfileKey, SecretRef, write_whole};
+use culvert_profiles::{Profile, ProfileKey, SecretRef, looks_secret, write_whole};
 use culvert_protocol::Cause;
 use culvert_tunnel::LocalServer;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ impl Agreement {
         // References say where secrets are, never what they are; a literal says nothing.
         let env = secrets.and_then(|secrets| secrets.env.as_ref()).map(|env| format!("{:?}", env.value));
         let headers = secrets.and_then(|secrets| secrets.headers.as_ref()).map(|given| format!("{:?}", given.value));
-        let mut shown = serde_json::to_value(&command).unwrap_or_default();
+        let mut shown = serde_json::to_value(with(Values::All, profile, self.path())).unwrap_or_default();
         if let Some(members) = shown.as_object_mut()
             && programs(profile).is_empty()
         {
@@ -179,8 +179,21 @@ impl Terms for Agreement {
     }
 }
 
-/// A profile's command as it would run, without `path`, which is none of its own.
+/// Which values of variables are told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// All that are written out.
+    All,
+    /// Those that look like no secret.
+    Harmless,
+}
+
+/// A profile's command as it would run, without `path`, which is none of its own, and without what looks like a secret.
 pub fn whole(profile: &Profile, path: Option<&OsString>) -> WholeCommand {
+    with(Values::Harmless, profile, path)
+}
+
+fn with(values: Values, profile: &Profile, path: Option<&OsString>) -> WholeCommand {
     let Some(tunnel) = profile.tunnels.first() else {
         return WholeCommand::Url { url: String::new(), headers: Vec::new(), programs: Vec::new() };
     };
@@ -192,7 +205,8 @@ pub fn whole(profile: &Profile, path: Option<&OsString>) -> WholeCommand {
             let mut environment: Vec<_> = plain
                 .map(|(name, value)| ShownPair {
                     name: name.clone(),
-                    value: Some(value.to_string_lossy().into_owned()),
+                    value: Some(value.to_string_lossy().into_owned())
+                        .filter(|value| values == Values::All || !looks_secret(name, value)),
                 })
                 .collect();
             environment.extend(tunnel.secrets.env.iter().flat_map(|env| env.value.keys()).map(hidden));
@@ -288,6 +302,27 @@ mod tests {
         assert!(!agreement.is_agreed(&other));
         assert!(agreement.agree(other.key.as_str(), &held.now.fingerprint));
         assert_eq!(agreement.allow(&other), Ok(()));
+    }
+
+    #[test]
+    fn another_value_that_looks_secret_is_another_command_and_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let agreement = Agreement::read(folder.path().join("agreed.json"));
+        let with_password = |password: &str| {
+            let mut draft = Draft::default();
+            draft.set_id(ProfileId::of_random([7; 16]));
+            draft.set_text(Key::LocalStdio, "uvx a");
+            draft.set_map(Key::Env, &[("MY_PASSWORD".to_owned(), password.to_owned().into())].into());
+            draft.set_gateways(&[DraftGateway { address: "https://gw".to_owned(), token: None }]);
+            draft.profile(Path::new("p.yaml"), &Surroundings::of_this_process()).unwrap()
+        };
+        agreement.expect(&with_password("hunter2"));
+        assert_eq!(agreement.allow(&with_password("hunter2")), Ok(()));
+        assert_eq!(agreement.allow(&with_password("hunter3")), Err(Cause::CommandChanged));
+        let held = agreement.held(&with_password("hunter3").key).unwrap();
+        let told = serde_json::to_string(&held.now.command).unwrap();
+        assert!(told.contains("MY_PASSWORD") && !told.contains("hunter"), "{told}");
+        assert!(!std::fs::read_to_string(folder.path().join("agreed.json")).unwrap().contains("hunter"));
     }
 
     #[test]

@@ -128,11 +128,15 @@ impl Work<'_> {
     fn environment(&mut self, draft: &mut Kept, pairs: &[Pair], folder: &str) {
         draft.set_text(Key::Cwd, folder);
         let (mut plain, mut hidden) = (BTreeMap::new(), BTreeMap::new());
-        let before = self.saved_map(Key::SecretEnv);
+        let (before, in_the_open) = (self.saved_map(Key::SecretEnv), self.saved_map(Key::Env));
         for pair in given(pairs) {
             let name = pair.name.trim().to_owned();
             match &pair.value {
                 PairValue::Plain { text } => _ = plain.insert(name, Secret::new(text.as_str())),
+                // It stays where it was written.
+                PairValue::Secret { secret: SecretField::Literal } if in_the_open.contains_key(&name) => {
+                    plain.extend(in_the_open.get_key_value(&name).map(|(name, value)| (name.clone(), value.clone())));
+                }
                 PairValue::Secret { secret } => {
                     let saved = before.get(&name).cloned();
                     if let Some(value) = self.secret(secret, saved, &format!("env/{name}")) {
@@ -257,7 +261,8 @@ mod tests {
         kept.set_text(Key::LogLevel, "DEBUG");
         kept.set_list(Key::ToolsAllow, vec!["git_*".to_owned(), "with, comma".to_owned()]);
         kept.set_list(Key::ToolsDeny, Vec::new());
-        kept.set_map(Key::Env, &[("A".to_owned(), Secret::new("b"))].into());
+        let env = [("A", "b"), ("MY_PASSWORD", "hunter2-hunter2")];
+        kept.set_map(Key::Env, &env.map(|(name, value)| (name.to_owned(), Secret::new(value))).into());
         kept.set_map(Key::SecretEnv, &[("K".to_owned(), Secret::new("hunter2"))].into());
         kept.set_map(Key::Labels, &[("team".to_owned(), Secret::new("blue"))].into());
         kept.set_gateways(&[

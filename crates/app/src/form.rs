@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use culvert_profiles::{Draft as Kept, Key, Platform, SecretRef, Start as KeptStart};
+use culvert_profiles::{Draft as Kept, Key, Platform, SecretRef, Start as KeptStart, looks_secret};
 use culvert_protocol::Secret;
 
 use crate::built_in;
@@ -72,9 +72,13 @@ fn server(kept: &Kept) -> LocalServer {
         let url = text(Key::LocalSse);
         return LocalServer::Sse { url, headers: headers(), forward_auth: forward_auth() };
     }
+    // What looks like a secret is none to be shown, wherever it was put.
     let plain = |(name, value): (&String, &Secret)| Pair {
         name: name.clone(),
-        value: PairValue::Plain { text: value.expose().to_owned() },
+        value: match looks_secret(name, value.expose()) {
+            true => PairValue::Secret { secret: SecretField::Literal },
+            false => PairValue::Plain { text: value.expose().to_owned() },
+        },
     };
     let mut environment: Vec<Pair> = kept.map(Key::Env).iter().map(plain).collect();
     environment.extend(kept.map(Key::SecretEnv).iter().map(|(name, value)| hidden(name, value)));
