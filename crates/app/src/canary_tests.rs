@@ -39,7 +39,7 @@ const PROFILES: [(&str, &str); 3] = [
     ),
     (
         "keyed.yaml",
-        "id: a1b2c3d4-0000-4000-8000-000000000003\nname: keyed\ncommand: sleep 1000\ngateway: [{url: \"https://127.0.0.1:1\", token: tweety-own-token}]\n\
+        "id: a1b2c3d4-0000-4000-8000-000000000003\nname: keyed\ncommand: exit-at-once\ngateway: [{url: \"https://127.0.0.1:1\", token: tweety-own-token}]\n\
          client_cert: none.pem\nclient_key_passphrase: tweety-passphrase\nstart: always\n",
     ),
 ];
