@@ -20,6 +20,9 @@ const AT_ONCE: usize = 8;
 /// How much longer links live than those that can be resumed.
 const SELDOM: usize = 8;
 
+/// How often the child ends. One that does so again and again is started ever later, up to a minute: no test waits for that.
+const FALLS: usize = 3;
+
 /// Makes so many calls through `culvert run` as a base gateway does, while links break and children end.
 ///
 /// # Panics
@@ -45,6 +48,7 @@ pub async fn base_round(seed: u64, calls: usize, mut plan: Plan) -> Tally {
     let mut random = Rng::with_seed(seed);
     let (mut tally, mut number) = (Tally::default(), 0);
     let mut asked: HashMap<String, usize> = HashMap::new();
+    let mut falls = 0;
     while number < calls {
         let count = gateway.links();
         let link = gateway.link_number(count).await;
@@ -63,15 +67,21 @@ pub async fn base_round(seed: u64, calls: usize, mut plan: Plan) -> Tally {
                 900..950 => link.post_call("slow", json!({"ms": random.u32(1..200)})).await,
                 950..990 => link.post_call("large", json!({"bytes": random.usize(..200_000)})).await,
                 990..993 => link.post_call("hang", json!({})).await,
-                _ => link.post_call("exit", json!({"code": 3})).await,
+                993.. if falls < FALLS => {
+                    falls += 1;
+                    link.post_call("exit", json!({"code": 3})).await
+                }
+                _ => link.post_call("echo", json!({"text": text})).await,
             };
             asked.insert(id.as_str().unwrap_or_default().to_owned(), count);
             ids.push(id);
             number += 1;
         }
         if random.u32(0..20) == 0
+            && falls < FALLS
             && let Some(child) = culvert.servers().pop()
         {
+            falls += 1;
             let _ = kill(Pid::from_raw(child.pid), Signal::SIGKILL);
             tally.mishaps += 1;
         }
