@@ -31,14 +31,21 @@ impl McpSession {
 
     /// Begins one with whatever takes this POST, which has no body yet.
     pub async fn begin_at(post: Request) -> Self {
+        Self::ask_at(post).await.unwrap_or_else(|refused| panic!("{refused:?}"))
+    }
+
+    /// Begins one if it is taken; else hands out the refusal.
+    pub async fn ask_at(post: Request) -> Result<Self, Response> {
         let post = post.header("accept", ACCEPT);
         let welcome = post.clone().json(&Self::hello()).send().await;
-        assert_eq!(welcome.status, 200, "{welcome:?}");
+        if welcome.status != 200 {
+            return Err(welcome);
+        }
         let id = welcome.header("mcp-session-id").expect("a session").to_owned();
         let session = Self { post: post.header("mcp-session-id", &id), id };
         let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         assert_eq!(session.post(&ready).await.status, 202);
-        session
+        Ok(session)
     }
 
     /// Its id.

@@ -269,8 +269,8 @@ async fn a_tunnel_without_descriptors_refuses_who_comes_and_keeps_who_is_there()
 async fn fill(gateway: &OwnGateway, token: &str) -> (Vec<McpSession>, http::Response) {
     let mut sessions = Vec::new();
     loop {
-        match begin(gateway, token).await {
-            Ok(()) => sessions.push(McpSession::begin(gateway, "fixture", token).await),
+        match McpSession::ask_at(gateway.request("POST", "/servers/fixture/mcp", token)).await {
+            Ok(session) => sessions.push(session),
             Err(refused) => return (sessions, refused),
         }
         assert!(sessions.len() < 60, "32 descriptors are not enough for as many");
