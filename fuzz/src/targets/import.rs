@@ -13,14 +13,14 @@ use culvert_protocol::Secret;
 const PATHS: [&str; 10] = [
     "/home/ann/.config/Claude/claude_desktop_config.json",
     "/home/ann/.claude.json",
-    "/work/.cursor/mcp.json",
-    "/work/.vscode/mcp.json",
+    "/srv/.cursor/mcp.json",
+    "/srv/.vscode/mcp.json",
     "/home/ann/.codeium/windsurf/mcp_config.json",
     "/home/ann/.config/zed/settings.json",
     "/home/ann/.codex/config.toml",
     "/home/ann/.gemini/settings.json",
     "/home/ann/.config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
-    "/work/other.json",
+    "/srv/other.json",
 ];
 
 pub(crate) fn run(data: &[u8]) {
@@ -32,7 +32,7 @@ pub(crate) fn run(data: &[u8]) {
         home: "/home/ann".into(),
         variable: &|name| name.starts_with("SET").then(|| "of-the-environment".to_owned()),
         file: &|path| match path.to_str() {
-            Some("/work/.env") => Ok("LEVEL=debug\nQUOTED='a b'\n".to_owned()),
+            Some("/srv/.env") => Ok("LEVEL=debug\nQUOTED='a b'\n".to_owned()),
             _ => Err(io::ErrorKind::NotFound.into()),
         },
     };

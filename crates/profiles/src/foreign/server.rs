@@ -125,6 +125,7 @@ impl ForeignServer {
                 }
                 "env_vars" => {
                     for variable in texts(node)? {
+                        let variable = variable_name(node, &variable)?;
                         let value = Secret::new(format!("${{env:{variable}}}"));
                         server.env.entry(variable).or_insert(value);
                     }
@@ -200,9 +201,12 @@ fn pairs(node: &Node) -> Result<Vec<(String, Secret)>, ConfigError> {
         return Err(misshapen(node, "keys with values are expected here"));
     };
     let set = members.iter().filter(|(_, node)| !node.is_null());
-    set.map(|(name, node)| match name.is_empty() || name.contains(['\0', '=']) {
+    set.map(|(key, node)| Ok((variable_name(node, key)?, Secret::new(one_text(node)?)))).collect()
+}
+
+fn variable_name(node: &Node, name: &str) -> Result<String, ConfigError> {
+    match name.is_empty() || name.contains(['\0', '=']) {
         true => Err(misshapen(node, "neither a variable nor a header can have this name")),
-        false => Ok((name.clone(), Secret::new(one_text(node)?))),
-    })
-    .collect()
+        false => Ok(name.to_owned()),
+    }
 }
