@@ -2,6 +2,15 @@
 
 use culvert_protocol::Secret;
 
+/// The longest name of a variable or header, in characters. A profile is YAML, whose keys end at 1,024, and an escape takes
+/// ten of them.
+const LONGEST_NAME: usize = 100;
+
+/// Whether a variable or header can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c == '=' || c.is_control()) && name.chars().count() <= LONGEST_NAME
+}
+
 /// The variables in the text of such a file, in its order. Lines that are none are skipped, as all its readers do;
 /// quotes around a value are not part of it, and an unquoted ` #` begins a comment.
 pub(crate) fn variables_of(text: &str) -> Vec<(String, Secret)> {
@@ -9,8 +18,7 @@ pub(crate) fn variables_of(text: &str) -> Vec<(String, Secret)> {
     let pair = |line: &str| {
         let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        let fits = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
-        let fits = fits && !value.contains('\0');
+        let fits = is_name(name) && !name.contains(char::is_whitespace) && !value.contains('\0');
         fits.then(|| (name.to_owned(), Secret::new(plain(value))))
     };
     lines.filter_map(pair).collect()

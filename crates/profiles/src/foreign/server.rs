@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use culvert_protocol::{Secret, text};
 
+use super::env_file::is_name;
 use super::tree::{Node, Value};
 use crate::error::ConfigError;
 use crate::origin::Place;
@@ -205,8 +206,8 @@ fn pairs(node: &Node) -> Result<Vec<(String, Secret)>, ConfigError> {
 }
 
 fn variable_name(node: &Node, name: &str) -> Result<String, ConfigError> {
-    match name.is_empty() || name.contains(['\0', '=']) {
-        true => Err(misshapen(node, "neither a variable nor a header can have this name")),
-        false => Ok(name.to_owned()),
+    match is_name(name) {
+        true => Ok(name.to_owned()),
+        false => Err(misshapen(node, "neither a variable nor a header can have this name")),
     }
 }

@@ -244,6 +244,9 @@ fn what_no_process_can_be_handed_is_no_server() {
         r#"{"command": "x", "env": {"A\u0000": "b"}}"#,
         r#"{"command": "x", "env": {"A=B": "c"}}"#,
         r#"{"command": "x", "env": {"": "c"}}"#,
+        r#"{"command": "x", "env": {"A\u001f": "c"}}"#,
+        r#"{"command": "x", "env_vars": ["=A"]}"#,
+        &format!(r#"{{"command": "x", "env": {{"{}": "c"}}}}"#, "A".repeat(101)),
         r#"{"command": "x", "cwd": "/\u0000"}"#,
     ] {
         let all = all_of("/x/mcp.json", &format!(r#"{{"mcpServers": {{"a": {entry}, "b": {{"command": "y"}}}}}}"#));
