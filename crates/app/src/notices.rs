@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use culvert_instance::EXPIRES_SOON;
 use tokio::time::Instant;
 
 use crate::shown::{Problem, Profile, ProfileId, ServerState, Status, Switch, World};
@@ -100,7 +101,7 @@ impl Seen {
                     self.restarts.push_back(now);
                 }
                 self.restarting = restarting;
-                if let Some(soon) = notices.iter().find(|notice| notice.code == "auth.expires_soon") {
+                if let Some(soon) = notices.iter().find(|notice| notice.code == EXPIRES_SOON) {
                     now_so.push((
                         "expires",
                         format!("{name}: {}", profile.said),
@@ -169,6 +170,30 @@ mod tests {
 
     fn titles(notices: Vec<Notice>) -> Vec<String> {
         notices.into_iter().map(|notice| notice.title).collect()
+    }
+
+    #[test]
+    fn a_token_that_ends_soon_is_told_once_and_the_next_one_again() {
+        let (mut notices, now) = (Notices::after(LOST), Instant::now());
+        let soon =
+            || Explained::new(EXPIRES_SOON, "the token for https://gw ends in 2 days", "Make a new token in time.");
+        let with = |told: Vec<Explained>| {
+            world(move |git| {
+                git.said = "online, token ends soon".to_owned();
+                git.status = online(ServerState::Ready);
+                if let Status::Online { notices, .. } = &mut git.status {
+                    *notices = told;
+                }
+            })
+        };
+        assert!(notices.of(&with(vec![]), now).is_empty());
+        let told = notices.of(&with(vec![soon()]), now);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].title, "git: online, token ends soon");
+        assert_eq!(told[0].text, "the token for https://gw ends in 2 days. Make a new token in time.");
+        assert!(notices.of(&with(vec![soon()]), now).is_empty(), "once");
+        assert!(notices.of(&with(vec![]), now).is_empty(), "a new token is no news");
+        assert_eq!(notices.of(&with(vec![soon()]), now).len(), 1, "its own end is");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use culvert_instance::EXPIRES_SOON;
+
 use crate::shown::{Mark, ServerState, Status};
 
 /// How many callers are named; more are counted.
@@ -41,7 +43,7 @@ pub fn words(status: &Status) -> Words {
             (_, Some(notice)) => {
                 let word = match notice.code.as_str() {
                     "gateway.no_routing" => "online, no calls arrive",
-                    "auth.expires_soon" => "online, token ends soon",
+                    EXPIRES_SOON => "online, token ends soon",
                     "tools.held" => "tools changed",
                     _ => "online, needs a look",
                 };
@@ -65,7 +67,7 @@ pub fn tools_changed(status: &Status, held: usize) -> Option<Words> {
         return None;
     };
     // What keeps all calls away, or soon will, comes first.
-    let is_worse = |code: &str| matches!(code, "gateway.no_routing" | "auth.expires_soon");
+    let is_worse = |code: &str| matches!(code, "gateway.no_routing" | EXPIRES_SOON);
     let has = |is: &dyn Fn(&str) -> bool| notices.iter().any(|notice| is(&notice.code));
     let said = match held {
         0 => return None,

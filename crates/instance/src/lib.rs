@@ -36,4 +36,5 @@ pub use places::Places;
 pub use source::{Empty, Source};
 pub use state::{Mood, mood_of};
 pub use terms::Terms;
+pub use token_news::EXPIRES_SOON;
 pub use wishes::{Unsaved, Wishes, at_start};

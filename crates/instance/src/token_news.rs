@@ -11,8 +11,8 @@ use tracing::warn;
 /// The longest sleep before another look: the clock goes on while the machine is suspended, and timers do not.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The code of a token whose end is near.
-pub(crate) const EXPIRING: &str = "token.expiring";
+/// The code of a token whose end is near, wherever it is told.
+pub const EXPIRES_SOON: &str = "auth.expires_soon";
 
 /// How near it is.
 pub(crate) fn ends_in(left: Duration) -> String {
@@ -62,7 +62,7 @@ impl Told {
         if let Some(expiry) = found.expiry.filter(|expiry| expiry.is_near(now) && self.end != Some(expiry.at)) {
             self.end = Some(expiry.at);
             let left = ends_in(expiry.expires_in(now));
-            news.push((EXPIRING, format!("{left}: make a new one and put it where the old one is")));
+            news.push((EXPIRES_SOON, format!("{left}: make a new one and put it where the old one is")));
         }
         news
     }
@@ -90,11 +90,11 @@ mod tests {
         let mut condition = SecretCondition { notice: readable(0o644), expiry, ..SecretCondition::default() };
         assert_eq!(codes(&condition, now), ["secret.readable"]);
         assert!(codes(&condition, now).is_empty());
-        assert_eq!(codes(&condition, now + hour), [EXPIRING]);
+        assert_eq!(codes(&condition, now + hour), [EXPIRES_SOON]);
         assert!(codes(&condition, now + 2 * hour).is_empty());
         condition.notice = None;
         condition.expiry = Some(Expiry { at: now + 51 * hour, warn_from: now });
-        assert_eq!(codes(&condition, now), [EXPIRING], "of the next one too");
+        assert_eq!(codes(&condition, now), [EXPIRES_SOON], "of the next one too");
         condition.notice = readable(0o644);
         assert_eq!(codes(&condition, now), ["secret.readable"]);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use culvert_instance::{ProfileView, TunnelView};
+use culvert_instance::{EXPIRES_SOON, ProfileView, TunnelView};
 use culvert_link::Carriage;
 use culvert_profiles::SecretRef;
 use culvert_protocol::GatewayAddress;
@@ -79,7 +79,7 @@ impl Builder {
                 if let Some(expiry) = condition.expiry.filter(|expiry| expiry.is_near(SystemTime::now())) {
                     let left = lasting(expiry.expires_in(SystemTime::now()));
                     let message = format!("the token for {} ends in {left}", view.key.gateway);
-                    notices.push(Explained::new("auth.expires_soon", message, "Make a new token in time."));
+                    notices.push(Explained::new(EXPIRES_SOON, message, "Make a new token in time."));
                 }
                 let routes = !online.notices.contains(&Notice::NoRouting);
                 let url = address.filter(|_| routes).map(|address| address.mcp_url(profile.profile.name.as_str()));

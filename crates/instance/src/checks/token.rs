@@ -7,6 +7,7 @@ use culvert_protocol::claims::{self, Audience};
 use culvert_protocol::{Cause, Secret, ServerName, text};
 
 use super::finding::Verdict;
+use crate::token_news::EXPIRES_SOON;
 
 /// How far two clocks may be apart. `Date` is whole seconds, and an answer takes a while.
 const SKEW: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ pub(super) fn judge(token: Option<&Secret>, gateway: &str, now: SystemTime, date
     }
     if let Some(expiry) = expiry.filter(|expiry| expiry.is_near(now)) {
         let message = format!("it is good for {} only", lasting(expiry.expires_in(now)));
-        return Verdict::warning("auth.expires_soon", message, "Make a new token in time.");
+        return Verdict::warning(EXPIRES_SOON, message, "Make a new token in time.");
     }
     let until = match expiry {
         Some(expiry) => format!("good for {}", lasting(expiry.expires_in(now))),

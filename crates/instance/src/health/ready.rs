@@ -7,7 +7,7 @@ use culvert_tunnel::{Server, Status};
 use tokio::time::Instant;
 
 use crate::overview::{Overview, TunnelView};
-use crate::token_news::{EXPIRING, ends_in};
+use crate::token_news::{EXPIRES_SOON, ends_in};
 
 /// Why an instance is not ready, or soon will not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) fn expiring(overview: &Overview, now: SystemTime) -> Vec<NotReady> {
     let near = wanted.filter_map(|view| {
         let expiry = view.token.borrow().expiry.filter(|expiry| expiry.is_near(now))?;
         let words = ends_in(expiry.expires_in(now));
-        Some(NotReady { tunnel: Some(named(view)), code: EXPIRING.to_owned(), words })
+        Some(NotReady { tunnel: Some(named(view)), code: EXPIRES_SOON.to_owned(), words })
     });
     near.collect()
 }
