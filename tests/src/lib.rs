@@ -15,6 +15,7 @@ pub mod fixture;
 pub mod further;
 pub mod gateway;
 pub mod herd;
+pub mod home;
 pub mod http;
 pub mod json_text;
 pub mod mcp;

@@ -1,17 +1,16 @@
 //! Tools that change behind an approval, with a real server: held back, shown, approved, all while the tunnel is online;
 //! and the lines that the calls leave in the audit log.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use culvert_tests::CulvertCommand;
-use culvert_tests::culvert::Finished;
 use culvert_tests::fixture::write_script;
+use culvert_tests::home::Home;
 use culvert_tests::mcp::McpSession;
-use culvert_tests::own_gateway::{OwnGateway, SECRET};
+use culvert_tests::own_gateway::OwnGateway;
 use culvert_tests::watched::PATIENCE;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::time::sleep;
 
 /// A server that lists what stands in a file, and says at each call that its list may be another one.
@@ -31,14 +30,19 @@ done
 "#;
 
 /// A user with one profile, `s`, whose server's list is in a file.
-struct Home {
-    folder: TempDir,
-    token: String,
+struct Listing(Home);
+
+impl Deref for Listing {
+    type Target = Home;
+
+    fn deref(&self) -> &Home {
+        &self.0
+    }
 }
 
-impl Home {
+impl Listing {
     async fn new(gateway: &OwnGateway) -> Self {
-        let home = Self { folder: tempfile::tempdir().unwrap(), token: OwnGateway::token("me", SECRET).await };
+        let home = Self(Home::new("me").await);
         home.lists(&json!([{"name": "add", "description": "Adds"}, {"name": "sub"}]));
         let server = home.folder.path().join("server");
         write_script(&server, SERVER);
@@ -76,20 +80,6 @@ impl Home {
         std::fs::write(self.list(), tools.to_string()).unwrap();
     }
 
-    fn culvert(&self, arguments: &[&str]) -> CulvertCommand {
-        CulvertCommand::bare()
-            .args(arguments)
-            .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
-            .env("XDG_STATE_HOME", self.folder.path().join("state"))
-            .env("REVERSE_PROXY_TOKEN", &self.token)
-    }
-
-    async fn does(&self, arguments: &[&str]) -> Finished {
-        let finished = self.culvert(arguments).finish().await;
-        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:#?}");
-        finished
-    }
-
     /// How `culvert tools s list` shows a tool.
     async fn verdict(&self, tool: &str) -> Value {
         let told = self.does(&["tools", "s", "list", "--json"]).await;
@@ -121,7 +111,7 @@ fn code(answer: &Value) -> &str {
 #[tokio::test]
 async fn a_tool_that_changes_is_held_back_until_it_is_approved_and_every_call_leaves_a_line() {
     let gateway = OwnGateway::start().await;
-    let home = Home::new(&gateway).await;
+    let home = Listing::new(&gateway).await;
     let running = home.culvert(&["up"]).start();
     gateway.server_becomes("s", "online", &home.token).await;
     let session = McpSession::begin(&gateway, "s", &home.token).await;

@@ -1,66 +1,13 @@
 //! Saved profiles: one process runs them, others ask it; what is wanted outlives both.
 
-use std::time::{Duration, Instant};
-
-use culvert_tests::culvert::Finished;
-use culvert_tests::own_gateway::{OwnGateway, SECRET};
-use culvert_tests::watched::PATIENCE;
-use culvert_tests::{CulvertCommand, Fixture};
+use culvert_tests::Fixture;
+use culvert_tests::home::Home;
+use culvert_tests::own_gateway::OwnGateway;
 use nix::sys::signal::Signal;
-use serde_json::Value;
-use tempfile::TempDir;
-
-/// A user's home with profiles in it.
-struct Home {
-    folder: TempDir,
-    token: String,
-}
-
-impl Home {
-    async fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), token: OwnGateway::token("me@example.com", SECRET).await }
-    }
-
-    /// A command of this user.
-    fn culvert(&self, arguments: &[&str]) -> CulvertCommand {
-        CulvertCommand::bare()
-            .args(arguments)
-            .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
-            .env("XDG_STATE_HOME", self.folder.path().join("state"))
-            .env("REVERSE_PROXY_TOKEN", &self.token)
-    }
-
-    async fn does(&self, arguments: &[&str]) -> Finished {
-        let finished = self.culvert(arguments).finish().await;
-        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:#?}");
-        finished
-    }
-
-    /// The state of a profile as `status --json` tells it.
-    async fn state(&self, name: &str) -> String {
-        let told = self.culvert(&["status", "--json"]).finish().await;
-        let report: Value = serde_json::from_str(&told.out.join("\n")).unwrap_or_else(|_| panic!("{told:#?}"));
-        let profiles = report["profiles"].as_array().cloned().unwrap_or_default();
-        let found = profiles.iter().find(|profile| profile["name"] == name);
-        found.map(|profile| profile["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
-    }
-
-    async fn becomes(&self, name: &str, state: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let now = self.state(name).await;
-            if now == state {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{name} should be {state}, it is {now}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-}
 
 #[tokio::test]
 async fn profiles_go_up_and_down_by_asking_whoever_runs_them() {
-    let (gateway, home) = (OwnGateway::start().await, Home::new().await);
+    let (gateway, home) = (OwnGateway::start().await, Home::new("me@example.com").await);
     let (one, two) = (Fixture::default(), Fixture::default());
     let nothing = home.culvert(&["up"]).finish().await;
     assert!(nothing.code == Some(3) && nothing.err.contains("[saved.none]"), "{nothing:#?}");
@@ -100,7 +47,7 @@ async fn profiles_go_up_and_down_by_asking_whoever_runs_them() {
 
 #[tokio::test]
 async fn a_support_bundle_shows_what_helps_and_no_secret() {
-    let (gateway, home) = (OwnGateway::start().await, Home::new().await);
+    let (gateway, home) = (OwnGateway::start().await, Home::new("me@example.com").await);
     let said = "ready, secret tweety-variable, Authorization: Bearer tweety-unknown, key tweety-file";
     let fixture = Fixture::new(&["--say", said]);
     let secret = home.folder.path().join("secret");
