@@ -182,7 +182,7 @@ fn no_type_that_holds_a_secret_prints_it() {
         variable: &|_| None,
         file: &|_| Ok(OTHERS.to_owned()),
     };
-    held.push(Box::new(import::one_file(Path::new("/work/mcp.json"), &world)));
+    held.push(Box::new(import::one_file(Path::new("/srv/mcp.json"), &world)));
     for one in held {
         let panic = std::panic::catch_unwind(AssertUnwindSafe(|| panic!("{one:?}\n{one:#?}"))).unwrap_err();
         let words = panic.downcast::<String>().unwrap();

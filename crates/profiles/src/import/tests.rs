@@ -19,8 +19,8 @@ fn in_world<T>(what: impl FnOnce(&World<'_>) -> T) -> T {
             _ => None,
         },
         file: &|path| match path.to_str().unwrap() {
-            "/work/.env" => Ok("LEVEL=debug\nEXTRA_TOKEN=hunter2-extra\nBRACES='${input:x}'\n".to_owned()),
-            "/work/.cursor/mcp.json" => Ok(include_str!("samples/cursor.json").to_owned()),
+            "/srv/.env" => Ok("LEVEL=debug\nEXTRA_TOKEN=hunter2-extra\nBRACES='${input:x}'\n".to_owned()),
+            "/srv/.cursor/mcp.json" => Ok(include_str!("samples/cursor.json").to_owned()),
             "/home/ann/.codex/config.toml" => Ok(include_str!("samples/codex.toml").to_owned()),
             "/home/ann/.cursor/mcp.json" => Err(io::ErrorKind::PermissionDenied.into()),
             _ => Err(io::ErrorKind::NotFound.into()),
@@ -89,21 +89,21 @@ fn claude_code() {
     assert_eq!(db.command().unwrap()[0], "/opt/tools/db");
     assert_eq!(db.warnings, [ImportWarning::SecretInArgument(1)]);
     assert_eq!((db.switch, old.switch), (Switch::On, Switch::Off));
-    let all = found("/work/.mcp.json", include_str!("samples/project.mcp.json"));
+    let all = found("/srv/.mcp.json", include_str!("samples/project.mcp.json"));
     let [api] = &all[..] else { panic!("{all:?}") };
     let key = Open::Variable("API_KEY".to_owned());
     assert_eq!((&api.needs[0].what, api.needs[0].visibility), (&key, Visibility::Hidden));
     assert_eq!(api.prepare(&BTreeMap::new()).unwrap_err(), std::slice::from_ref(&key));
     let (yaml, keychain) = prepared(api, &[(key, "hunter2")]);
-    assert!(yaml.contains("\"X-Team\": \"/work\"") && yaml.contains("https://api.example.com/mcp"), "{yaml}");
+    assert!(yaml.contains("\"X-Team\": \"/srv\"") && yaml.contains("https://api.example.com/mcp"), "{yaml}");
     assert_eq!(keychain, [pair("api/Authorization", "Bearer hunter2")]);
 }
 
 #[test]
 fn cursor() {
-    let all = found("/work/.cursor/mcp.json", include_str!("samples/cursor.json"));
+    let all = found("/srv/.cursor/mcp.json", include_str!("samples/cursor.json"));
     let [notes, remote] = &all[..] else { panic!("{all:?}") };
-    assert_eq!(notes.command().unwrap()[1..], ["/work/notes.py", "--home", "/home/ann/notes"]);
+    assert_eq!(notes.command().unwrap()[1..], ["/srv/notes.py", "--home", "/home/ann/notes"]);
     let unset = Open::Variable("NOT_SET_ANYWHERE".to_owned());
     assert_eq!(notes.needs.iter().map(|need| &need.what).collect::<Vec<_>>(), [&unset]);
     let (yaml, keychain) = prepared(notes, &[(unset, "${HOME}")]);
@@ -124,13 +124,13 @@ fn cursor() {
 
 #[test]
 fn vs_code() {
-    let all = found("/work/.vscode/mcp.json", include_str!("samples/vscode.json"));
+    let all = found("/srv/.vscode/mcp.json", include_str!("samples/vscode.json"));
     let [perplexity, fetch] = &all[..] else { panic!("{all:?}") };
     let [region, key] = &perplexity.needs[..] else { panic!("{:?}", perplexity.needs) };
     assert_eq!((region.default.as_deref(), &region.options[..]), (Some("eu"), &["eu", "us"].map(str::to_owned)[..]));
     assert_eq!((key.question.as_deref(), key.visibility), (Some("Perplexity API Key"), Visibility::Hidden));
     let (yaml, keychain) = prepared(perplexity, &[(input("region"), "us"), (input("perplexity-key"), "plain")]);
-    assert!(yaml.contains("  - \"us\"\n") && yaml.contains("cwd: \"/work\""), "{yaml}");
+    assert!(yaml.contains("  - \"us\"\n") && yaml.contains("cwd: \"/srv\""), "{yaml}");
     assert!(yaml.contains("\"LEVEL\": \"info\""), "what stands in the entry wins over the file: {yaml}");
     assert_eq!(keychain, [pair("Perplexity/EXTRA_TOKEN", "hunter2-extra"), pair("Perplexity/PERPLEXITY", "plain")]);
     assert_eq!(
@@ -198,7 +198,7 @@ fn gemini_cli() {
 
 #[test]
 fn each_clients_file_is_looked_for() {
-    let all = in_world(|world| everywhere(world, Some(Path::new("/work"))));
+    let all = in_world(|world| everywhere(world, Some(Path::new("/srv"))));
     let seen: Vec<_> = all
         .iter()
         .map(|file| (file.client, file.servers.as_ref().map(Vec::len).map_err(|error| error.code())))
@@ -260,7 +260,7 @@ fn debug_shows_no_value() {
     for (path, content) in [
         ("/c/Claude/claude_desktop_config.json", include_str!("samples/claude_desktop_config.json")),
         ("/home/ann/.claude.json", include_str!("samples/claude.json")),
-        ("/work/.cursor/mcp.json", include_str!("samples/cursor.json")),
+        ("/srv/.cursor/mcp.json", include_str!("samples/cursor.json")),
     ] {
         for found in found(path, content) {
             assert!(!format!("{found:?}").contains("hunter2"));
