@@ -12,7 +12,7 @@ use self::samples::Sample;
 
 /// The sections whose codes must stand there, and not only somewhere on the page, by the file that says them.
 const PLACES: [(&str, &str); 8] = [
-    ("protocol/src/cause.rs", "Tunnels"),
+    ("protocol/src/cause/explain.rs", "Tunnels"),
     ("tunnel/src/status.rs", "Notices and warnings"),
     ("profiles/src/warning.rs", "Notices and warnings"),
     ("profiles/src/error.rs", "Configuration"),
@@ -67,7 +67,7 @@ fn every_error_type_is_told_as_it_is() {
 fn every_code_of_a_type_has_an_example() {
     let examples: BTreeSet<String> = samples::all().into_iter().map(|sample| sample.code).collect();
     let typed = [
-        "protocol/src/cause.rs",
+        "protocol/src/cause/explain.rs",
         "tunnel/src/status.rs",
         "profiles/src/warning.rs",
         "profiles/src/error.rs",
