@@ -4,7 +4,9 @@
 //! written anew: a typed model would alter what it does not know.
 
 mod carried;
+mod id;
 mod members;
+mod untidy;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,65 +17,10 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 pub use self::carried::Carried;
+pub use self::id::Id;
 pub(crate) use self::members::Plain;
 use self::members::{Members, name_of, plain};
-use crate::limits::MAX_ID;
-
-/// A request id, comparable across the spellings that JSON allows for it: a server may answer `"\u00e9"` to `"é"`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Id {
-    /// An integer that fits.
-    Integer(i64),
-    /// Any other number, as spelled. MCP forbids fractions, other peers send them all the same.
-    Number(Box<str>),
-    /// A text, unescaped.
-    Text(Box<str>),
-    /// `null`: only in an answer to what could not be read.
-    Null,
-}
-
-impl Id {
-    /// Reads an id, or a progress token, which has the same form.
-    ///
-    /// # Errors
-    /// [`Malformed::Id`] when it is neither text nor number nor `null`, or longer than [`MAX_ID`].
-    pub fn of(raw: &RawValue) -> Result<Self, Malformed> {
-        let text = raw.get();
-        if text.len() > MAX_ID {
-            return Err(Malformed::Id);
-        }
-        match text.as_bytes().first() {
-            Some(b'"') => match plain(raw) {
-                Some(id) => Ok(Self::Text(id.into())),
-                None => serde_json::from_str::<String>(text).map(|id| Self::Text(id.into())).map_err(|_| Malformed::Id),
-            },
-            Some(b'-' | b'0'..=b'9') => Ok(text.parse().map_or_else(|_| Self::Number(text.into()), Self::Integer)),
-            Some(b'n') => Ok(Self::Null),
-            _ => Err(Malformed::Id),
-        }
-    }
-
-    /// Reads an id that stands alone, as JSON text. `None`: it is none.
-    pub fn from_json(text: &str) -> Option<Self> {
-        Self::of(serde_json::from_str(text).ok()?).ok()
-    }
-
-    /// The id as JSON text.
-    pub fn to_json(&self) -> String {
-        match self {
-            Self::Integer(number) => number.to_string(),
-            Self::Number(number) => number.to_string(),
-            Self::Text(text) => serde_json::Value::from(&**text).to_string(),
-            Self::Null => "null".to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_json())
-    }
-}
+pub use self::untidy::Untidy;
 
 /// What kind of message it is, with what identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,29 +57,6 @@ pub enum Malformed {
     /// The method is no text.
     #[error("the method is not a string")]
     Method,
-}
-
-/// Why a strict gateway would refuse a message that is otherwise understood (wire-level traps of base gateways).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Untidy {
-    /// `jsonrpc` is missing or not `"2.0"`.
-    #[error("its \"jsonrpc\" is not \"2.0\"")]
-    Version,
-    /// Top-level members that JSON-RPC does not know.
-    #[error("it has top-level members that JSON-RPC does not know")]
-    Foreign,
-    /// The id is `null` or a fraction.
-    #[error("its id is null or a fraction")]
-    Id,
-    /// Both a result and an error.
-    #[error("it has both a result and an error")]
-    Both,
-    /// `error` is no object with an integer `code` and a `message`.
-    #[error("its error has no integer code or no message")]
-    Error,
-    /// `params` is neither an object nor an array.
-    #[error("its params are neither an object nor an array")]
-    Params,
 }
 
 /// A JSON-RPC message whose head has been read.
@@ -245,38 +169,6 @@ impl<'a> Message<'a> {
         let start = part.get().as_ptr() as usize - self.text.as_ptr() as usize;
         start..start + part.get().len()
     }
-
-    /// What a strict gateway would refuse about it, if anything.
-    pub fn untidy(&self) -> Option<Untidy> {
-        let members = &self.members;
-        if members.jsonrpc.is_none_or(|version| version.get() != "\"2.0\"") {
-            return Some(Untidy::Version);
-        }
-        if members.foreign {
-            return Some(Untidy::Foreign);
-        }
-        if matches!(self.shape, Shape::Request(Id::Null | Id::Number(_)) | Shape::Response(Id::Null | Id::Number(_))) {
-            return Some(Untidy::Id);
-        }
-        if members.result.is_some() && members.error.is_some() {
-            return Some(Untidy::Both);
-        }
-        if members.method.is_some() && (members.result.is_some() || members.error.is_some()) {
-            return Some(Untidy::Foreign);
-        }
-        if members.error.is_some_and(|error| !is_error(error)) {
-            return Some(Untidy::Error);
-        }
-        let structured = |raw: &RawValue| raw.get().starts_with(['{', '[']);
-        (!members.params.is_none_or(structured)).then_some(Untidy::Params)
-    }
-}
-
-/// Whether this is an error object as JSON-RPC has it.
-fn is_error(raw: &RawValue) -> bool {
-    let part = |name| member(raw, name).ok().flatten();
-    part("code").is_some_and(|code| serde_json::from_str::<i64>(code.get()).is_ok())
-        && part("message").is_some_and(|words| serde_json::from_str::<Text<'_>>(words.get()).is_ok())
 }
 
 /// The member `name` of a JSON object; `None` when it is not there or `object` is no object.
@@ -381,23 +273,6 @@ mod tests {
         let token = message.param(&["_meta", "progressToken"]).unwrap().unwrap();
         assert_eq!(&text[message.span_of(token)], r#""t\"1""#);
         assert!(message.param(&["_meta", "other"]).unwrap().is_none());
-    }
-
-    #[test]
-    fn what_strict_gateways_refuse_is_named() {
-        let untidy = |text| Message::parse(text).unwrap().untidy();
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), None);
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"result":{},"x":1}"#), Some(Untidy::Foreign));
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1.5,"result":{}}"#), Some(Untidy::Id));
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":null,"error":{}}"#), Some(Untidy::Id));
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#), Some(Untidy::Both));
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","method":"a","params":null}"#), Some(Untidy::Params));
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"m","data":0}}"#), None);
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"\ud800":0,"code":-1,"message":"m"}}"#), None);
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":7}}"#), Some(Untidy::Error));
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":"it broke"}"#), Some(Untidy::Error));
-        assert_eq!(untidy(r#"{"jsonrpc":"2.0","id":1,"error":{"message":"no code"}}"#), Some(Untidy::Error));
-        assert_eq!(untidy(r#"{"id":1,"result":{}}"#), Some(Untidy::Version));
     }
 
     #[test]
