@@ -9,6 +9,8 @@ pub mod backoff;
 pub mod cause;
 pub mod channels;
 pub mod claims;
+#[cfg(test)]
+mod doc_page;
 pub mod envelope;
 pub mod glance;
 pub mod introduction;

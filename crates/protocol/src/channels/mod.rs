@@ -6,7 +6,7 @@
 
 pub mod control;
 #[cfg(test)]
-pub(crate) mod doc_tests;
+mod doc_tests;
 pub mod frame;
 mod lane;
 pub mod mux;

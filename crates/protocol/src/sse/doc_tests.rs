@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Event, EventReader, Record, event};
 use crate::Secret;
-use crate::channels::doc_tests::{blocks, bytes, rows};
+use crate::doc_page::{blocks, bytes, rows};
 
 #[test]
 fn events_are_written_and_read_as_they_stand() {
