@@ -11,9 +11,6 @@ use tokio::time::Instant;
 use super::stream::{Stream, StreamId};
 use crate::audit::Trail;
 
-/// Calls that one session may have in flight.
-pub(super) const MAX_CALLS: usize = 1024;
-
 /// How long the server may still answer a cancelled call. MCP asks it not to answer at all.
 pub(super) const CANCEL_LINGER: Duration = Duration::from_secs(5);
 
@@ -21,10 +18,19 @@ pub(super) const CANCEL_LINGER: Duration = Duration::from_secs(5);
 /// old entry.
 pub(super) const SHARED_MARGIN: Duration = Duration::from_millis(500);
 
-/// Streams that are over and kept for a client that lost its connection, their bytes together, and for how long.
+/// Streams that are over and kept for a client that lost its connection, and for how long. Their bytes together are
+/// bounded by [`Room::backlog`].
 const KEPT_STREAMS: usize = 16;
-const KEPT_BYTES: usize = 1024 * 1024;
 const KEPT_FOR: Duration = Duration::from_secs(120);
+
+/// How much a session may have under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Calls in flight.
+    pub(super) calls: usize,
+    /// Bytes that may wait on each stream; and, of all that are over, for a client that comes back.
+    pub(super) backlog: usize,
+}
 
 /// How a call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,8 +114,9 @@ struct Post {
 }
 
 /// See the head of this file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Calls {
+    room: Room,
     calls: HashMap<Id, Call>,
     tokens: HashMap<Id, Id>,
     posts: BTreeMap<StreamId, Post>,
@@ -127,6 +134,18 @@ pub(super) struct Patience {
 }
 
 impl Calls {
+    /// None yet.
+    pub(super) fn new(room: Room) -> Self {
+        Self {
+            room,
+            calls: HashMap::new(),
+            tokens: HashMap::new(),
+            posts: BTreeMap::new(),
+            over: VecDeque::new(),
+            last_stream: 0,
+        }
+    }
+
     /// Enters the calls of one POST, all or none; they share a stream.
     pub(super) fn begin(
         &mut self,
@@ -139,11 +158,11 @@ impl Calls {
                 return Err(Refused::Duplicate);
             }
         }
-        if self.calls.len() + calls.len() > MAX_CALLS {
+        if self.calls.len() + calls.len() > self.room.calls {
             return Err(Refused::TooMany);
         }
         self.last_stream += 1;
-        let stream = Stream::for_post(StreamId(self.last_stream), calls.len());
+        let stream = Stream::for_post(StreamId(self.last_stream), calls.len(), self.room.backlog);
         self.posts.insert(stream.id, Post { stream: stream.clone(), held_until: Some(now + patience.hold) });
         for call in calls {
             self.enter(call, &stream, patience, now);
@@ -162,7 +181,7 @@ impl Calls {
         if self.calls.contains_key(&call.id) {
             return Err(Refused::Duplicate);
         }
-        if self.calls.len() >= MAX_CALLS {
+        if self.calls.len() >= self.room.calls {
             return Err(Refused::TooMany);
         }
         self.enter(call, stream, patience, now);
@@ -243,7 +262,7 @@ impl Calls {
         }
         self.over.push_back((now + KEPT_FOR, stream.clone()));
         let mut bytes: usize = self.over.iter().map(|(_, stream)| stream.size()).sum();
-        while self.over.len() > 1 && (self.over.len() > KEPT_STREAMS || bytes > KEPT_BYTES) {
+        while self.over.len() > 1 && (self.over.len() > KEPT_STREAMS || bytes > self.room.backlog) {
             bytes -= self.over.pop_front().map_or(0, |(_, stream)| stream.size());
         }
     }
@@ -349,6 +368,8 @@ mod tests {
     const PATIENCE: Patience =
         Patience { call: Duration::from_secs(300), hold: Duration::from_secs(30), linger: CANCEL_LINGER };
 
+    const ROOM: Room = Room { calls: 8, backlog: 1 << 20 };
+
     fn call(id: i64, token: Option<i64>) -> NewCall {
         NewCall {
             id: Id::Integer(id),
@@ -365,7 +386,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_id_in_flight_is_not_taken_again_and_after_its_answer_it_is() {
-        let mut calls = Calls::default();
+        let mut calls = Calls::new(ROOM);
         let stream = begin(&mut calls, 1, None).unwrap();
         assert_eq!(begin(&mut calls, 1, None).unwrap_err(), Refused::Duplicate);
         assert_eq!(
@@ -379,7 +400,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn progress_gives_a_call_new_time_and_its_end_ends_the_token() {
-        let mut calls = Calls::default();
+        let mut calls = Calls::new(ROOM);
         begin(&mut calls, 1, Some(9)).unwrap();
         calls.due(Instant::now() + PATIENCE.hold);
         let later = Instant::now() + Duration::from_secs(200);
@@ -395,7 +416,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_cancelled_call_ends_by_its_answer_or_by_time() {
-        let mut calls = Calls::default();
+        let mut calls = Calls::new(ROOM);
         begin(&mut calls, 1, None).unwrap();
         begin(&mut calls, 2, None).unwrap();
         let until = calls.cancel(&Id::Integer(1), PATIENCE, Instant::now()).unwrap();
@@ -407,8 +428,8 @@ mod tests {
 
     #[test]
     fn calls_are_bounded() {
-        let mut calls = Calls::default();
-        for id in 0..MAX_CALLS {
+        let mut calls = Calls::new(ROOM);
+        for id in 0..ROOM.calls {
             begin(&mut calls, i64::try_from(id).unwrap(), None).unwrap();
         }
         assert_eq!(begin(&mut calls, -1, None).unwrap_err(), Refused::TooMany);

@@ -58,6 +58,11 @@ pub struct Limits {
     pub max_sessions: usize,
     /// Sessions of one subject at once, all servers together.
     pub subject_sessions: usize,
+    /// Calls of one session that may be in flight, and messages of one batch.
+    pub session_calls: usize,
+    /// Bytes that may wait on each stream of a session for a client that does not read; and that are kept of streams
+    /// that are over.
+    pub backlog: usize,
     /// How long a POST's body may take to arrive.
     pub arrival: Duration,
     /// A session without a call or an open stream ends after this time.
@@ -80,6 +85,8 @@ impl Default for Limits {
             max_body: MAX_MESSAGE_DEFAULT,
             max_sessions: 4096,
             subject_sessions: 1024,
+            session_calls: 1024,
+            backlog: 1024 * 1024,
             arrival: Duration::from_secs(60),
             idle: Duration::from_secs(10 * 60),
             abandoned: Duration::from_secs(2 * 60),

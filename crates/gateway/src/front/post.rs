@@ -37,9 +37,6 @@ const BATCHES: &str = "2025-03-26";
 const ROOM_FIRST: Duration = Duration::from_millis(50);
 const ROOM_LAST: Duration = Duration::from_millis(1600);
 
-/// Messages in one batch.
-const MAX_BATCH: usize = 100;
-
 /// Takes a POST.
 pub(super) async fn post<B>(
     front: &Front,
@@ -214,8 +211,9 @@ async fn batch(
     if session.version().as_deref() != Some(BATCHES) {
         return Err(Refusal::batch("batches were part of revision 2025-03-26 only; send one message at a time"));
     }
-    if parts.is_empty() || parts.len() > MAX_BATCH {
-        return Err(Refusal::batch(&format!("a batch holds 1 to {MAX_BATCH} messages")));
+    let most = front.sessions.limits.session_calls;
+    if parts.is_empty() || parts.len() > most {
+        return Err(Refusal::batch(&format!("a batch holds 1 to {most} messages")));
     }
     let (mut calls, mut notes) = (Vec::new(), Vec::new());
     let mut lines = Vec::with_capacity(parts.len());

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
-use super::calls::{CANCEL_LINGER, Calls, NewCall, Patience, Refused, SHARED_MARGIN};
+use super::calls::{CANCEL_LINGER, Calls, NewCall, Patience, Refused, Room, SHARED_MARGIN};
 use super::counts::Counts;
 use super::sessions::{SessionId, Sessions};
 use super::stream::{Listening, Stream, StreamId};
@@ -101,12 +101,12 @@ impl Session {
             counts: sessions.counts.clone(),
             to_server: conversation.to_server,
             general: match form {
-                Form::Streamable => Stream::general(),
-                Form::OneStream => Stream::only(),
+                Form::Streamable => Stream::general(limits.backlog),
+                Form::OneStream => Stream::only(limits.backlog),
             },
             over: CancellationToken::new(),
             state: Mutex::new(State {
-                calls: Calls::default(),
+                calls: Calls::new(Room { calls: limits.session_calls, backlog: limits.backlog }),
                 version: None,
                 used: now,
                 rings: now + limits.idle,

@@ -16,11 +16,10 @@ use tokio::sync::Notify;
 
 pub(super) use listening::{First, Listening};
 
-/// Bytes that may wait for a listener before the pump waits too, or, without a listener, before the oldest are dropped.
-pub(super) const BACKLOG: usize = 1024 * 1024;
+/// How much of a stream's backlog may be kept once it was handed out: one part in so many.
+const REPLAY_PART: usize = 4;
 
-/// Bytes and events that are kept after they were handed out.
-const REPLAY_BYTES: usize = 256 * 1024;
+/// Events that are kept after they were handed out.
 const REPLAY_EVENTS: usize = 256;
 
 /// The number of a stream within its session.
@@ -80,6 +79,9 @@ enum Reading {
 
 #[derive(Debug)]
 struct Inner {
+    /// Bytes that may wait for a listener before the pump waits too, or, without a listener, before the oldest are
+    /// dropped.
+    backlog: usize,
     events: VecDeque<Event>,
     /// The number that the next event gets; the first is 1.
     next: u64,
@@ -104,23 +106,24 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// The stream of a POST that waits for `owed` answers.
-    pub(super) fn for_post(id: StreamId, owed: usize) -> Arc<Self> {
-        Self::new(id, owed, if owed == 1 { Reading::Held } else { Reading::Events })
+    /// The stream of a POST that waits for `owed` answers, on which `backlog` bytes may wait.
+    pub(super) fn for_post(id: StreamId, owed: usize, backlog: usize) -> Arc<Self> {
+        Self::new(id, owed, if owed == 1 { Reading::Held } else { Reading::Events }, backlog)
     }
 
-    /// The GET stream.
-    pub(super) fn general() -> Arc<Self> {
-        Self::new(StreamId::GENERAL, 0, Reading::Events)
+    /// The GET stream, on which `backlog` bytes may wait.
+    pub(super) fn general(backlog: usize) -> Arc<Self> {
+        Self::new(StreamId::GENERAL, 0, Reading::Events, backlog)
     }
 
-    /// The one stream of a session, on which answers come too and none is the last.
-    pub(super) fn only() -> Arc<Self> {
-        Self::new(StreamId::GENERAL, usize::MAX, Reading::Events)
+    /// The one stream of a session, on which answers come too and none is the last, and `backlog` bytes may wait.
+    pub(super) fn only(backlog: usize) -> Arc<Self> {
+        Self::new(StreamId::GENERAL, usize::MAX, Reading::Events, backlog)
     }
 
-    fn new(id: StreamId, owed: usize, reading: Reading) -> Arc<Self> {
+    fn new(id: StreamId, owed: usize, reading: Reading, backlog: usize) -> Arc<Self> {
         let inner = Inner {
+            backlog,
             events: VecDeque::new(),
             next: 1,
             unsent: 1,
@@ -157,7 +160,7 @@ impl Stream {
         if let Some(waker) = inner.waker.take() {
             waker.wake();
         }
-        match (inner.waiting > BACKLOG && !inner.finished, inner.listener) {
+        match (inner.waiting > inner.backlog && !inner.finished, inner.listener) {
             (false, _) => Pushed::Taken,
             (true, Some(_)) => Pushed::Behind,
             (true, None) => inner.drop_oldest(),
@@ -190,7 +193,7 @@ impl Stream {
             let notified = self.room.notified();
             {
                 let inner = self.inner();
-                if inner.listener.is_none() || inner.waiting <= BACKLOG / 2 {
+                if inner.listener.is_none() || inner.waiting <= inner.backlog / 2 {
                     return;
                 }
             }
@@ -251,7 +254,7 @@ impl Inner {
     fn drop_oldest(&mut self) -> Pushed {
         let mut dropped = Vec::new();
         let mut at = self.events.partition_point(|event| event.number < self.unsent);
-        while self.waiting > BACKLOG && at < self.events.len() {
+        while self.waiting > self.backlog && at < self.events.len() {
             if self.events[at].kind == Kind::Answer {
                 at += 1;
             } else if let Some(event) = self.events.remove(at) {
@@ -265,7 +268,7 @@ impl Inner {
     /// Forgets the oldest of what was handed out.
     fn trim(&mut self) {
         let mut count = self.events.partition_point(|event| event.number < self.unsent);
-        while count > 1 && (self.kept > REPLAY_BYTES || count > REPLAY_EVENTS) {
+        while count > 1 && (self.kept > self.backlog / REPLAY_PART || count > REPLAY_EVENTS) {
             if let Some(event) = self.events.pop_front() {
                 self.kept -= event.text.len();
             }

@@ -4,6 +4,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 
+const BACKLOG: usize = 1024 * 1024;
+
 fn told(stream: &Stream, text: &'static str) -> Pushed {
     stream.push(Bytes::from_static(text.as_bytes()), Kind::Told)
 }
@@ -22,7 +24,7 @@ fn number(poll: Poll<Option<(u64, Bytes)>>) -> u64 {
 
 #[tokio::test]
 async fn a_held_post_gets_one_json_body_when_the_answer_comes_first() {
-    let stream = Stream::for_post(StreamId(1), 1);
+    let stream = Stream::for_post(StreamId(1), 1, BACKLOG);
     let mut listening = stream.listen(None);
     assert_eq!(stream.push(Bytes::from_static(b"{}"), Kind::Answer), Pushed::Taken);
     assert!(matches!(listening.first().await, First::Answer(text) if text == "{}"));
@@ -32,7 +34,7 @@ async fn a_held_post_gets_one_json_body_when_the_answer_comes_first() {
 
 #[tokio::test]
 async fn a_held_post_becomes_a_stream_when_something_else_comes_first() {
-    let stream = Stream::for_post(StreamId(1), 1);
+    let stream = Stream::for_post(StreamId(1), 1, BACKLOG);
     let mut listening = stream.listen(None);
     told(&stream, "a");
     stream.push(Bytes::from_static(b"b"), Kind::Answer);
@@ -44,7 +46,7 @@ async fn a_held_post_becomes_a_stream_when_something_else_comes_first() {
 
 #[test]
 fn a_broken_connection_resumes_after_the_event_it_knows() {
-    let stream = Stream::general();
+    let stream = Stream::general(BACKLOG);
     let mut first = stream.listen(None);
     for text in ["a", "b", "c"] {
         told(&stream, text);
@@ -62,7 +64,7 @@ fn a_broken_connection_resumes_after_the_event_it_knows() {
 
 #[test]
 fn a_second_listener_sends_the_first_away() {
-    let stream = Stream::general();
+    let stream = Stream::general(BACKLOG);
     let mut first = stream.listen(None);
     let mut second = stream.listen(None);
     told(&stream, "a");
@@ -74,7 +76,7 @@ fn a_second_listener_sends_the_first_away() {
 
 #[test]
 fn without_a_listener_the_oldest_are_dropped_but_never_an_answer() {
-    let stream = Stream::for_post(StreamId(1), 2);
+    let stream = Stream::for_post(StreamId(1), 2, BACKLOG);
     let big = Bytes::from(vec![b'x'; BACKLOG / 2]);
     assert_eq!(stream.push(big.clone(), Kind::Answer), Pushed::Taken);
     assert_eq!(stream.push(big.clone(), Kind::Asked("7".into())), Pushed::Taken);
@@ -86,7 +88,7 @@ fn without_a_listener_the_oldest_are_dropped_but_never_an_answer() {
 
 #[tokio::test]
 async fn a_listener_that_is_behind_is_waited_for() {
-    let stream = Stream::general();
+    let stream = Stream::general(BACKLOG);
     let mut listening = stream.listen(None);
     assert_eq!(stream.push(Bytes::from(vec![0; BACKLOG + 1]), Kind::Told), Pushed::Behind);
     let mut room = std::pin::pin!(stream.room());
@@ -97,12 +99,12 @@ async fn a_listener_that_is_behind_is_waited_for() {
 
 #[test]
 fn what_was_handed_out_is_kept_within_bounds() {
-    let stream = Stream::general();
+    let stream = Stream::general(BACKLOG);
     let mut listening = stream.listen(None);
     for _ in 0..1000 {
         stream.push(Bytes::from(vec![0; 1000]), Kind::Told);
         number(next(&mut listening));
     }
-    assert!(stream.size() <= REPLAY_BYTES, "{}", stream.size());
+    assert!(stream.size() <= BACKLOG / 4, "{}", stream.size());
     assert_eq!(number(next(&mut stream.listen(Some(0)))), 1001 - 256);
 }

@@ -40,7 +40,7 @@ async fn what_no_batch_may_be_is_refused_whole() {
         (json!([call(1), 7]), "message.invalid"),
         (json!([call(1), [call(2)]]), "message.invalid"),
         (json!([call(1), call(1)]), "request.duplicate_id"),
-        (Value::from(vec![call(1); 101]), "message.batch"),
+        (Value::from(vec![call(1); 1025]), "message.batch"),
     ] {
         assert_eq!(refused(client.post(batch).await).await, (StatusCode::BAD_REQUEST, code.to_owned()));
     }
