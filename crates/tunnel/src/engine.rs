@@ -1,6 +1,8 @@
 //! The loop that keeps one tunnel up. [`run`] cannot fail: it loops over attempts that can, sorts their causes, and
 //! waits between them.
 
+mod endings;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use self::endings::Endings;
+pub(crate) use self::endings::link_cause;
 use crate::base::{self, Progress, Served};
 use crate::channels::{self, Labelling};
 use crate::choice::Choice;
@@ -24,22 +28,13 @@ use crate::end::End;
 use crate::local::Launcher;
 use crate::outside::{Outside, Turn, woken};
 use crate::register::{self, Acknowledged, Dialect, Unacknowledged};
-use crate::registration::{Refusal, Refusals};
+use crate::registration::Refusal;
 use crate::report::Report;
 use crate::standby;
 use crate::status::Status;
 
 /// A tunnel that was online for so long was well: its next trouble starts the waits from the beginning.
 const HEALTHY_AFTER: Duration = Duration::from_secs(30);
-
-/// What our own gateway says to a tunnel whose name another one has registered.
-const DISPLACED: &str = "register.displaced";
-
-/// A session that the gateway ends without a word so soon after its registration was most likely displaced.
-const DISPLACED_WITHIN: Duration = Duration::from_secs(10);
-
-/// How often in a row that must happen before it is called so.
-const DISPLACED_AFTER: u32 = 2;
 
 /// A link that waited so long for the local server may be taken for dead at the other end: a new one is dialled.
 const LINK_MAY_WAIT: Duration = Duration::from_secs(5);
@@ -72,8 +67,7 @@ pub async fn run(
         served: None,
         proven: false,
         endpoint: None,
-        refusals: Refusals::default(),
-        displaced: 0,
+        endings: Endings::default(),
     };
     let (report, mut attention) = (engine.report.clone(), engine.outside.policy.attention());
     let follow_held = async {
@@ -121,8 +115,7 @@ struct Engine {
     proven: bool,
     /// The endpoint that took us last.
     endpoint: Option<Endpoint>,
-    refusals: Refusals,
-    displaced: u32,
+    endings: Endings,
 }
 
 impl Engine {
@@ -240,7 +233,7 @@ impl Engine {
         if matches!(end, End::TokenReplaced) {
             return Some(Tried::Again);
         }
-        let cause = self.sort(end)?;
+        let cause = self.endings.cause(end, &self.config, &self.report)?;
         if began.elapsed() >= HEALTHY_AFTER {
             self.backoff.reset();
             self.renewed = false;
@@ -277,7 +270,7 @@ impl Engine {
         }
         match registered {
             Ok(acknowledged) => Ok((link, acknowledged, turn)),
-            Err(Unacknowledged::Refused(refusal)) => Err(self.refusals.cause(refusal)),
+            Err(Unacknowledged::Refused(refusal)) => Err(self.endings.refused(refusal)),
             Err(Unacknowledged::Link(end)) => Err(link_cause(end, false, || self.config.gateway.to_string())),
         }
     }
@@ -341,64 +334,11 @@ impl Engine {
         }
     }
 
-    /// What an ended session means for the next try.
-    fn sort(&mut self, end: End) -> Option<Cause> {
-        let gateway = || self.config.gateway.to_string();
-        let was_online = matches!(&end, End::Link(_, Some(_)) | End::Server(_));
-        if was_online {
-            self.refusals.forget();
-        }
-        let cause = match end {
-            End::Stopped | End::TokenReplaced => return None,
-            End::Refused(refusal) => return Some(self.refusals.cause(refusal)),
-            End::Cause(cause) => cause,
-            End::Server(exit) => {
-                debug!(name = %self.config.name, "the local server {exit}");
-                self.report.ledger().figures().exited();
-                let cause = exit.later();
-                self.report.restarts(cause.clone());
-                cause
-            }
-            // Our own gateway says what others leave to be guessed.
-            End::Link(LinkEnd::Closed { reason, .. }, Some(_)) if reason == DISPLACED => {
-                return Some(Cause::Displaced { name: self.config.name.to_string() });
-            }
-            End::Link(LinkEnd::Closed { code: 1000, reason }, Some(online)) if reason.is_empty() => {
-                self.displaced = if online <= DISPLACED_WITHIN { self.displaced + 1 } else { 0 };
-                if self.displaced >= DISPLACED_AFTER {
-                    return Some(Cause::Displaced { name: self.config.name.to_string() });
-                }
-                return Some(Cause::Removed { detail: String::new() });
-            }
-            End::Link(end, online) => link_cause(end, online.is_some(), gateway),
-        };
-        self.displaced = 0;
-        Some(cause)
-    }
-
     /// Clears away a server that has ended.
     async fn bury(&mut self) {
         if let Some(served) = self.served.take() {
             served.child.end().await;
         }
-    }
-}
-
-/// The end of a link as a cause. Codes from 4000 on are our own gateway's, and carry the cause's code as their reason.
-pub(crate) fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> Cause {
-    let because = culvert_protocol::cause::because;
-    match end {
-        LinkEnd::Closed { reason, .. } if reason == "auth.expired" => Cause::TokenExpired { gateway: gateway() },
-        LinkEnd::Closed { reason, .. } if reason.starts_with("auth.") => {
-            Cause::TokenRejected { gateway: gateway(), detail: because(&reason) }
-        }
-        LinkEnd::Closed { code: 1009, .. } => Cause::FrameTooLarge,
-        LinkEnd::Closed { code: 1008, reason } if !registered => Cause::RegisterFailed {
-            reason: if reason.is_empty() { "it closed the link (1008)".to_owned() } else { reason },
-        },
-        LinkEnd::Closed { code: 1000 | 1008 | 4000.., reason } => Cause::Removed { detail: because(&reason) },
-        LinkEnd::Silent(after) => Cause::LinkSilent { after },
-        end => Cause::LinkLost { detail: end.to_string() },
     }
 }
 
@@ -425,19 +365,5 @@ mod tests {
             assert_eq!(&id[14..15], "4");
             assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"), "{id}");
         }
-    }
-
-    #[test]
-    fn our_gateways_reasons_and_close_codes_become_causes() {
-        let cause = |code, reason: &str, registered| {
-            let end = LinkEnd::Closed { code, reason: reason.to_owned() };
-            link_cause(end, registered, || "https://gw".to_owned()).code()
-        };
-        assert_eq!(cause(4401, "auth.expired", true), "auth.expired");
-        assert_eq!(cause(4401, "auth.revoked", true), "auth.rejected");
-        assert_eq!(cause(1009, "", true), "link.too_large");
-        assert_eq!(cause(1008, "", false), "register.failed");
-        assert_eq!(cause(1008, "deleted", true), "register.removed");
-        assert_eq!(cause(1012, "", true), "link.lost");
     }
 }
