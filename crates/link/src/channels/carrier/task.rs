@@ -1,20 +1,21 @@
 //! The task behind a link of the channels dialect: it owns the state and whatever connection there is, and never waits for
 //! whoever owns the session or a channel.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use culvert_protocol::channels::control::{Control, Header};
-use culvert_protocol::channels::{self, ChannelId, Event, Inbox, Mux, Outbox, ResetReason};
+use culvert_protocol::channels::{self, Event, Inbox, Mux, Outbox, ResetReason};
 use culvert_protocol::limits;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::warn;
 
-use super::super::assembler::{Assembler, TooLarge};
-use super::super::channel::{Channel, ChannelEnd, Feed, Outgoing};
+use super::super::assembler::TooLarge;
+use super::super::channel::{ChannelEnd, Outgoing};
+use super::feeds::Feeds;
 use super::{Command, Ended, Happening, Held, Terms};
 use crate::carriage::{Frame, FrameReceiver, FrameSender, LAST_WORDS, LinkEnd};
 
@@ -23,9 +24,6 @@ const ACK_DELAY: Duration = Duration::from_millis(100);
 
 /// A peer that has acknowledged nothing for so long, with as much unacknowledged as may be, is gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
-
-/// Channels that may be open on one link at all. What a profile allows is less.
-const MAX_CHANNELS: usize = 4096;
 
 /// See the head of this file.
 pub(super) struct Task {
@@ -37,8 +35,7 @@ pub(super) struct Task {
     /// What a new connection must send again before anything else.
     again: VecDeque<Bytes>,
     ack_at: Option<Instant>,
-    feeds: HashMap<ChannelId, Feed>,
-    out: mpsc::UnboundedSender<Outgoing>,
+    feeds: Feeds,
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
     commands: mpsc::Receiver<Command>,
     owner: mpsc::Sender<(u64, Happening)>,
@@ -62,14 +59,13 @@ impl Task {
         let (out, outgoing) = mpsc::unbounded_channel();
         Self {
             mux: Mux::new(terms.side, terms.window),
+            feeds: Feeds::new(&terms, out),
             terms,
             outbox: Outbox::new(channels::OUTBOX),
             inbox: Inbox::new(channels::OUTBOX),
             connection: Some(connection),
             again: VecDeque::new(),
             ack_at: None,
-            feeds: HashMap::new(),
-            out,
             outgoing,
             commands,
             owner,
@@ -117,9 +113,7 @@ impl Task {
                 () = until(patience_ends) => self.lose(Ended::Broken(LinkEnd::Silent(UNACKNOWLEDGED))),
             }
         }
-        for (_, feed) in self.feeds.drain() {
-            feed.end(ChannelEnd::LinkLost);
-        }
+        self.feeds.lose();
     }
 
     /// A peer that takes messages and never says so would let every call wait for ever.
@@ -161,14 +155,11 @@ impl Task {
                 }
                 Outgoing::Finish(id) => {
                     self.mux.finish(id);
-                    if let Some(feed) = self.feeds.get_mut(&id) {
-                        feed.sender_done = true;
-                        self.forget_if_done(id);
-                    }
+                    self.feeds.sender_finished(id);
                 }
                 Outgoing::Reset(id, reason, words) => {
                     self.mux.reset(id, reason, &words);
-                    self.end_channel(id, ChannelEnd::Reset(reason, words));
+                    self.feeds.end(id, ChannelEnd::Reset(reason, words));
                 }
                 Outgoing::Taken(id, bytes) => self.mux.consumed(id, bytes),
             }
@@ -200,35 +191,27 @@ impl Task {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Opened(id, header) => {
-                if self.feeds.len() >= MAX_CHANNELS {
+                if !self.feeds.has_room() {
                     return self.mux.reset(id, ResetReason::TooMany, "too many channels are open on this link");
                 }
-                let channel = self.new_channel(id);
+                let channel = self.feeds.add(id);
                 let opened = Happening::Opened(channel, Header::read(&header));
                 if self.owner.try_send((self.number, opened)).is_err() {
                     // The channel's ends are dropped with what could not be told, and that resets it.
                     warn!(%id, "a channel was refused: too much is going on");
                 }
             }
-            Event::Data(id, bytes) => {
-                let Some(feed) = self.feeds.get_mut(&id) else { return };
-                match feed.take(bytes) {
-                    Ok(0) => {}
-                    Ok(credit) => self.mux.consumed(id, credit),
-                    Err(TooLarge) => {
-                        let words = format!("a message of more than {} bytes", self.terms.max_line);
-                        self.mux.reset(id, ResetReason::TooLarge, &words);
-                        self.end_channel(id, ChannelEnd::Reset(ResetReason::TooLarge, words));
-                    }
+            Event::Data(id, bytes) => match self.feeds.take(id, bytes) {
+                Ok(0) => {}
+                Ok(credit) => self.mux.consumed(id, credit),
+                Err(TooLarge) => {
+                    let words = format!("a message of more than {} bytes", self.terms.max_line);
+                    self.mux.reset(id, ResetReason::TooLarge, &words);
+                    self.feeds.end(id, ChannelEnd::Reset(ResetReason::TooLarge, words));
                 }
-            }
-            Event::Finished(id) => {
-                if let Some(feed) = self.feeds.get_mut(&id) {
-                    feed.finish();
-                    self.forget_if_done(id);
-                }
-            }
-            Event::Reset(id, reason, words) => self.end_channel(id, ChannelEnd::Reset(reason, words)),
+            },
+            Event::Finished(id) => self.feeds.peer_finished(id),
+            Event::Reset(id, reason, words) => self.feeds.end(id, ChannelEnd::Reset(reason, words)),
         }
     }
 
@@ -259,10 +242,10 @@ impl Task {
     async fn on_command(&mut self, command: Command) {
         match command {
             Command::Open(header, reply) => {
-                if self.feeds.len() < MAX_CHANNELS
+                if self.feeds.has_room()
                     && let Some(id) = self.mux.open(header.to_bytes())
                 {
-                    let channel = self.new_channel(id);
+                    let channel = self.feeds.add(id);
                     // A caller that has gone away drops the channel, and that resets it.
                     let _ = reply.send(channel);
                 }
@@ -350,25 +333,6 @@ impl Task {
         self.again.clear();
         self.ack_at = None;
         self.lost = Some(how);
-    }
-
-    fn new_channel(&mut self, id: ChannelId) -> Channel {
-        let assembler = Assembler::new(self.terms.max_line, self.terms.window);
-        let (channel, feed) = Channel::new(id, self.terms.window, assembler, self.out.clone());
-        self.feeds.insert(id, feed);
-        channel
-    }
-
-    fn end_channel(&mut self, id: ChannelId, how: ChannelEnd) {
-        if let Some(feed) = self.feeds.remove(&id) {
-            feed.end(how);
-        }
-    }
-
-    fn forget_if_done(&mut self, id: ChannelId) {
-        if self.feeds.get(&id).is_some_and(Feed::is_done) {
-            self.feeds.remove(&id);
-        }
     }
 }
 
