@@ -1,6 +1,8 @@
 //! The calls of a session and where their answers go: pure bookkeeping, bounded, with the time handed in.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod posts;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use culvert_protocol::message::Id;
 use culvert_protocol::tally::Method;
 use tokio::time::Instant;
 
+use self::posts::Posts;
 use super::stream::{Stream, StreamId};
 use crate::audit::Trail;
 
@@ -17,11 +20,6 @@ pub(super) const CANCEL_LINGER: Duration = Duration::from_secs(5);
 /// So much longer in front of a shared child, so that the child's side ends it and an id used again at once meets no
 /// old entry.
 pub(super) const SHARED_MARGIN: Duration = Duration::from_millis(500);
-
-/// Streams that are over and kept for a client that lost its connection, and for how long. Their bytes together are
-/// bounded by [`Room::backlog`].
-const KEPT_STREAMS: usize = 16;
-const KEPT_FOR: Duration = Duration::from_secs(120);
 
 /// How much a session may have under way.
 #[derive(Debug, Clone, Copy)]
@@ -106,22 +104,13 @@ pub(super) enum Due {
     Held(Arc<Stream>),
 }
 
-/// A POST whose answers are not all there.
-#[derive(Debug)]
-struct Post {
-    stream: Arc<Stream>,
-    held_until: Option<Instant>,
-}
-
 /// See the head of this file.
 #[derive(Debug)]
 pub(super) struct Calls {
     room: Room,
     calls: HashMap<Id, Call>,
     tokens: HashMap<Id, Id>,
-    posts: BTreeMap<StreamId, Post>,
-    over: VecDeque<(Instant, Arc<Stream>)>,
-    last_stream: u64,
+    pub(super) posts: Posts,
 }
 
 /// How long things may take.
@@ -136,14 +125,7 @@ pub(super) struct Patience {
 impl Calls {
     /// None yet.
     pub(super) fn new(room: Room) -> Self {
-        Self {
-            room,
-            calls: HashMap::new(),
-            tokens: HashMap::new(),
-            posts: BTreeMap::new(),
-            over: VecDeque::new(),
-            last_stream: 0,
-        }
+        Self { room, calls: HashMap::new(), tokens: HashMap::new(), posts: Posts::new(room.backlog) }
     }
 
     /// Enters the calls of one POST, all or none; they share a stream.
@@ -161,9 +143,7 @@ impl Calls {
         if self.calls.len() + calls.len() > self.room.calls {
             return Err(Refused::TooMany);
         }
-        self.last_stream += 1;
-        let stream = Stream::for_post(StreamId(self.last_stream), calls.len(), self.room.backlog);
-        self.posts.insert(stream.id, Post { stream: stream.clone(), held_until: Some(now + patience.hold) });
+        let stream = self.posts.open(calls.len(), now + patience.hold);
         for call in calls {
             self.enter(call, &stream, patience, now);
         }
@@ -204,7 +184,7 @@ impl Calls {
 
     /// Takes the calls of a POST out again: the server was never asked.
     pub(super) fn withdraw(&mut self, stream: StreamId) {
-        self.posts.remove(&stream);
+        self.posts.withdraw(stream);
         let ids: Vec<Id> =
             self.calls.iter().filter(|(_, call)| call.stream.id == stream).map(|(id, _)| id.clone()).collect();
         for id in ids {
@@ -254,41 +234,9 @@ impl Calls {
         Some(until)
     }
 
-    /// A POST has all its answers. If a client may come back for them, they are kept for a while.
-    pub(super) fn finished(&mut self, stream: &Arc<Stream>, now: Instant) {
-        self.posts.remove(&stream.id);
-        if !stream.is_resumable() {
-            return;
-        }
-        self.over.push_back((now + KEPT_FOR, stream.clone()));
-        let mut bytes: usize = self.over.iter().map(|(_, stream)| stream.size()).sum();
-        while self.over.len() > 1 && (self.over.len() > KEPT_STREAMS || bytes > self.room.backlog) {
-            bytes -= self.over.pop_front().map_or(0, |(_, stream)| stream.size());
-        }
-    }
-
-    /// A stream that a client may resume.
-    pub(super) fn resumable(&self, id: StreamId) -> Option<Arc<Stream>> {
-        let post = self.posts.get(&id).map(|post| &post.stream);
-        let over = || self.over.iter().map(|(_, stream)| stream).find(|stream| stream.id == id);
-        post.or_else(over).filter(|stream| stream.is_resumable()).cloned()
-    }
-
-    /// The POST that the server's next words belong to if they name none: the only one in flight that is listened to.
-    pub(super) fn only_post(&self) -> Option<Arc<Stream>> {
-        let mut heard = self.posts.values().map(|post| &post.stream).filter(|stream| stream.has_listener());
-        let only = heard.next()?;
-        heard.next().is_none().then(|| only.clone())
-    }
-
-    /// The POST in flight that has been listened to for longest.
-    pub(super) fn oldest_post(&self) -> Option<Arc<Stream>> {
-        self.posts.values().map(|post| &post.stream).find(|stream| stream.has_listener()).cloned()
-    }
-
     /// Whether a call is in flight or an answer is still being read.
     pub(super) fn is_busy(&self) -> bool {
-        !self.calls.is_empty() || self.over.iter().any(|(_, stream)| stream.has_listener())
+        !self.calls.is_empty() || self.posts.is_one_being_read()
     }
 
     /// When [`due`](Self::due) will next have something.
@@ -296,22 +244,12 @@ impl Calls {
         let calls = self.calls.values().map(|call| match call.standing {
             Standing::Waiting { until } | Standing::Cancelled { until } | Standing::TimedOut { until } => until,
         });
-        let posts = self.posts.values().filter_map(|post| post.held_until);
-        calls.chain(posts).chain(self.over.front().map(|(until, _)| *until)).min()
+        calls.chain(self.posts.next_due()).min()
     }
 
     /// What is due by now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Due> {
-        let mut due = Vec::new();
-        for post in self.posts.values_mut() {
-            if post.held_until.is_some_and(|until| until <= now) {
-                post.held_until = None;
-                due.push(Due::Held(post.stream.clone()));
-            }
-        }
-        while self.over.front().is_some_and(|(until, _)| *until <= now) {
-            self.over.pop_front();
-        }
+        let mut due: Vec<_> = self.posts.due(now).map(Due::Held).collect();
         let mut ended = Vec::new();
         for (id, call) in &mut self.calls {
             match call.standing {
@@ -337,13 +275,13 @@ impl Calls {
 
     /// How many calls are in flight, and how many bytes of answers wait for their clients.
     pub(super) fn load(&self) -> (usize, usize) {
-        (self.calls.len(), self.posts.values().map(|post| post.stream.waiting()).sum())
+        (self.calls.len(), self.posts.waiting())
     }
 
     /// Takes out all calls that still wait, because nobody will answer them.
     pub(super) fn drain(&mut self, now: Instant) -> Vec<(Box<str>, Answered)> {
         self.tokens.clear();
-        self.posts.clear();
+        self.posts.forget_open();
         self.calls
             .drain()
             .filter(|(_, call)| !matches!(call.standing, Standing::TimedOut { .. }))

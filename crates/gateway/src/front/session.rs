@@ -225,7 +225,7 @@ impl Session {
     pub(super) fn resume(self: &Arc<Self>, stream: StreamId, after: u64) -> Option<Listener> {
         let stream = match stream {
             StreamId::GENERAL => self.general.clone(),
-            other => self.state().calls.resumable(other)?,
+            other => self.state().calls.posts.resumable(other)?,
         };
         Some(Listener { listening: stream.listen(Some(after)), session: self.clone() })
     }

@@ -85,7 +85,7 @@ impl Session {
         if answers && stream.is_finished() {
             let mut state = self.state();
             state.used = now;
-            state.calls.finished(&stream, now);
+            state.calls.posts.finished(&stream, now);
         }
     }
 
@@ -154,9 +154,9 @@ impl Session {
         if kind == Kind::Told && concerns_no_call(&message.method()) && self.general.has_listener() {
             return Some((self.general.clone(), kind));
         }
-        let stream = state.calls.only_post().or_else(|| {
+        let stream = state.calls.posts.only().or_else(|| {
             let waits = matches!(kind, Kind::Asked(_)) && !self.general.has_listener();
-            if waits { state.calls.oldest_post() } else { None }
+            if waits { state.calls.posts.oldest() } else { None }
         });
         Some((stream.unwrap_or_else(|| self.general.clone()), kind))
     }
@@ -211,7 +211,7 @@ impl Session {
     fn answer_here(&self, state: &mut State, stream: &Arc<Stream>, why: &RpcError, raw_id: &str, now: Instant) {
         stream.push(why.answer(raw_id).into(), Kind::Answer);
         if stream.is_finished() {
-            state.calls.finished(stream, now);
+            state.calls.posts.finished(stream, now);
         }
     }
 }
