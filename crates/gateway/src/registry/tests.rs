@@ -5,6 +5,7 @@ use std::sync::Arc;
 use culvert_link::Carriage;
 use culvert_protocol::{GatewayAddress, ServerName};
 
+use super::views::Presence;
 use super::*;
 use crate::session::{Introduction, Ways};
 use crate::shared::tests::{Child, shared};
