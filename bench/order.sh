@@ -18,19 +18,21 @@ work="$(mktemp -d)"
 trap 'kill $(jobs -p) 2>/dev/null || :; rm -rf "$work"' EXIT
 
 cargo build --release --quiet -p culvert-bench
+cargo build --release --quiet -p culvert-cli --bin culvert-reaper
 cargo rustc --release --quiet -p culvert-cli --bin culvert -- -C strip=none
 cp "$CARGO_TARGET_DIR/release/culvert" "$work/program"
 cat >"$work/culvert" <<EOF
 #!/bin/sh
 # A program given a token as an argument starts itself again.
-exec valgrind --quiet --tool=callgrind --demangle=no --trace-children=yes --trace-children-skip='*bench-echo' \\
+exec valgrind --quiet --tool=callgrind --demangle=no --trace-children=yes --trace-children-skip='*bench-echo,*culvert-reaper' \\
     --callgrind-out-file="$work/ran.\${PART:-plain.\$1}.%p" "$work/program" "\$@"
 EOF
 chmod +x "$work/culvert"
 # The driver measures the program beside it.
-cp "$CARGO_TARGET_DIR/release/culvert-bench" "$CARGO_TARGET_DIR/release/bench-echo" "$work"
+for program in culvert-bench bench-echo culvert-reaper; do
+    cp "$CARGO_TARGET_DIR/release/$program" "$work"
+done
 
-"$work/culvert" reap </dev/null
 "$work/culvert-bench" base culvert --runs 1 --seconds 2 --sizes 200,921600 --timeout 60 >&2
 "$work/culvert-bench" channels culvert --runs 1 --seconds 2 --timeout 60 >&2
 
@@ -67,9 +69,8 @@ kill "$gateway"
 wait "$gateway" || :
 
 nm "$work/program" | sed -n 's/^[0-9a-f]* [tT] //p' | sort -u >"$work/all"
-# The watcher's come first: it needs nothing of what follows. What tunnel and gateway share lies between their own, and what
-# only TLS needs at the end. Each group is as it first ran; callgrind gives a name where it first occurs, at a function or a call.
-for part in plain.reap plain.run plain.gateway tls; do
+# What tunnel and gateway share lies between their own, and what only TLS needs at the end. Each group is as it first ran; callgrind gives a name where it first occurs, at a function or a call.
+for part in plain.run plain.gateway tls; do
     cat "$work/ran.$part".* | sed -nE "s/^c?fn=\([0-9]+\) //p" | sed -E "s/'[0-9]+\$//; s/^/$part /"
 done | awk '
     NR == FNR { known[$0]; next }
@@ -78,11 +79,10 @@ done | awk '
     index(parts[$2], $1) == 0 { parts[$2] = parts[$2] $1 }
     function group(name,   all) {
         all = parts[name]
-        if (all ~ /reap/) return 1
-        if (all ~ /run/) return all ~ /gateway/ ? 3 : 2
-        return all ~ /gateway/ ? 4 : 5
+        if (all ~ /run/) return all ~ /gateway/ ? 2 : 1
+        return all ~ /gateway/ ? 3 : 4
     }
-    END { for (g = 1; g <= 5; g++) for (i = 1; i <= count; i++) if (group(order[i]) == g) print order[i] }
+    END { for (g = 1; g <= 4; g++) for (i = 1; i <= count; i++) if (group(order[i]) == g) print order[i] }
 ' "$work/all" - >"$work/order"
 mv "$work/order" crates/cli/functions.order
 wc -l crates/cli/functions.order

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes a Debian package and a tarball of a built program: build.sh PROGRAM FOLDER
 #
-# PROGRAM is a release build of `culvert`; both files are put into FOLDER, and their paths are printed. The version is
-# the program's own (Cargo's). What is in them: the program, systemd units, completions, manual pages, licences. Needs
-# dpkg-deb, binutils and gzip; no right of root. The same program and commit give the same bytes.
+# PROGRAM is a release build of `culvert`, with `culvert-reaper` beside it; both files are put into FOLDER, and their paths
+# are printed. The version is the program's own (Cargo's). What is in them: the two programs, systemd units, completions,
+# manual pages, licences. Needs dpkg-deb, binutils and gzip; no right of root. The same programs and commit give the same
+# bytes.
 set -eu
 
 program="$1"
@@ -24,7 +25,8 @@ umask 022
 parts="$work/parts"
 mkdir -p "$parts/completions" "$parts/man" "$parts/systemd/user"
 install -m 0755 "$program" "$parts/culvert"
-strip --strip-unneeded --remove-section=.comment "$parts/culvert"
+install -m 0755 "$(dirname "$program")/culvert-reaper" "$parts/culvert-reaper"
+strip --strip-unneeded --remove-section=.comment "$parts/culvert" "$parts/culvert-reaper"
 for shell in bash zsh fish; do
     "$program" completions "$shell" >"$parts/completions/culvert.$shell"
 done
@@ -36,7 +38,7 @@ install -m 0644 "$root/LICENSE" "$root/README.md" "$root/CHANGELOG.md" "$parts"
 sh "$here/third-party.sh" >"$parts/THIRD-PARTY"
 
 # The oldest glibc with every symbol that the program asks for.
-glibc="$(objdump -T "$parts/culvert" | sed -n 's/.*(\{0,1\}GLIBC_\([0-9.]*\).*/\1/p' | sort -Vu | tail -n 1)"
+glibc="$(objdump -T "$parts/culvert" "$parts/culvert-reaper" | sed -n 's/.*(\{0,1\}GLIBC_\([0-9.]*\).*/\1/p' | sort -Vu | tail -n 1)"
 
 tree="$work/tree"
 put() { # MODE TARGET SOURCE...
@@ -46,6 +48,7 @@ put() { # MODE TARGET SOURCE...
     install -m "$mode" "$@" "$tree/$target"
 }
 put 0755 usr/bin "$parts/culvert"
+put 0755 usr/libexec "$parts/culvert-reaper"
 put 0644 lib/systemd/system "$parts/systemd/culvert@.service" "$parts/systemd/culvert-gateway.service"
 put 0644 usr/lib/systemd/user "$parts/systemd/user/culvert.service"
 put 0644 usr/share/man/man1 "$parts"/man/*.1

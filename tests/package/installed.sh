@@ -49,7 +49,9 @@ tar -C "$root" -xf "$bare"
 mount -t proc proc "$root/proc"
 become() { exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"; }
 inside() { (become "$@"); }
-running() { for exe in /proc/[0-9]*/exe; do readlink "$exe"; done 2>/dev/null | grep -c "^$root/usr/bin/culvert" || true; }
+running() {
+    for exe in /proc/[0-9]*/exe; do readlink "$exe"; done 2>/dev/null | grep -c "^$root/usr/\(bin\|libexec\)/$1" || true
+}
 
 say "what it holds"
 version="$(dpkg-deb -f "$package" Version)"
@@ -58,7 +60,7 @@ for unwanted in gtk webkit .so; do
     echo "$names" | grep -qi "$unwanted" && fail "the package holds $unwanted"
     dpkg-deb -f "$package" Depends | grep -qi "$unwanted" && fail "the package depends on $unwanted"
 done
-for wanted in ./usr/bin/culvert ./lib/systemd/system/culvert@.service ./lib/systemd/system/culvert-gateway.service \
+for wanted in ./usr/bin/culvert ./usr/libexec/culvert-reaper ./lib/systemd/system/culvert@.service ./lib/systemd/system/culvert-gateway.service \
     ./usr/lib/systemd/user/culvert.service ./usr/share/man/man1/culvert.1.gz ./usr/share/man/man1/culvert-run.1.gz \
     ./usr/share/bash-completion/completions/culvert ./usr/share/zsh/vendor-completions/_culvert \
     ./usr/share/fish/vendor_completions.d/culvert.fish ./usr/share/doc/culvert/copyright \
@@ -75,7 +77,7 @@ fi
 say "installing"
 cp "$package" "$root/culvert.deb"
 inside dpkg -i /culvert.deb >"$root/dpkg.log" 2>&1 || { cat "$root/dpkg.log"; fail "it cannot be installed"; }
-same "what started by itself" "$(running)" 0
+same "what started by itself" "$(running culvert)" 0
 [ -z "$(find "$root/etc/systemd" -name 'culvert*')" ] || fail "something was enabled"
 same "its version" "$(inside culvert --version | cut -d ' ' -f 2)" "$version"
 same "its conffiles" "$(inside dpkg-query -W -f '${Conffiles}' culvert | awk '{ print $1 }' | xargs)" /etc/culvert/gateway.env
@@ -106,14 +108,14 @@ become culvert run --config /etc/culvert/echo.yaml >"$root/tunnel.log" 2>&1 &
 pids="$pids $!"
 python3 "$here/call.py" "$gateway/servers/echo/mcp" "$(cat "$root/etc/culvert/echo.token")" ||
     { cat "$root/gateway.log" "$root/tunnel.log"; fail "no call came through"; }
-# The tunnel has a watcher beside it, for its servers' sake.
-[ "$(running)" -ge 2 ] || fail "they do not run from the package"
+same "what runs from the package" "$(running culvert)" 3
+same "what is beside the tunnel, for its servers' sake" "$(running culvert-reaper)" 1
 inside culvert doctor --config /etc/culvert/echo.yaml >"$root/doctor.log" 2>&1 ||
     { cat "$root/doctor.log"; fail "doctor finds fault"; }
 for pid in $pids; do kill "$pid"; done
 for pid in $pids; do wait "$pid" || fail "one of them did not end well"; done
 pids=
-same "what still runs" "$(running)" 0
+same "what still runs" "$(running culvert)" 0
 
 say "upgrading over a changed conffile, removing, purging"
 echo 'CULVERT_GATEWAY_OPTIONS=--listen 127.0.0.1:4445' >>"$root/etc/culvert/gateway.env"
@@ -132,7 +134,7 @@ say "the tarball"
 mkdir "$root/unpacked"
 tar -C "$root/unpacked" --strip-components=1 -xzf "$tarball"
 same "its version" "$(inside /unpacked/culvert --version | cut -d ' ' -f 2)" "$version"
-for wanted in LICENSE README.md CHANGELOG.md THIRD-PARTY systemd/culvert@.service completions/culvert.zsh man/culvert.1; do
+for wanted in culvert-reaper LICENSE README.md CHANGELOG.md THIRD-PARTY systemd/culvert@.service completions/culvert.zsh man/culvert.1; do
     [ -f "$root/unpacked/$wanted" ] || fail "the tarball has no $wanted"
 done
 say "all is well with culvert $version"

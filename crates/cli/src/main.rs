@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     }
     let exit = match Terminal::stderr() {
         Ok(terminal) => {
-            let _retained = std::env::current_exe().map(reaper::retain);
+            let _retained = reaper::retain();
             let exit = match command {
                 Command::Run(args) => run::run(*args, &terminal),
                 Command::Gateway(args) => gateway::run(*args, &terminal),

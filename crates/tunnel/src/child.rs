@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use culvert_link::queue;
 use culvert_protocol::cause::because;
 use culvert_protocol::{Cause, secret, text};
+use culvert_reaper::{Ask, Group};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::sync::watch;
@@ -18,7 +19,6 @@ use tracing::{Instrument as _, debug, info};
 
 use crate::command;
 use crate::config::StdioCommand;
-use crate::group::{Ask, Group};
 use crate::ledger::Ledger;
 use crate::lines::{Line, Lines};
 use crate::output::{Exit, Output};

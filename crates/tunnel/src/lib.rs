@@ -13,7 +13,6 @@ mod engine;
 pub mod figures;
 #[doc(hidden)]
 pub mod fuzzing;
-mod group;
 mod handshake;
 mod http;
 mod ledger;

@@ -2,24 +2,27 @@
 //! a pipe, and ends those that are left when the pipe ends. A child that left its group is out of its reach.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, Write as _};
-use std::path::{Path, PathBuf};
+use std::env::{self, consts::EXE_SUFFIX};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use culvert_reaper::News;
 use tracing::warn;
 
-use crate::group::{Ask, Group};
+/// The program that is nothing but a reaper, and so takes the least memory.
+const NAME: &str = "culvert-reaper";
 
-/// The one argument of a process that is to be a reaper.
+/// Where packages put programs that nobody calls by name, seen from the folder of those that people do.
+const OUT_OF_THE_WAY: &str = "../libexec";
+
+/// The one argument of a Culvert that is to be a reaper, where that program is missing.
 const WORD: &str = "reap";
 
-/// How long groups have after SIGTERM.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// How often is looked whether groups, or the reaper, are gone.
+/// How often is looked whether the reaper is gone.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// How long the reaper may take to end once its pipe has.
@@ -30,29 +33,41 @@ static REAPER: Mutex<Reaper> = Mutex::new(Reaper { program: None, running: None,
 
 #[derive(Debug)]
 struct Reaper {
-    program: Option<PathBuf>,
+    program: Option<Program>,
     running: Option<(Child, ChildStdin)>,
     /// The leaders of those that run.
     groups: BTreeSet<u32>,
+}
+
+/// What is started to be one.
+#[derive(Debug, PartialEq, Eq)]
+enum Program {
+    /// The small one.
+    Itself(PathBuf),
+    /// This one once more, as [`attend_if_asked`] knows it.
+    Own(PathBuf),
 }
 
 /// Dropped at the end of the process, it lets the reaper go and waits for its end, a second at most.
 #[derive(Debug)]
 pub struct Retained(());
 
-/// Has a reaper run beside this process from its first local server on: `program`, which calls [`attend_if_asked`] before
-/// anything else. Without this call, as on systems without process groups, there is none.
+/// Has a reaper run beside this process from its first local server on: `culvert-reaper` if it lies beside this program or
+/// in `../libexec`, else this program, which calls [`attend_if_asked`] before anything else. Without this call, as on
+/// systems without process groups, there is none.
 #[must_use]
-pub fn retain(program: PathBuf) -> Retained {
-    lock().program = cfg!(unix).then_some(program);
+pub fn retain() -> Retained {
+    if cfg!(unix) {
+        lock().program = env::current_exe().ok().map(Program::for_this);
+    }
     Retained(())
 }
 
 /// Whether this process was started to be a reaper. Then its life is over when this returns.
 pub fn attend_if_asked() -> bool {
-    let asked = std::env::args_os().skip(1).eq([WORD]);
+    let asked = env::args_os().skip(1).eq([WORD]);
     if asked {
-        attend(io::stdin().lock());
+        culvert_reaper::attend(io::stdin().lock());
     }
     asked
 }
@@ -90,7 +105,7 @@ pub(crate) fn prepare() {
 pub(crate) fn report(leader: u32) -> Reported {
     let mut reaper = lock();
     reaper.groups.insert(leader);
-    reaper.tell(&format!("+{leader}\n"));
+    reaper.tell(&News::Begun(leader).line());
     Reported(leader)
 }
 
@@ -98,7 +113,30 @@ impl Drop for Reported {
     fn drop(&mut self) {
         let mut reaper = lock();
         reaper.groups.remove(&self.0);
-        reaper.tell(&format!("-{}\n", self.0));
+        reaper.tell(&News::Over(self.0).line());
+    }
+}
+
+impl Program {
+    /// The best there is for the program at `own`.
+    fn for_this(own: PathBuf) -> Self {
+        let name = format!("{NAME}{EXE_SUFFIX}");
+        let places = own.parent().map(|folder| [folder.join(&name), folder.join(OUT_OF_THE_WAY).join(&name)]);
+        match places.into_iter().flatten().find(|place| place.is_file()) {
+            Some(place) => Self::Itself(place),
+            None => Self::Own(own),
+        }
+    }
+
+    fn command(&self) -> Command {
+        match self {
+            Self::Itself(program) => Command::new(program),
+            Self::Own(program) => {
+                let mut command = Command::new(program);
+                command.arg(WORD);
+                command
+            }
+        }
     }
 }
 
@@ -120,7 +158,7 @@ impl Reaper {
         }
         match start(program) {
             Ok((process, mut pipe)) => {
-                let all: String = self.groups.iter().map(|leader| format!("+{leader}\n")).collect();
+                let all: String = self.groups.iter().map(|leader| News::Begun(*leader).line()).collect();
                 let _ = pipe.write_all(all.as_bytes());
                 self.running = Some((process, pipe));
             }
@@ -134,14 +172,14 @@ fn lock() -> MutexGuard<'static, Reaper> {
 }
 
 #[cfg(unix)]
-fn start(program: &Path) -> io::Result<(Child, ChildStdin)> {
+fn start(program: &Program) -> io::Result<(Child, ChildStdin)> {
     use std::os::unix::process::CommandExt as _;
 
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-    let mut command = Command::new(program);
+    let mut command = program.command();
     // It needs nothing that we know, and a Ctrl-C in the terminal is not meant for it.
-    command.arg(WORD).env_clear().current_dir("/").process_group(0);
+    command.env_clear().current_dir("/").process_group(0);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let pipe = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -149,52 +187,29 @@ fn start(program: &Path) -> io::Result<(Child, ChildStdin)> {
 }
 
 #[cfg(not(unix))]
-fn start(_program: &Path) -> io::Result<(Child, ChildStdin)> {
+fn start(_program: &Program) -> io::Result<(Child, ChildStdin)> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Hears of groups on `news` until it ends, then ends those that are left, politely first.
-fn attend(news: impl BufRead) {
-    let mut left = BTreeSet::new();
-    for line in news.lines().map_while(Result::ok) {
-        let leader = |text: &str| text.parse::<u32>().ok();
-        match line.split_at_checked(1) {
-            Some(("+", pid)) => left.extend(leader(pid)),
-            Some(("-", pid)) => _ = leader(pid).is_some_and(|pid| left.remove(&pid)),
-            _ => {}
-        }
-    }
-    let mut groups: Vec<Group> = left.into_iter().filter_map(Group::led_by).collect();
-    groups.iter().for_each(|group| group.end(Ask::Politely));
-    let begun = Instant::now();
-    while !groups.is_empty() && begun.elapsed() < GRACE {
-        sleep(LOOK);
-        groups.retain(|group| group.is_there());
-    }
-    groups.iter().for_each(|group| group.end(Ask::Finally));
-}
-
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
-    use std::os::unix::process::CommandExt as _;
+    use std::fs;
 
     use super::*;
 
-    fn sleeper() -> Child {
-        Command::new("sleep").arg("600").process_group(0).spawn().unwrap()
-    }
-
     #[test]
-    fn those_that_are_left_are_ended_and_no_others() {
-        let (mut left, mut over) = (sleeper(), sleeper());
-        let news = format!("+{}\n+{}\nnonsense\n+1\n+0\n+x\n-{}\n", left.id(), over.id(), over.id());
-        // It is nobody's child but ours, and stays in its group until we have looked at it.
-        let waiting = std::thread::spawn(move || left.wait().unwrap());
-        attend(news.as_bytes());
-        assert!(!waiting.join().unwrap().success());
-        assert!(matches!(over.try_wait(), Ok(None)), "one that was taken back is left alone");
-        over.kill().unwrap();
-        over.wait().unwrap();
+    fn the_small_program_is_taken_from_beside_or_out_of_the_way_and_else_our_own() {
+        let root = env::temp_dir().join(format!("culvert-reaper-{}", std::process::id()));
+        let (bin, libexec) = (root.join("bin"), root.join("libexec"));
+        let (own, name) = (bin.join("culvert"), format!("{NAME}{EXE_SUFFIX}"));
+        for folder in [&bin, &libexec] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        assert_eq!(Program::for_this(own.clone()), Program::Own(own.clone()));
+        fs::write(libexec.join(&name), "").unwrap();
+        assert_eq!(Program::for_this(own.clone()), Program::Itself(bin.join("../libexec").join(&name)));
+        fs::write(bin.join(&name), "").unwrap();
+        assert_eq!(Program::for_this(own), Program::Itself(bin.join(&name)));
+        fs::remove_dir_all(root).unwrap();
     }
 }
