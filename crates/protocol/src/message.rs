@@ -18,8 +18,8 @@ use thiserror::Error;
 
 pub use self::carried::Carried;
 pub use self::id::Id;
-pub(crate) use self::members::Plain;
-use self::members::{Members, name_of, plain};
+use self::members::{Members, plain};
+pub(crate) use self::members::{Plain, each_member, name_of};
 pub use self::untidy::Untidy;
 
 /// What kind of message it is, with what identifies it.
@@ -137,6 +137,11 @@ impl<'a> Message<'a> {
     /// `error`, raw.
     pub fn error(&self) -> Option<&'a RawValue> {
         self.members.error
+    }
+
+    /// Whether there are members that JSON-RPC does not know.
+    pub(crate) fn has_foreign_members(&self) -> bool {
+        self.members.foreign
     }
 
     /// The id as spelled, where there is one.

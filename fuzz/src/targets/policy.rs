@@ -19,49 +19,68 @@ pub(crate) fn run(data: &[u8]) {
         changed: if first & 16 == 16 { ChangedTools::Held } else { ChangedTools::default() },
     };
     let rules = Rules::from(policy.clone());
-    let mut desk = if first & 8 == 8 { Desk::opened_late() } else { Desk::default() };
-    // The child may say anything in the result of another call: only what answers this list is one.
-    let mut is_awaited = false;
+    let mut desk = Desk::default();
     for line in text.lines() {
         if let Some(line) = line.strip_prefix('<') {
-            let step = desk.to_client(&rules, line);
-            let answers = is_awaited && answers_the_list(line);
-            is_awaited &= !answers;
-            match step {
-                ToClient::Pass if answers => has_no_denied_tool(&policy, line),
-                ToClient::Pass => {}
+            match desk.to_client(&rules, line) {
+                ToClient::Pass => has_no_denied_tool(&policy, line),
                 ToClient::Instead(lines) => {
                     for line in lines {
                         let line = std::str::from_utf8(&line).expect("a list is text");
                         assert!(Message::parse(line).is_ok(), "what goes on is a message: {line}");
-                        if answers {
-                            has_no_denied_tool(&policy, line);
-                        }
+                        has_no_denied_tool(&policy, line);
                     }
                 }
                 ToClient::Ours(_) => {}
             }
         } else if desk.to_server(&rules, line) == ToServer::Pass {
-            let Ok(value) = serde_json::from_str::<Value>(line) else { continue };
-            is_awaited |= value["method"] == "tools/list" && value["id"] == "list";
-            if value["method"] == "tools/call" {
-                let name = value["params"]["name"].as_str().expect("a call that passes names its tool");
-                assert_eq!(policy.judge_name(name), Ok(()), "{line}");
+            for reader in [Reader::Careful, Reader::Careless] {
+                let Some(value) = reader.read(line) else { continue };
+                if value["method"] == "tools/call" {
+                    let name = value["params"]["name"].as_str().expect("a call that passes names its tool");
+                    assert_eq!(policy.judge_name(name), Ok(()), "{line}");
+                }
+                assert!(policy.prompts == Feature::On || value["method"] != "prompts/get", "{line}");
             }
-            assert!(policy.prompts == Feature::On || value["method"] != "prompts/get", "{line}");
         }
     }
 }
 
-fn answers_the_list(line: &str) -> bool {
-    serde_json::from_str::<Value>(line).is_ok_and(|value| value["id"] == "list" && value.get("method").is_none())
+/// Who reads what passes.
+#[derive(Clone, Copy)]
+enum Reader {
+    /// By the letter.
+    Careful,
+    /// Whatever the case of names; the last of two counts.
+    Careless,
+}
+
+impl Reader {
+    fn read(self, line: &str) -> Option<Value> {
+        let value = serde_json::from_str(line).ok()?;
+        Some(match self {
+            Self::Careful => value,
+            Self::Careless => lowered(value),
+        })
+    }
+}
+
+fn lowered(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name.to_lowercase(), lowered(value))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(lowered).collect(),
+        other => other,
+    }
 }
 
 fn has_no_denied_tool(policy: &ToolPolicy, line: &str) {
-    let Ok(value) = serde_json::from_str::<Value>(line) else { return };
-    for tool in value["result"]["tools"].as_array().into_iter().flatten() {
-        if let Some(name) = tool["name"].as_str() {
-            assert_eq!(policy.judge_name(name), Ok(()), "{line}");
+    for value in [Reader::Careful, Reader::Careless].into_iter().filter_map(|reader| reader.read(line)) {
+        for tool in value["result"]["tools"].as_array().into_iter().flatten() {
+            if let Some(name) = tool["name"].as_str() {
+                assert_eq!(policy.judge_name(name), Ok(()), "{line}");
+            }
         }
     }
 }

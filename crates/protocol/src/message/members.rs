@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::Malformed;
+
 /// The top-level members that routing knows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Members<'a> {
@@ -106,9 +108,40 @@ impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
     }
 }
 
+/// Tells the members of a JSON object one by one: the name as spelled, in quotes, and the value. Any other value has none.
+///
+/// # Errors
+/// [`Malformed::NotJson`].
+pub(crate) fn each_member<'a>(
+    object: &'a RawValue,
+    each: impl FnMut(&'a RawValue, &'a RawValue),
+) -> Result<(), Malformed> {
+    struct Each<F>(F);
+
+    impl<'de, F: FnMut(&'de RawValue, &'de RawValue)> Visitor<'de> for Each<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((name, value)) = map.next_entry()? {
+                (self.0)(name, value);
+            }
+            Ok(())
+        }
+    }
+
+    if !object.get().starts_with('{') {
+        return Ok(());
+    }
+    serde_json::Deserializer::from_str(object.get()).deserialize_map(Each(each)).map_err(|_| Malformed::NotJson)
+}
+
 /// The name of a member. One that is no text (half a surrogate pair, which JSON's grammar allows) is as spelled, in
 /// quotes, and so none that anybody looks for.
-pub(super) fn name_of(key: &RawValue) -> Cow<'_, str> {
+pub(crate) fn name_of(key: &RawValue) -> Cow<'_, str> {
     let spelled = key.get();
     match plain(key) {
         Some(plain) => Cow::Borrowed(plain),

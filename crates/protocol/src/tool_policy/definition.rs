@@ -9,9 +9,11 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::value::RawValue;
 
 use super::Hint;
+use super::akin::are_akin;
 use super::listing::of_element;
 
-/// The members that models and people act on. Others, such as icons and `_meta`, may change from list to list.
+/// The members that models and people act on, and what a careless reader takes for them. Others, such as icons and
+/// `_meta`, may change from list to list.
 const PARTS: [&str; 6] = ["annotations", "description", "inputSchema", "name", "outputSchema", "title"];
 
 /// The member that stands for all where an element cannot be read part by part.
@@ -109,7 +111,7 @@ impl Definition {
 /// The parts that count of an element, in order; `None`: they cannot be put in order.
 fn canonical(element: &str) -> Option<String> {
     let Canon::Map(mut members) = serde_json::from_str(element).ok()? else { return None };
-    members.retain(|(name, _)| PARTS.contains(&&**name));
+    members.retain(|(name, _)| PARTS.iter().any(|part| are_akin(name, part)));
     let mut text = String::with_capacity(element.len());
     Canon::Map(members).write(&mut text);
     Some(text)
@@ -259,6 +261,9 @@ mod tests {
             whole(r#","inputSchema":{"a":[2,1]}"#),
             whole(r#","outputSchema":{"a":1}"#),
             whole(r#","annotations":{"readOnlyHint":true}"#),
+            // What readers see that do not mind the case of a name.
+            whole(r#","Description":"Harms""#),
+            whole(r#","input_schema":{"a":1}"#),
             // What a reader that takes the first of two would see, and one that takes the last.
             whole(r#","description":"Harms""#),
             whole(r#","inputSchema":{"a":1,"a":2}"#),

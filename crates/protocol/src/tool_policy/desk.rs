@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::akin::{blurred, sole_param};
 use super::definition::Definition;
 use super::listing::{Depth, Known, Page, Unreadable, text};
 use super::refusals::{completion, denied_call, listen, off, refuse_batch, refused, twice, unclear};
@@ -14,7 +15,7 @@ use crate::glance::glance;
 use crate::message::{Id, Malformed, Message, Shape, batch, member};
 use crate::rpc_error::{INVALID_PARAMS, INVALID_REQUEST, RpcError};
 
-/// Lists that are followed to their answer. Beyond, all results that look like a list are judged as one.
+/// Lists that are followed to their answer. Of more, answers are judged like any, but nothing is learnt.
 const MOST_LISTS: usize = 1024;
 
 /// Pages of a list that are asked for at most.
@@ -31,10 +32,9 @@ pub(super) const REVISION: &str = "io.modelcontextprotocol/protocolVersion";
 pub struct Desk {
     /// What the child lists, once that is known to the end.
     known: Option<Known>,
-    /// Lists that a caller waits for, and whether each begins at the first page.
+    /// Lists that a caller waits for, and whether each begins at the first page. What is learnt hangs on it; what is
+    /// judged does not: callers may give one id to several requests, and servers write it otherwise.
     lists: HashMap<Id, Start>,
-    /// Whether an answer may come to a list that is not among them.
-    untold: bool,
     own: Option<Own>,
     /// The number of the next question of our own.
     next: u64,
@@ -101,11 +101,6 @@ pub enum ToClient {
 }
 
 impl Desk {
-    /// A desk at which messages may have passed unseen before.
-    pub fn opened_late() -> Self {
-        Self { untold: true, ..Self::default() }
-    }
-
     /// Judges a message of the gateway, one line.
     pub fn to_server(&mut self, rules: &Rules, line: &str) -> ToServer {
         let message = match Message::parse(line) {
@@ -121,6 +116,10 @@ impl Desk {
                 );
             }
         };
+        if let Some(member) = blurred(&message) {
+            let raw_id = message.raw_id().filter(|_| matches!(message.shape(), Shape::Request(_)));
+            return raw_id.map_or(ToServer::Refuse(Vec::new()), |raw_id| twice(raw_id, member));
+        }
         let (Shape::Request(id), Some(raw_id)) = (message.shape(), message.raw_id()) else {
             // A call without an id wants no answer, and a careless server might do it all the same.
             let is_call = *message.shape() == Shape::Notification && !message.method().starts_with("notifications/");
@@ -156,14 +155,13 @@ impl Desk {
         };
         if self.lists.len() >= MOST_LISTS {
             self.lists.clear();
-            self.untold = true;
         }
         self.lists.insert(id.clone(), start);
         ToServer::Pass
     }
 
     fn call(&mut self, rules: &Rules, message: &Message<'_>, raw_id: &str) -> ToServer {
-        let name = match message.param(&["name"]) {
+        let name = match sole_param(message, &["name"]) {
             Ok(name) => name.and_then(text),
             Err(_) => return twice(raw_id, "name"),
         };
@@ -219,7 +217,7 @@ impl Desk {
 
     /// Forgets what the child lists: from here on, other rules need to know more, or messages have passed unseen.
     pub fn forget(&mut self) {
-        (self.known, self.own, self.untold) = (None, None, true);
+        (self.known, self.own) = (None, None);
     }
 
     /// What the child lists, once each time that it was read to its end, where the rules need to know what tools say.
@@ -245,23 +243,34 @@ impl Desk {
             Err(Malformed::NotJson | Malformed::NotAnObject) => return ToClient::Instead(Vec::new()),
             Err(error) => {
                 let head = glance(line.as_bytes(), |_| None).unwrap_or_default();
-                let id = head.id.filter(|_| head.method.is_none()).and_then(Id::from_json);
-                id.as_ref().map(|id| self.lists.remove(id));
-                let error = unclear(&format!("the server's answer cannot be judged: {error}"));
-                let answer = id.map(|id| Bytes::from(error.answer(&id.to_json())));
-                return ToClient::Instead(answer.into_iter().collect());
+                return self.unreadable(head.id.filter(|_| head.method.is_none()), &error.to_string());
             }
         };
+        let is_answer = message.result().is_some() || message.error().is_some();
+        // To one reader it may be an answer, to another something else.
+        let is_both = is_answer && !message.method().is_empty();
+        if let Some(member) = blurred(&message).or(is_both.then_some("method")) {
+            let why = format!("the member {member:?} can be read in two ways");
+            return self.unreadable(message.raw_id().filter(|_| is_answer), &why);
+        }
         match message.shape() {
             Shape::Response(id) if is_ours(id) => self.learn(rules, id, &message),
-            Shape::Response(id) => match self.lists.remove(id) {
-                Some(start) => self.listed(rules, start, &message),
-                None if self.untold => self.listed(rules, Start::Later, &message),
-                None => ToClient::Pass,
-            },
+            Shape::Response(id) => {
+                let start = self.lists.remove(id).unwrap_or(Start::Later);
+                self.listed(rules, start, &message)
+            }
             Shape::Notification => self.told(&rules.policy, &message),
             Shape::Request(_) => ToClient::Pass,
         }
+    }
+
+    /// A message that nobody is given. Whoever waits for an answer with this id has an error.
+    fn unreadable(&mut self, raw_id: Option<&str>, why: &str) -> ToClient {
+        let id = raw_id.and_then(Id::from_json);
+        id.as_ref().map(|id| self.lists.remove(id));
+        let error = unclear(&format!("the server's answer cannot be judged: {why}"));
+        let answer = id.map(|id| Bytes::from(error.answer(&id.to_json())));
+        ToClient::Instead(answer.into_iter().collect())
     }
 
     /// A notification. What is said of a feature that is off would tell of what is not to be seen.
@@ -277,7 +286,7 @@ impl Desk {
         }
     }
 
-    /// An answer to a list.
+    /// An answer, which may be a list whatever was asked.
     fn listed(&mut self, rules: &Rules, start: Start, message: &Message<'_>) -> ToClient {
         let Some(result) = message.result() else { return ToClient::Pass };
         // An error beside it, and the reader might take either.

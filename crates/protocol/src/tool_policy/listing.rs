@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::akin::sole;
 use super::definition::{Definition, Digest};
 use super::{Hint, Rules};
 use crate::message::{Malformed, Message, batch, member};
@@ -71,7 +72,7 @@ impl<'a> Page<'a> {
         let unreadable = |_: Malformed| Unreadable;
         let cursor = member(result, "nextCursor").map_err(unreadable)?.map(RawValue::get);
         let cursor = cursor.filter(|cursor| cursor.starts_with('"'));
-        let Some(list) = member(result, "tools").map_err(unreadable)? else { return Ok(None) };
+        let Some(list) = sole(result, "tools").map_err(unreadable)? else { return Ok(None) };
         if !list.get().starts_with('[') {
             return Err(Unreadable);
         }
@@ -163,9 +164,9 @@ pub fn read_list(result: &RawValue) -> Vec<Definition> {
 
 /// An element's name and what its annotations say; `None`: its name cannot be told, or can be told in two ways.
 pub(super) fn of_element(element: &RawValue) -> Option<(Box<str>, Hint)> {
-    let name = text(member(element, "name").ok()??)?;
-    let hint = match member(element, "annotations").ok()? {
-        Some(annotations) => match member(annotations, "readOnlyHint").ok()? {
+    let name = text(sole(element, "name").ok()??)?;
+    let hint = match sole(element, "annotations").ok()? {
+        Some(annotations) => match sole(annotations, "readOnlyHint").ok()? {
             Some(hint) if hint.get() == "true" => Hint::ReadOnly,
             _ => Hint::None,
         },

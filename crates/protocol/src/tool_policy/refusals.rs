@@ -1,5 +1,6 @@
 //! What is answered, or asked of the server, in the place of a message that may not pass as it is.
 
+use super::akin::sole_param;
 use super::desk::{REVISION, ToServer};
 use super::listing::text;
 use super::{Denied, Feature, ToolPolicy};
@@ -12,7 +13,9 @@ pub(super) fn refused(raw_id: &str, code: i32, reason: &'static str, why: String
 }
 
 pub(super) fn twice(raw_id: &str, member: &str) -> ToServer {
-    let why = format!("the tool policy cannot judge this message: the member {member:?} is there twice");
+    let why = format!(
+        "the tool policy cannot judge this message: the member {member:?} is there twice, or in another spelling"
+    );
     refused(raw_id, INVALID_REQUEST, "policy.unclear", why)
 }
 
@@ -60,7 +63,7 @@ pub(super) fn listen(policy: &ToolPolicy, message: &Message<'_>, raw_id: &str) -
     ];
     let mut edits = Vec::new();
     for (_, name, nothing) in members.into_iter().filter(|(feature, ..)| *feature == Feature::Off) {
-        match message.param(&["notifications", name]) {
+        match sole_param(message, &["notifications", name]) {
             Ok(None) => {}
             Ok(Some(wanted)) => edits.push((message.span_of(wanted), nothing)),
             Err(_) => return twice(raw_id, name),
@@ -74,7 +77,7 @@ pub(super) fn listen(policy: &ToolPolicy, message: &Message<'_>, raw_id: &str) -
 }
 
 pub(super) fn completion(policy: &ToolPolicy, message: &Message<'_>, raw_id: &str) -> ToServer {
-    let kind = match message.param(&["ref", "type"]) {
+    let kind = match sole_param(message, &["ref", "type"]) {
         Ok(kind) => kind.and_then(text),
         Err(_) => return twice(raw_id, "ref"),
     };

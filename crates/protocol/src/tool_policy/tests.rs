@@ -157,6 +157,12 @@ fn what_two_readers_may_read_differently_is_refused() {
     let policy = denying(&["bad"]);
     let mut desk = desk(&policy, r#"[{"name":"good"}]"#);
     for line in [
+        // Parsers that do not mind case, or take other characters for letters, or see no NUL.
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"good","Name":"bad"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"good","name\u0000":"bad"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"good","na\ud800me":"bad"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"good"},"paramſ":{"name":"bad"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","METHOD":"tools/call","params":{"name":"bad"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"good","name":"bad"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"good","n\u0061me":"bad"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","params":{"name":"good"}}"#,
@@ -167,6 +173,10 @@ fn what_two_readers_may_read_differently_is_refused() {
     ] {
         assert_eq!(refusal(desk.to_server(&policy, line)).1, "policy.unclear", "{line}");
     }
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{},"Method":"tools/call","params":{"name":"bad"}}"#;
+    assert_eq!(desk.to_server(&policy, answer), ToServer::Refuse(Vec::new()), "what looks like an answer goes nowhere");
+    let arguments = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"good","arguments":{"a":1,"A":2},"_meta":{"Name":3}},"x":4}"#;
+    assert_eq!(desk.to_server(&policy, arguments), ToServer::Pass, "what is not read may be spelled as it likes");
     let batch = format!("[{},{}]", call("1", "\"good\""), call("2", "\"bad\""));
     let ToServer::Refuse(answers) = desk.to_server(&policy, &batch) else { panic!() };
     assert_eq!(answers.len(), 2, "each request in a batch has its answer");
@@ -180,6 +190,8 @@ fn a_list_that_cannot_be_judged_becomes_an_error() {
         r#"{"tools":[{"name":"bad"}],"tools":[]}"#,
         r#"{"tools":{"name":"bad"}}"#,
         r#"{"tools":[],"nextCursor":"a","nextCursor":"b"}"#,
+        r#"{"tools":[],"Tools":[{"name":"bad"}]}"#,
+        r#"{"TOOLS":[{"name":"bad"}]}"#,
     ] {
         let mut desk = Desk::default();
         desk.to_server(&policy, &list("1"));
@@ -188,13 +200,19 @@ fn a_list_that_cannot_be_judged_becomes_an_error() {
     }
     let mut desk = Desk::default();
     desk.to_server(&policy, &list("1"));
-    let twice = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"bad"}]},"result":{}}"#;
-    assert!(instead(desk.to_client(&policy, twice)).contains("policy.unclear"));
+    for twice in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"bad"}]},"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{},"Result":{"tools":[{"name":"bad"}]}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{"tools":[{"name":"bad"}]}}"#,
+    ] {
+        assert!(instead(desk.to_client(&policy, twice)).contains("policy.unclear"), "{twice}");
+    }
+    let asks = r#"{"jsonrpc":"2.0","id":1,"method":"ping","Result":{"tools":[{"name":"bad"}]}}"#;
+    assert_eq!(desk.to_client(&policy, asks), ToClient::Instead(Vec::new()), "nobody waits for it");
     // An element whose name can be read in two ways is none that may pass.
     let mut desk = Desk::default();
     desk.to_server(&policy, &list("1"));
-    let odd =
-        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"good","name":"bad"},{"title":"x"},7,{"name":"good"}]}}"#;
+    let odd = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"good","name":"bad"},{"name":"good","Name":"bad"},{"title":"x"},7,{"name":"good"}]}}"#;
     assert_eq!(
         instead(desk.to_client(&policy, odd)),
         r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"good"}]}}"#
@@ -219,8 +237,16 @@ fn a_child_that_answers_in_batches_is_judged_by_each() {
 fn a_list_that_the_desk_did_not_see_asked_for_is_judged_all_the_same() {
     let policy = denying(&["bad"]);
     let page = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"bad"}]}}"#;
-    assert!(!instead(Desk::opened_late().to_client(&policy, page)).contains("bad"));
-    assert_eq!(Desk::default().to_client(&policy, page), ToClient::Pass, "it is the answer to something else");
+    assert!(!instead(Desk::default().to_client(&policy, page)).contains("bad"));
+    // One id for two requests, of which the other is answered first; and an id that the server writes otherwise.
+    for (asked, first) in [("1", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), ("1.0", "{}"), ("\"1\"", "{}")] {
+        let mut desk = Desk::default();
+        desk.to_server(&policy, &list(asked));
+        desk.to_client(&policy, first);
+        assert!(!instead(desk.to_client(&policy, page)).contains("bad"), "{asked}");
+    }
+    let other = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"tools":[{"name":"bad"}]}]}}"#;
+    assert_eq!(Desk::default().to_client(&policy, other), ToClient::Pass, "no list");
     let mut desk = Desk::default();
     for id in 0..3000 {
         desk.to_server(&policy, &list(&id.to_string()));
@@ -318,7 +344,7 @@ proptest! {
 
     #[test]
     fn no_text_is_too_odd(to_server in ".{0,80}", to_client in r#"[\[\]{}",:a-z0-9\\ ]{0,80}"#) {
-        let mut desk = Desk::opened_late();
+        let mut desk = Desk::default();
         let _ = desk.to_server(&read_only(), &to_server);
         let _ = desk.to_client(&read_only(), &to_client);
     }

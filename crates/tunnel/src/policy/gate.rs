@@ -45,10 +45,8 @@ pub(crate) enum Entry {
 
 impl Gate {
     pub(crate) fn new(policy: LivePolicy) -> Self {
-        // Without one, lists may be under way that the desk never sees.
-        let desk = if policy.now().is_some() { Desk::default() } else { Desk::opened_late() };
         let epoch = AtomicU64::new(policy.epoch());
-        Self { policy, desk: Mutex::new(desk), epoch, is_asking: AtomicBool::new(false), settled: Notify::new() }
+        Self { policy, desk: Mutex::default(), epoch, is_asking: AtomicBool::new(false), settled: Notify::new() }
     }
 
     /// The policy that is kept here.
