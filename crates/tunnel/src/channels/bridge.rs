@@ -8,6 +8,7 @@ use culvert_protocol::channels::ResetReason;
 use culvert_protocol::message::{Malformed, Message, Shape};
 use culvert_protocol::rpc_error::RpcError;
 use culvert_protocol::skim::{Skimmed, Skimmer};
+use culvert_protocol::splice::single_line;
 use culvert_protocol::text;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -114,6 +115,9 @@ pub(super) async fn from_gateway(
             judged = lobby.next(gate, input) => judged,
             line = receiver.recv() => {
                 let Some(line) = line else { return };
+                // A carriage return ends a line for some servers: what stands behind it would be a message of its own,
+                // which nobody has judged or told the audit log.
+                let line = single_line(line);
                 if stop.gently.is_cancelled() && refuse(&line, sender).await {
                     continue;
                 }

@@ -141,6 +141,16 @@ fn answer(id: impl Into<Value>, result: Value) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_carriage_return_hides_no_message_in_another() {
+    let mut scene = Scene::new(Purpose::Client).await;
+    let hidden = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"bad"}}"#;
+    let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{{\"x\":[\r{hidden}\r]}}}}");
+    scene.gateway.sender.send(Bytes::from(line.clone())).await.unwrap();
+    let told = scene.told.recv().await.unwrap().item.line;
+    assert_eq!(told, line.replace('\r', " "), "it is one line to whoever reads it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_channel_that_is_to_end_answers_what_it_was_asked_and_takes_nothing_new() {
     for purpose in [Purpose::Client, Purpose::Gateway] {
         let mut scene = Scene::new(purpose).await;
