@@ -94,6 +94,9 @@ impl Pending {
         ticket: impl FnOnce() -> Ticket,
     ) -> Result<Option<Id>, NotTaken> {
         if self.calls.len() >= MAX_CALLS {
+            self.forget_unawaited();
+        }
+        if self.calls.len() >= MAX_CALLS {
             return Err(NotTaken::TooMany);
         }
         let call = |renamed| Call {
@@ -168,6 +171,17 @@ impl Pending {
         overdue
     }
 
+    /// Forgets half of the calls that nobody waits for, those whose time was over first. MCP asks a server not to answer
+    /// what was cancelled, so they would add up, and in the end no call would be taken any more.
+    fn forget_unawaited(&mut self) {
+        let unawaited = self.calls.values().filter(|call| !call.is_awaited());
+        let mut ends: Vec<Instant> = unawaited.map(|call| call.until).collect();
+        let Some(last) = ends.len().checked_sub(1) else { return };
+        let (_, middle, _) = ends.select_nth_unstable(last / 2);
+        self.calls.retain(|_, call| call.is_awaited() || call.until > *middle);
+        self.tokens.retain(|_, id| self.calls.contains_key(id));
+    }
+
     fn forget_token(&mut self, id: &Id, call: &Call) {
         if let Some(token) = &call.token
             && self.tokens.get(token) == Some(id)
@@ -198,14 +212,16 @@ impl Pending {
         self.calls.values().filter(|call| call.is_awaited()).map(|call| call.raw_id.clone()).collect()
     }
 
-    /// Whether a call waits whose end is to be expected.
+    /// Whether no call waits but those that stay open on purpose.
     pub(crate) fn is_quiet(&self) -> bool {
         !self.calls.values().any(|call| call.is_awaited() && !call.ticket.as_ref().is_some_and(Ticket::is_endless))
     }
 
     /// Forgets the awaited call whose caller spells its id like this: it never reached the child.
     pub(crate) fn give_up(&mut self, raw_id: &str) {
-        self.calls.retain(|_, call| !call.is_awaited() || &*call.raw_id != raw_id);
+        let given_up = |call: &Call| call.is_awaited() && &*call.raw_id == raw_id;
+        self.calls.retain(|_, call| !given_up(call));
+        self.tokens.retain(|_, id| self.calls.contains_key(id));
     }
 
     /// By which id the child knows the awaited call whose caller spells its id like this, if by another.
@@ -311,9 +327,33 @@ mod tests {
     #[test]
     fn calls_are_bounded() {
         let mut pending = Pending::default();
-        for id in 0..4096 {
+        for id in 0..MAX_CALLS as i64 {
             insert(&mut pending, id).unwrap();
         }
         assert_eq!(insert(&mut pending, 5000), Err(NotTaken::TooMany));
+    }
+
+    #[test]
+    fn calls_that_were_cancelled_and_never_answered_keep_no_others_out() {
+        let (mut pending, start) = (Pending::default(), Instant::now());
+        insert_until(&mut pending, -1, None, start + Duration::from_secs(1_000_000)).unwrap();
+        for (id, second) in (0..5_000_i64).zip(0..) {
+            let now = start + Duration::from_secs(second);
+            insert_until(&mut pending, id, Some(id), now + Duration::from_secs(300)).unwrap();
+            pending.cancelled(&id.to_string(), now);
+            pending.overdue(now + CANCEL_LINGER);
+        }
+        assert!(pending.calls.len() <= MAX_CALLS && pending.tokens.len() <= MAX_CALLS);
+        let renamed = insert(&mut pending, 4_999).unwrap();
+        assert!(renamed.is_some(), "a late answer to one that was cancelled just now could still come");
+        assert!(pending.answered(&Id::Integer(-1)).is_some(), "one that somebody waits for is kept");
+    }
+
+    #[test]
+    fn a_call_that_never_reached_the_child_leaves_no_token_behind() {
+        let (mut pending, now) = (Pending::default(), Instant::now());
+        insert_until(&mut pending, 1, Some(9), now).unwrap();
+        pending.give_up("1");
+        assert!(pending.calls.is_empty() && pending.tokens.is_empty());
     }
 }
