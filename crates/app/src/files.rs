@@ -1,6 +1,6 @@
 //! The saved files of profiles, as the window changes them.
 
-use culvert_profiles::{Content, ProfileId as SavedId, Saved};
+use culvert_profiles::{ApprovedFile, Content, ProfileId as SavedId, Saved};
 
 use crate::culvert::Culvert;
 use crate::shown::{Explained, ProfileId};
@@ -50,18 +50,9 @@ impl Culvert {
             self.forget_secrets(draft.keychain_entries()).await;
         }
         let reloaded = self.reload().await;
-        self.forget_approved(&id.0);
+        // Only now: while it ran, it would have written them again.
+        ApprovedFile::forget(&self.0.places.0.approved(), key.as_ref().map_or(&id.0, |key| key.as_str()));
         reloaded
-    }
-
-    /// Removes what was approved of a profile's tools, under each command that it had. What cannot be removed does no harm.
-    fn forget_approved(&self, id: &str) {
-        let is_its = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(&format!("{id}-"));
-        for entry in std::fs::read_dir(self.0.places.0.approved()).into_iter().flatten().flatten() {
-            if is_its(&entry.file_name()) {
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
     }
 
     /// Removes entries of the keychain that no other profile refers to. What cannot be removed is left: the profile is

@@ -1,7 +1,7 @@
 //! Which tools of a local server the user has approved: kept in the state folder, apart from configuration.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use culvert_protocol::tool_policy::{Approved, Definition, Digest};
@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::atomic;
-use crate::profile::Profile;
+use crate::profile::{Profile, ProfileId};
 
 /// The largest file that is read, in bytes: 64 MiB.
 const LARGEST: u64 = 64 << 20;
+
+/// How many digits of its fingerprint tell one local server of a profile from another.
+const OF_A_SERVER: usize = 16;
 
 /// The file of one profile's local server. Another command or URL is another server, with a file of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,12 @@ struct Content<T> {
     kept_back: Vec<KeptBack>,
 }
 
+/// Whose it is.
+#[derive(Deserialize)]
+struct About {
+    profile: String,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeptBack {
@@ -44,8 +53,31 @@ impl ApprovedFile {
     pub fn of(folder: &Path, profile: &Profile) -> Self {
         let server = profile.tunnels.first().map(|tunnel| identity(&tunnel.config.server)).unwrap_or_default();
         let id = Definition::fingerprint(&format!("{}\n{server}", profile.key)).to_string();
-        let name = profile.key.as_str().chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '-' });
-        Self(folder.join(format!("{}-{}.json", name.take(40).collect::<String>(), &id[..16])))
+        Self(folder.join(format!("{}-{}.json", stem(profile.key.as_str()), &id[..OF_A_SERVER])))
+    }
+
+    /// Removes the files of a profile that is no more, known by this key, under each local server that it had. What
+    /// cannot be removed is left: ids do not come again.
+    pub fn forget(folder: &Path, key: &str) {
+        let begin = format!("{}-", stem(key));
+        let is_its = |path: &Path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let server = name.strip_prefix(&begin).and_then(|rest| rest.strip_suffix(".json"));
+            server.is_some_and(|id| id.len() == OF_A_SERVER && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        };
+        // Two names may begin a file alike; two ids never do.
+        let has_id = key.parse::<ProfileId>().is_ok();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| is_its(&entry.path())) {
+            let is_named_so = || {
+                let about = File::open(entry.path())
+                    .ok()
+                    .map(|file| serde_json::from_reader::<_, About>(BufReader::new(file.take(LARGEST))));
+                about.is_some_and(|about| about.is_ok_and(|about| about.profile == key))
+            };
+            if has_id || is_named_so() {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// What it says; `None` where it is not there.
@@ -94,6 +126,11 @@ impl ApprovedFile {
         text.push(b'\n');
         atomic::write(&self.0, &text)
     }
+}
+
+/// What the files of a profile begin with.
+fn stem(key: &str) -> String {
+    key.chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '-' }).take(40).collect()
 }
 
 /// What makes a local server the same one: its command with arguments and folder, or its URL. Variables and headers,
@@ -166,5 +203,28 @@ mod tests {
         ] {
             assert_ne!(one, of(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_profile_is_forgotten_with_all_its_servers_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = "6a868d2a-a382-46b3-833b-89f73ca7bb7d";
+        let of = |yaml: &str| {
+            let profile = profile(yaml);
+            let file = ApprovedFile::of(folder.path(), &profile);
+            file.write(profile.name.as_str(), &Approved::default()).unwrap();
+            file.0
+        };
+        let known =
+            |name: &str, server: &str| of(&format!("id: {id}\nname: {name}\ncommand: {server}\ngateway: https://g\n"));
+        let (one, renamed, other) = (known("a", "x"), known("b", "x"), known("b", "y"));
+        assert_eq!(one, renamed, "by another name it is the same profile");
+        let by_hand = |name: &str| of(&format!("name: {name}\ncommand: x\ngateway: https://g\n"));
+        let (plain, alike, longer) = (by_hand("my a"), by_hand("my-a"), by_hand("my a-b"));
+        ApprovedFile::forget(folder.path(), id);
+        assert!(!one.exists() && !other.exists());
+        ApprovedFile::forget(folder.path(), "my a");
+        assert!(!plain.exists() && alike.exists() && longer.exists());
+        ApprovedFile::forget(&folder.path().join("nowhere"), id);
     }
 }

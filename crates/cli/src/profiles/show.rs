@@ -1,11 +1,13 @@
 //! What is saved, listed, shown, passed on and removed.
 
 use clap::Args;
-use culvert_profiles::{Content, Key, Saved, Store};
+use culvert_instance::control::{self, Question};
+use culvert_profiles::{ApprovedFile, Content, Key, Saved, Store};
 use culvert_protocol::{Explain as _, text};
 use serde::Serialize;
 
-use super::Failure;
+use super::{Failure, in_runtime};
+use crate::saved::places;
 use crate::stdout::print;
 use crate::terminal::{Mood, Terminal};
 
@@ -136,6 +138,7 @@ pub(super) fn remove(store: &Store, args: &RemoveArgs, terminal: &Terminal) -> R
     let saved = store.find(&args.name)?;
     store.remove(&saved)?;
     terminal.say(Mood::Info, &format!("removed {}", saved.name()));
+    forget_approved(store, &saved)?;
     if let Content::Profile(draft) = &saved.content {
         let kept: Vec<_> = draft.keychain_entries().iter().map(|name| text::clean(name, 128)).collect();
         if !kept.is_empty() {
@@ -143,5 +146,17 @@ pub(super) fn remove(store: &Store, args: &RemoveArgs, terminal: &Terminal) -> R
             terminal.say(Mood::Info, &format!("its secrets stay in the keychain, as {}", kept.join(", ")));
         }
     }
+    Ok(())
+}
+
+/// What was approved of its tools goes with a profile. Whoever runs it lets go of it first, and would write it again.
+fn forget_approved(store: &Store, saved: &Saved) -> Result<(), Failure> {
+    let Ok(places) = places() else { return Ok(()) };
+    if store.folder() == places.0.profiles() {
+        // Where nobody runs it, or cannot be asked, nothing needs to be waited for.
+        let _ = in_runtime(control::ask(&places.socket(), &Question::Reload))?;
+    }
+    let key = saved.id().map_or_else(|| saved.name(), |id| id.to_string());
+    ApprovedFile::forget(&places.0.approved(), &key);
     Ok(())
 }
