@@ -236,8 +236,14 @@ fn changes(old: &Definition, new: &Definition) -> Vec<Change> {
             }
         })
         .collect();
-    if all.is_empty() {
-        // A member that is there twice, of which one shows: both texts tell.
+    // A member that is there twice, of which one shows, or one that may be taken for another: both texts tell.
+    let is_told = |tool: &Definition, parts: &Value| {
+        let is_part = |name: &String| name == "name" || Part::ALL.iter().any(|(_, member)| name == member);
+        let has_parts_alone = parts.as_object().is_some_and(|parts| parts.keys().all(is_part));
+        has_parts_alone && parts.to_string() == tool.text()
+    };
+    let is_whole = all.iter().any(|change| change.part == Part::Whole);
+    if !is_whole && (all.is_empty() || !is_told(old, &before) || !is_told(new, &now)) {
         let whole = |tool: &Definition| Some(paragraphs(tool.text(), LONGEST_PART));
         all.push(Change { part: Part::Whole, old: whole(old), new: whole(new) });
     }
@@ -329,6 +335,14 @@ mod tests {
         let new = read(r#"{"name":"a","description":"evil","description":"good"}"#);
         let [change] = &changes(&old, &new)[..] else { panic!() };
         assert!(change.part == Part::Whole && change.new.as_ref().unwrap().contains("evil"));
+        // Another change beside it hides it no better.
+        for hidden in [r#""description":"evil","description":"fine""#, r#""description":"fine","Description":"evil""#] {
+            let [part, whole] = &changes(&old, &read(&format!(r#"{{"name":"a",{hidden}}}"#)))[..] else { panic!() };
+            assert_eq!((part.part, part.new.as_deref()), (Part::Description, Some("fine")));
+            assert!(whole.part == Part::Whole && whole.new.as_ref().unwrap().contains("evil"), "{hidden}");
+        }
+        let plain = r#"{"name":"a","description":"x","inputSchema":{"minimum":0.5,"maximum":1e300}}"#;
+        assert_eq!(changes(&old, &read(plain)).len(), 2, "what hides nothing is told part by part");
     }
 
     #[test]
