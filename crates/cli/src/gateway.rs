@@ -5,7 +5,6 @@ mod publish_flags;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use culvert_gateway::config::{Auth, MetricsConfig, Network, Plaintext, TlsFiles};
@@ -15,7 +14,7 @@ use culvert_protocol::address::BadAddress;
 use culvert_protocol::{Cause, Explain, GatewayAddress};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{OutputArgs, about};
+use crate::args::OutputArgs;
 use crate::events;
 use crate::exit::{Exit, say};
 use crate::logging::{self, Engine};
@@ -58,15 +57,6 @@ pub(crate) struct GatewayArgs {
     /// Listen beyond this machine without TLS, as behind a proxy that has it
     #[arg(long, help_heading = "Protection")]
     allow_plaintext: bool,
-
-    #[arg(long, value_name = "BYTES", value_parser = culvert_profiles::bytes, allow_negative_numbers = true,
-        help_heading = "Limits", help = about(Key::MaxMessageSize, "The largest frame of a tunnel, and HTTP body"))]
-    max_message_size: Option<usize>,
-
-    /// How long a tunnel whose connection broke may take to come back; its calls wait as long [default: 120]
-    #[arg(long, value_name = "SECONDS", value_parser = culvert_profiles::seconds, allow_negative_numbers = true,
-        help_heading = "Limits")]
-    grace: Option<Duration>,
 
     /// Answer /metrics, /healthz and /readyz there, such as 127.0.0.1:9465 [default: nowhere]
     #[arg(long, value_name = "ADDRESS", value_parser = listen, help_heading = "Health")]
@@ -120,12 +110,9 @@ enum Unusable {
 impl GatewayArgs {
     fn config(&self) -> Result<GatewayConfig, Unusable> {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
-        let mut limits = self.limits.limits();
-        limits.max_message = self.max_message_size.unwrap_or(limits.max_message);
-        limits.grace = self.grace.unwrap_or(limits.grace);
         let client_ca = self.tls_client_ca.clone();
         Ok(GatewayConfig {
-            limits,
+            limits: self.limits.limits(),
             listen: self.listen,
             auth: if self.no_auth { Auth::Open } else { Auth::Bearers(self.state.secret_source()) },
             tls: tls.map(|(certificate, key)| TlsFiles { certificate, key, client_ca }),
@@ -259,9 +246,11 @@ fn announce(gateway: &Gateway, args: &GatewayArgs, terminal: &Terminal) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::Parser as _;
 
-    use culvert_gateway::config::{GatewayLimits, SubjectLimits};
+    use culvert_gateway::config::GatewayLimits;
 
     use super::*;
     use crate::args::{Cli, Command};
@@ -283,12 +272,7 @@ mod tests {
         let plain = config(&[]);
         assert_eq!(plain.listen.to_string(), "127.0.0.1:4444");
         assert_eq!(plain.state_dir, PathBuf::from("/s"));
-        let limits = GatewayLimits::default();
-        assert_eq!((plain.limits.max_message, plain.limits.grace), (limits.max_message, limits.grace));
-        assert_eq!(limits.grace.as_secs(), 120, "as the help says");
-        assert_eq!(limits.max_message.to_string(), Key::MaxMessageSize.about().default.unwrap());
-        assert_eq!(plain.limits, limits, "as the help says");
-        assert_eq!((limits.request_timeout.as_secs(), limits.session_idle.as_secs()), (300, 600), "as the help says");
+        assert_eq!(plain.limits, GatewayLimits::default());
         assert!(plain.metrics.is_none());
         assert!(matches!(plain.auth, Auth::Bearers(_)) && plain.tls.is_none() && plain.public_url.is_none());
         let all = config(&[
@@ -303,28 +287,14 @@ mod tests {
             "--public-url=https://gw.example.com/culvert",
             "--max-message-size=1048576",
             "--grace=0.5",
-            "--max-connections=10",
-            "--max-sessions=9",
-            "--max-head-size=8192",
-            "--request-timeout=600",
-            "--session-idle=0.25",
-            "--slow-client=2",
-            "--subject-requests=8",
-            "--subject-connections=7",
             "--subject-tunnels=6",
-            "--subject-sessions=5",
             "--metrics-listen=localhost:9465",
             "--metrics-token-file=m",
         ]);
         let metrics = all.metrics.unwrap();
         assert_eq!((metrics.listen.to_string(), metrics.token_file), ("127.0.0.1:9465".into(), Some("m".into())));
-        let per_subject = SubjectLimits { requests: 8, connections: 7, tunnels: 6, sessions: 5 };
-        assert_eq!(all.limits.per_subject, per_subject);
-        let rest = (all.limits.connections, all.limits.sessions, all.limits.head, all.limits.slow_client.as_secs());
-        assert_eq!(rest, (10, 9, 8192, 2));
-        let times = (all.limits.request_timeout, all.limits.session_idle);
-        assert_eq!(times, (Duration::from_secs(600), Duration::from_millis(250)));
         assert_eq!((all.limits.max_message, all.limits.grace), (1 << 20, Duration::from_millis(500)));
+        assert_eq!(all.limits.per_subject.tunnels, 6);
         assert_eq!(all.listen.to_string(), "127.0.0.1:0");
         assert!(matches!(all.auth, Auth::Open));
         let tls = all.tls.unwrap();
@@ -338,7 +308,6 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for line in [
             &["--listen", "here"][..],
-            &["--grace", "0"],
             &["--max-message-size", "1"],
             &["--tls-cert", "c.pem"],
             &["--tls-client-ca", "c.pem"],
@@ -346,8 +315,6 @@ mod tests {
             &["--public-url", "gw"],
             &["--listen", "4444"],
             &["--metrics-token-file", "m"],
-            &["--max-connections", "0"],
-            &["--max-head-size", "100"],
         ] {
             assert_eq!(args(line).unwrap_err().exit_code(), 2, "{line:?}");
         }

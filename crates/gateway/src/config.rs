@@ -101,12 +101,19 @@ pub struct GatewayLimits {
     pub connections: usize,
     /// MCP sessions at once; and as many subjects whose requests stand alone.
     pub sessions: usize,
+    /// Calls of one MCP session that may be in flight, and messages of one batch.
+    pub session_calls: usize,
+    /// Calls that may be in flight at one process of a server, of all that share it.
+    pub shared_calls: usize,
+    /// Bytes that may wait on each stream of an MCP session for a client that does not read; and that are kept of
+    /// streams that are over, for one that comes back.
+    pub session_backlog: usize,
     /// Bytes of a request's head, at least 8192.
     pub head: usize,
+    /// Headers of a request.
+    pub headers: usize,
     /// What each subject may use.
     pub per_subject: SubjectLimits,
-    /// Servers in the catalog of one owner; the one that is gone longest makes room.
-    pub servers_per_owner: usize,
     /// How long a request's head, its body, or a TLS handshake may take to come in, and how long an answer may wait
     /// for its client to read on.
     pub slow_client: Duration,
@@ -138,11 +145,13 @@ pub struct SubjectLimits {
     pub tunnels: usize,
     /// MCP sessions at once, each a channel on its tunnel; and as many servers used with requests that stand alone.
     pub sessions: usize,
+    /// Servers in the catalog; the one that is gone longest makes room.
+    pub servers: usize,
 }
 
 impl Default for SubjectLimits {
     fn default() -> Self {
-        Self { requests: 50_000, connections: 4096, tunnels: 1024, sessions: 1024 }
+        Self { requests: 50_000, connections: 4096, tunnels: 1024, sessions: 1024, servers: 1000 }
     }
 }
 
@@ -152,9 +161,12 @@ impl Default for GatewayLimits {
             max_message: limits::MAX_MESSAGE_DEFAULT,
             connections: 8192,
             sessions: 4096,
+            session_calls: 1024,
+            shared_calls: 8192,
+            session_backlog: 1024 * 1024,
             head: 64 * 1024,
+            headers: 100,
             per_subject: SubjectLimits::default(),
-            servers_per_owner: 1000,
             slow_client: Duration::from_secs(60),
             answer: Duration::from_secs(60),
             request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,

@@ -19,6 +19,7 @@ use crate::backend::Backend;
 use crate::catalog::{Catalog, Entry, ServerId};
 use crate::catalog_file::Changes;
 use crate::clock::UnixTime;
+use crate::config::SubjectLimits;
 use crate::denial::{Denial, Limit};
 use crate::publish::Offered;
 use crate::rights::{Bearer, Subject};
@@ -33,8 +34,7 @@ const MAX_RETRY_AFTER: u64 = 30;
 pub(crate) struct Registry {
     rooms: RwLock<Rooms>,
     changes: Changes,
-    servers_per_owner: usize,
-    tunnels_per_subject: usize,
+    per_subject: SubjectLimits,
     /// What passed over all links, as far as it was told.
     passed: Mutex<Passed>,
 }
@@ -48,9 +48,9 @@ struct Rooms {
 
 impl Registry {
     /// Begins with what the catalog remembers; nothing is online.
-    pub(crate) fn new(catalog: Catalog, servers_per_owner: usize, tunnels_per_subject: usize) -> Self {
+    pub(crate) fn new(catalog: Catalog, per_subject: SubjectLimits) -> Self {
         let rooms = RwLock::new(Rooms { catalog, ..Rooms::default() });
-        Self { rooms, changes: Changes::default(), servers_per_owner, tunnels_per_subject, passed: Mutex::default() }
+        Self { rooms, changes: Changes::default(), per_subject, passed: Mutex::default() }
     }
 
     /// Whether `subject` may have another tunnel. One that waits for a connection leaves its place to it.
@@ -60,9 +60,9 @@ impl Registry {
     pub(crate) fn room_for(&self, subject: &Subject) -> Result<(), Denial> {
         let rooms = self.read();
         let theirs = rooms.sessions.values().filter(|session| session.is_of(subject) && !session.is_waiting());
-        match theirs.count() < self.tunnels_per_subject {
+        match theirs.count() < self.per_subject.tunnels {
             true => Ok(()),
-            false => Err(Denial::Limit(Limit::Tunnels(self.tunnels_per_subject))),
+            false => Err(Denial::Limit(Limit::Tunnels(self.per_subject.tunnels))),
         }
     }
 
@@ -73,9 +73,9 @@ impl Registry {
     pub(crate) fn room_for_server(&self, subject: &Subject, server: &ServerId) -> Result<(), Denial> {
         let rooms = self.read();
         let others = rooms.sessions.values().filter(|session| session.is_of(subject) && session.server != *server);
-        match others.count() < self.tunnels_per_subject {
+        match others.count() < self.per_subject.tunnels {
             true => Ok(()),
-            false => Err(Denial::Limit(Limit::Tunnels(self.tunnels_per_subject))),
+            false => Err(Denial::Limit(Limit::Tunnels(self.per_subject.tunnels))),
         }
     }
 
@@ -89,7 +89,7 @@ impl Registry {
             if !entry.is_trial
                 && catalog.get(&session.server).is_none()
                 && let Some(gone) =
-                    catalog.make_room(&entry.owner, self.servers_per_owner, |id| !online.contains_key(id))
+                    catalog.make_room(&entry.owner, self.per_subject.servers, |id| !online.contains_key(id))
             {
                 tracing::warn!(owner = %gone.owner, name = %gone.name, "forgot a server to make room for another");
             }

@@ -50,6 +50,9 @@ const BACKLOG: u32 = 1024;
 /// The least that hyper takes for a request's head; it answers more than what is allowed with 431.
 const MIN_HEAD: usize = 8 * 1024;
 
+/// The headers that hyper takes of a request unless told otherwise, without memory of its own for each request.
+const UNASKED_HEADERS: usize = 100;
+
 /// How long to wait when the system has no descriptor left for a connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(200);
 
@@ -104,7 +107,7 @@ impl Gateway {
             event_links: EventLinks::default(),
             trust,
             hosts: Hosts::new(address, config.public_url.as_ref()),
-            registry: Registry::new(catalog, config.limits.servers_per_owner, config.limits.per_subject.tunnels),
+            registry: Registry::new(catalog, config.limits.per_subject),
             front: Front::new(front_limits(&config.limits), audit.clone()),
             audit,
             limits: config.limits,
@@ -236,6 +239,9 @@ fn front_limits(limits: &GatewayLimits) -> Limits {
         max_body: limits.max_message,
         max_sessions: limits.sessions,
         subject_sessions: limits.per_subject.sessions,
+        session_calls: limits.session_calls,
+        shared_calls: limits.shared_calls,
+        backlog: limits.session_backlog,
         arrival: limits.slow_client,
         request_timeout: limits.request_timeout,
         idle: limits.session_idle,
@@ -277,12 +283,15 @@ where
 {
     let place = Arc::new(Place { _permit: place, cut: CancellationToken::new(), charge: Charge::default() });
     let service = service_fn(|request| routes::answer(house.clone(), request, peer, place.clone()));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
         .header_read_timeout(house.limits.slow_client)
-        .max_buf_size(house.limits.head.max(MIN_HEAD))
-        .serve_connection(TokioIo::new(Patient::new(stream, house.limits.slow_client)), service)
-        .with_upgrades();
+        .max_buf_size(house.limits.head.max(MIN_HEAD));
+    if house.limits.headers != UNASKED_HEADERS {
+        http.max_headers(house.limits.headers);
+    }
+    let connection =
+        http.serve_connection(TokioIo::new(Patient::new(stream, house.limits.slow_client)), service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

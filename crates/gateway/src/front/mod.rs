@@ -42,7 +42,7 @@ use hyper::body::Body as HttpBody;
 use crate::audit::{self, Trail, code_of};
 use crate::backend::{Backend, Caller};
 use crate::reply::Body;
-use crate::shared::CallError;
+use crate::shared::{CallError, Room, Terms};
 pub use counts::{CallCounts, MethodCounts};
 use counts::{Counts, Outcome};
 use modern::Children;
@@ -60,6 +60,8 @@ pub struct Limits {
     pub subject_sessions: usize,
     /// Calls of one session that may be in flight, and messages of one batch.
     pub session_calls: usize,
+    /// Calls that may be in flight at one process of a server, of all that share it.
+    pub shared_calls: usize,
     /// Bytes that may wait on each stream of a session for a client that does not read; and that are kept of streams
     /// that are over.
     pub backlog: usize,
@@ -86,6 +88,7 @@ impl Default for Limits {
             max_sessions: 4096,
             subject_sessions: 1024,
             session_calls: 1024,
+            shared_calls: 8192,
             backlog: 1024 * 1024,
             arrival: Duration::from_secs(60),
             idle: Duration::from_secs(10 * 60),
@@ -93,6 +96,18 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(300),
             keep_alive: Duration::from_secs(15),
             hold: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// On what terms a process is shared.
+    fn terms(&self) -> Terms {
+        Terms {
+            room: Room { of_one: self.session_calls, of_all: self.shared_calls },
+            backlog: self.max_body.saturating_mul(2),
+            request_timeout: self.request_timeout,
+            ..Terms::usual()
         }
     }
 }

@@ -71,6 +71,9 @@ pub(super) async fn post(
         return Err(Refusal::unknown_method("initialize"));
     }
     let child = front.children.of(backend, &caller, check::client_name(message)).await.map_err(refusal)?;
+    if child.child.is_full() {
+        return Err(Refusal::server_full());
+    }
     child.repeated().check(&head.headers, message, &child.child).await?;
     backend.called(1);
     let trail = front.trail(&caller, message);

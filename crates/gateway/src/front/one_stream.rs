@@ -14,7 +14,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
 use tokio::time::timeout;
 
-use super::post::new_call;
+use super::post::{has_room, new_call};
 use super::refusal::Refusal;
 use super::session::{Form, NotSent};
 use super::sessions::SessionId;
@@ -116,6 +116,7 @@ where
     let sent = match message.shape() {
         Shape::Request(_) => {
             let call = new_call(front, caller, &message)?;
+            has_room(backend).map_err(|refusal| refusal.of(message.raw_id()))?;
             backend.called(1);
             session.ask(call, body.clone()).await
         }

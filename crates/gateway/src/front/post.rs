@@ -90,6 +90,7 @@ async fn one(
         Shape::Request(_) => {
             let session = listen::find(front, head, backend, &caller)?;
             let call = new_call(front, &caller, message)?;
+            has_room(backend)?;
             backend.called(1);
             let listener = session.call(vec![call], [body.clone()]).await?;
             Ok(answer(front, &session, listener).await)
@@ -237,9 +238,18 @@ async fn batch(
         }
         return Ok(reply::empty(StatusCode::ACCEPTED));
     }
+    has_room(backend)?;
     backend.called(calls.len());
     let listener = session.call(calls, lines).await?;
     Ok(answer(front, &session, listener).await)
+}
+
+/// Whether the server's process takes calls at present.
+pub(super) fn has_room(backend: &Backend) -> Result<(), Refusal> {
+    match backend {
+        Backend::Shared(shared) if shared.is_full() => Err(Refusal::server_full()),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn new_call(front: &Front, caller: &Caller, request: &Message<'_>) -> Result<NewCall, Refusal> {

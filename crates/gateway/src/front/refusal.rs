@@ -179,6 +179,12 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, why.clone()).after(TUNNEL_RETRY)
     }
 
+    /// All who share the server's process have as many calls in flight there as it is given.
+    pub(super) fn server_full() -> Self {
+        let why = RpcError::tunnel("calls.too_many", "too many calls are in flight at this server");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, why).after(ROOM_RETRY)
+    }
+
     pub(super) fn stream_taken() -> Self {
         let message = "this session has its GET stream open already; there is one at a time";
         Self::invalid(StatusCode::CONFLICT, "stream.taken", message)

@@ -47,7 +47,7 @@ fn listed(registry: &Registry) -> Vec<(String, Presence)> {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_is_online_once_it_is_on_disk_and_not_before() {
-    let registry = Registry::new(Catalog::default(), 10, 10);
+    let registry = Registry::new(Catalog::default(), SubjectLimits { tunnels: 10, ..SubjectLimits::default() });
     let (session, entry, _child) = session("git").await;
     let mut admitted = std::pin::pin!(registry.admit(session, entry));
     tokio::select! {

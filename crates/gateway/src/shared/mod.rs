@@ -7,7 +7,7 @@
 //! A child of the modern era says of most what it belongs to: a subscription's messages go to the request that opened
 //! it, with that one's own id. Log messages alone name nobody; they go to the request that last asked for some.
 //!
-//! A client that takes its messages too slowly holds nobody up: when more than [`CLIENT_BACKLOG`] bytes wait for it, its
+//! A client that takes its messages too slowly holds nobody up: when more than [`Terms::backlog`] bytes wait for it, its
 //! conversation ends, and what it waited for is answered with the error `client.slow`.
 
 mod client;
@@ -31,6 +31,7 @@ use culvert_protocol::rpc_error::RpcError;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::config::GatewayLimits;
 use crate::conversation::{CONVERSATION_QUEUE, Conversation, ToServer};
 use crate::era::Era;
 use crate::users::Users;
@@ -38,15 +39,12 @@ use crate::users::Users;
 pub use initialized::Initialized;
 use own::Opening;
 pub(crate) use own::{DISCOVER_LIMIT, LEGACY, SILENT};
+pub(crate) use table::Room;
 use table::Table;
 
 /// How long the server may take to answer the gateway's `initialize`. The tunnel's client registers only after a good
 /// answer of its own, so this one is a replay or comes from a warm server.
 pub const INITIALIZE_LIMIT: Duration = Duration::from_secs(60);
-
-/// Bytes that may wait for one client. Twice the largest frame that a gateway takes by default, so that a few large
-/// answers that arrive at once are no sign of slowness.
-pub const CLIENT_BACKLOG: usize = 32 * 1024 * 1024;
 
 /// Bytes by which ids and tokens of our own may make a message longer.
 const SPLICED: usize = 128;
@@ -68,11 +66,30 @@ pub(crate) struct Terms {
     pub(crate) users: Users,
     /// Bytes of the longest message that its tunnel takes.
     pub(crate) max_message: usize,
+    /// How many calls it takes.
+    pub(crate) room: Room,
+    /// Bytes that may wait for one client.
+    pub(crate) backlog: usize,
+    /// How long a caller waits for an answer.
+    pub(crate) request_timeout: Duration,
 }
 
-impl Default for Terms {
-    fn default() -> Self {
-        Self { users: Users::default(), max_message: usize::MAX }
+impl Terms {
+    /// What the gateway grants by default, to a tunnel that takes messages of any size.
+    pub(crate) fn usual() -> Self {
+        Self::of(&GatewayLimits::default())
+    }
+
+    /// What a gateway with these limits grants, to a tunnel that takes messages of any size.
+    pub(crate) fn of(limits: &GatewayLimits) -> Self {
+        Self {
+            users: Users::default(),
+            max_message: usize::MAX,
+            room: Room { of_one: limits.session_calls, of_all: limits.shared_calls },
+            // Twice the largest frame, so that a few large answers that arrive at once are no sign of slowness.
+            backlog: limits.max_message.saturating_mul(2),
+            request_timeout: limits.request_timeout,
+        }
     }
 }
 
@@ -137,7 +154,7 @@ impl Shared {
     /// Begins to share `raw`, a conversation with a child that no client has talked to yet. The handshake begins at
     /// once; see [`ready`](Self::ready). Needs a tokio runtime.
     pub fn start(raw: Conversation) -> Arc<Self> {
-        Self::open(raw, Opening::Initialize, Terms::default())
+        Self::open(raw, Opening::Initialize, Terms::usual())
     }
 
     /// As [`start`](Self::start), on these terms.
@@ -147,8 +164,8 @@ impl Shared {
 
     /// As [`start`](Self::start), for a child that is to be spoken to in the modern way: one that does not take it ends
     /// the conversation, with the code [`LEGACY`] or [`SILENT`] or why the child ended.
-    pub(crate) fn start_modern(raw: Conversation) -> Arc<Self> {
-        Self::open(raw, Opening::Discover, Terms::default())
+    pub(crate) fn start_modern(raw: Conversation, terms: Terms) -> Arc<Self> {
+        Self::open(raw, Opening::Discover, terms)
     }
 
     fn open(raw: Conversation, opening: Opening, terms: Terms) -> Arc<Self> {
@@ -163,6 +180,7 @@ impl Shared {
             cancelled: Notify::new(),
             counts: Counts::default(),
         });
+        core.table().give(core.terms.room);
         tokio::spawn(own::post(core.clone(), mail, raw.to_server));
         tokio::spawn(pump::run(core.clone(), raw.from_server));
         tokio::spawn(own::handshake(core.clone(), opening));
@@ -184,7 +202,7 @@ impl Shared {
     pub fn attach(&self, user: User) -> Result<Conversation, RpcError> {
         let raw = self.core.raw().ok_or_else(|| self.core.why_ended())?;
         let (to_server, from_client) = queue::bounded(CONVERSATION_QUEUE);
-        let (to_client, from_server) = queue::bounded(CLIENT_BACKLOG);
+        let (to_client, from_server) = queue::bounded(self.core.terms.backlog);
         let (id, cut) = self.core.table().join(to_client.clone());
         let place = self.core.terms.users.join(user);
         let client = client::Client { core: self.core.clone(), id, to_client, raw, _place: place };
@@ -217,6 +235,11 @@ impl Shared {
     /// Bytes of the longest message that a client may send to it.
     pub(crate) fn takes(&self) -> usize {
         self.core.terms.max_message.saturating_sub(SPLICED)
+    }
+
+    /// Whether it takes no more calls of clients at present.
+    pub(crate) fn is_full(&self) -> bool {
+        self.core.table().is_full()
     }
 
     /// So many calls of clients come for it.

@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use culvert_protocol::limits::REQUEST_TIMEOUT_DEFAULT;
 use culvert_protocol::rpc_error::RpcError;
 use tokio::time::sleep;
 
@@ -24,9 +23,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(25);
 /// A call that begins so soon after the question may be worked on before the question's answer has left.
 pub(super) const CROWDED: Duration = Duration::from_secs(2);
 
-/// How long a server that owes an answer may say nothing until it is asked: whoever waits has given up by then.
-pub(super) const OVERDUE: Duration = REQUEST_TIMEOUT_DEFAULT;
-
 /// What a server does when it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doing {
@@ -40,6 +36,8 @@ enum Doing {
 /// calls: each is answered with this reason.
 pub(crate) async fn silence(shared: &Shared) -> RpcError {
     let core = &shared.core;
+    // Whoever waits for an answer that a server owes has given up by then.
+    let overdue = core.terms.request_timeout;
     let mut quiet = Duration::ZERO;
     loop {
         let heard = core.heard();
@@ -48,7 +46,7 @@ pub(crate) async fn silence(shared: &Shared) -> RpcError {
         let ask = match core.table().is_settled() {
             _ if quiet.is_zero() => None,
             true => Some(Doing::Idle),
-            false => (quiet >= OVERDUE).then_some(Doing::Work),
+            false => (quiet >= overdue).then_some(Doing::Work),
         };
         let Some(doing) = ask else { continue };
         if is_dead(core, doing).await {

@@ -10,11 +10,23 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Calls that one client may have in flight.
-pub(super) const CALLS_PER_CLIENT: usize = 1024;
+use crate::config::GatewayLimits;
 
-/// Calls that all clients of a child may have in flight together.
-pub(super) const CALLS_PER_CHILD: usize = 8 * 1024;
+/// How many calls may be in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Those of one client.
+    pub(crate) of_one: usize,
+    /// Those of all clients of a child together.
+    pub(crate) of_all: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        let limits = GatewayLimits::default();
+        Self { of_one: limits.session_calls, of_all: limits.shared_calls }
+    }
+}
 
 /// How long the child may still answer a cancelled call. MCP asks it not to answer at all, so something has to end
 /// the entry.
@@ -68,6 +80,7 @@ pub(super) enum Refusal {
 /// All calls in flight, and who is there.
 #[derive(Debug, Default)]
 pub(super) struct Table {
+    room: Room,
     last: u64,
     /// The last call that began.
     begun: u64,
@@ -79,6 +92,16 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// From now on it takes so many calls.
+    pub(super) fn give(&mut self, room: Room) {
+        self.room = room;
+    }
+
+    /// Whether it takes no more calls of any client.
+    pub(super) fn is_full(&self) -> bool {
+        self.calls.len() >= self.room.of_all
+    }
+
     /// A new client, reached by `to`, and what tells its task that it was cut off.
     pub(super) fn join(&mut self, to: queue::Sender<Bytes>) -> (ClientId, CancellationToken) {
         self.last += 1;
@@ -113,7 +136,7 @@ impl Table {
             if client.in_flight.contains_key(id) {
                 return Err(Refusal::Duplicate);
             }
-            if client.in_flight.len() >= CALLS_PER_CLIENT || self.calls.len() >= CALLS_PER_CHILD {
+            if client.in_flight.len() >= self.room.of_one || self.calls.len() >= self.room.of_all {
                 return Err(Refusal::Full);
             }
             client.in_flight.insert(id.clone(), number);

@@ -24,7 +24,7 @@ use crate::resumable::{Moored, Takeover};
 use crate::session::Session;
 use crate::shared::{self, Shared};
 use crate::traffic::Traffic;
-use crate::users::{News, Users};
+use crate::users::News;
 
 /// The first wait before the gateway's own channel is opened anew; it doubles up to [`REOPEN_CAP`].
 const REOPEN_FIRST: Duration = Duration::from_millis(500);
@@ -68,7 +68,7 @@ impl Link<'_> {
     ) -> Over {
         let opener = carrier.opener();
         let Some(own) = opener.open(own_header()).await else { return Over::Gone };
-        let terms = shared::Terms { users: Users::default(), max_message: registration.offer.takes() };
+        let terms = shared::Terms { max_message: registration.offer.takes(), ..shared::Terms::of(&self.house.limits) };
         let mut news = News::of(&terms.users);
         let shared = Shared::start_on(own.into(), terms.clone());
         let all_share = registration.offer.single_child;

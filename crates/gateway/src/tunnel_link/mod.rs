@@ -27,14 +27,15 @@ use crate::house::House;
 use crate::random;
 use crate::resumable::Takeover;
 use crate::session::{Session, SessionId, Visitor, Ways};
-use crate::shared::{Shared, pulse};
+use crate::shared::{self, Shared, pulse};
 use crate::traffic::Traffic;
 use crate::{figures, session::Ending};
 use end::{Over, last_words};
 use frames::{Carrier, Heartbeats};
 use register::Registration;
 
-/// How long a client may take from the upgrade to its `register`. ContextForge's own waits a second for its child.
+/// The longest that a client may take from the upgrade to its `register`, whatever is granted to slow ones.
+/// ContextForge's own waits a second for its child.
 const FIRST_FRAME: Duration = Duration::from_secs(30);
 
 /// How long a registration may take in all, the child's answer to `initialize` and its list of tools included. Clients
@@ -130,7 +131,7 @@ impl Link<'_> {
             }
         };
         tokio::select! {
-            first = timeout(FIRST_FRAME, wait) => first.unwrap_or(Err(Over::NeverRegistered)),
+            first = timeout(FIRST_FRAME.min(self.house.limits.slow_client), wait) => first.unwrap_or(Err(Over::NeverRegistered)),
             () = self.house.stop.cancelled() => Err(Over::Ordered(Ending::Stopping)),
         }
     }
@@ -143,7 +144,7 @@ impl Link<'_> {
         if self.carrier.sender.send(ack).await.is_err() {
             return Over::Gone;
         }
-        let shared = Shared::start(front);
+        let shared = Shared::start_on(front, shared::Terms::of(&self.house.limits));
         let read = self.carrier.read(receiver, &child.to_client, &traffic, &mut heartbeats);
         let write = self.carrier.write(child.from_client, &child.to_client, &traffic);
         let over = tokio::select! {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use culvert_gateway::GatewayConfig;
+use culvert_link::LinkEnd;
 use culvert_protocol::{Explain as _, Secret};
 use culvert_tunnel::Transport;
 use serde_json::{Value, json};
@@ -153,6 +154,47 @@ async fn what_is_too_large_is_refused_with_413_and_431() {
     let headers: Vec<_> = many.iter().map(|name| (name.as_str(), "x")).chain([("Host", host.as_str())]).collect();
     assert_eq!(request(gateway.address, "GET", "/healthz", &headers, "").await.status, 431, "many headers");
     tunnel.stop().await;
+    let roomy = TestGateway::start_with(|config| config.limits.headers = 300).await;
+    let host = roomy.address.to_string();
+    let headers: Vec<_> = many.iter().map(|name| (name.as_str(), "x")).chain([("Host", host.as_str())]).collect();
+    assert_eq!(request(roomy.address, "GET", "/healthz", &headers, "").await.status, 200, "as many as it may have");
+}
+
+#[tokio::test]
+async fn a_tunnel_that_never_registers_is_sent_away() {
+    let gateway = gateway(|config| config.limits.slow_client = Duration::from_millis(300)).await;
+    let mut link = BaseClient::dial(&gateway.url, &token("me")).await.unwrap();
+    link.send(json!({"type": "heartbeat", "sessionId": "ours"})).await;
+    assert_eq!(link.recv().await.unwrap()["type"], "error");
+    match link.recv().await {
+        Err(LinkEnd::Closed { code: 1008, reason }) => assert_eq!(reason, "register.missing"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_subject_has_so_many_servers_in_the_catalog_and_the_one_that_is_gone_makes_room() {
+    let gateway = gateway(|config| config.limits.per_subject.servers = 1).await;
+    let me = token("me");
+    let _theirs = gateway.register(&token("you"), "git").await;
+    drop(gateway.register(&me, "git").await);
+    gateway.until("/reverse-proxy/sessions", &me, |answer| answer.json()["total"] == 0).await;
+    let _second = gateway.register(&me, "time").await;
+    let mine = gateway.get("/servers", &me).await.json();
+    assert_eq!((&mine["total"], &mine["servers"][0]["name"]), (&json!(1), &json!("time")));
+    assert_eq!(gateway.get("/servers", &token("you")).await.json()["total"], 1, "others keep theirs");
+}
+
+#[tokio::test]
+async fn who_does_not_end_when_the_gateway_stops_is_cut_after_the_drain() {
+    let gateway = gateway(|config| config.limits.drain = Duration::from_millis(100)).await;
+    let mut half = TcpStream::connect(gateway.address).await.unwrap();
+    half.write_all(b"GET /healthz HTTP/1.1\r\nHost: ").await.unwrap();
+    // So that the half request is there.
+    assert_eq!(gateway.get("/servers", &token("me")).await.status, 200);
+    let began = Instant::now();
+    gateway.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(4), "by default it would be five seconds: {:?}", began.elapsed());
 }
 
 #[tokio::test]

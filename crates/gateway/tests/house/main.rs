@@ -4,6 +4,7 @@
 
 mod audit;
 mod base_client;
+mod call_limits;
 mod denial_table;
 mod denials;
 mod event_links;

@@ -16,7 +16,7 @@ use super::super::sessions::NotBegun;
 use super::params::Repeated;
 use crate::backend::{Backend, Caller, Identity, OpenError};
 use crate::era::{Era, Eras};
-use crate::shared::{DISCOVER_LIMIT, LEGACY, SILENT, Shared};
+use crate::shared::{DISCOVER_LIMIT, LEGACY, SILENT, Shared, Terms};
 
 /// How long a client waits for a server that has yet to say what it speaks; then it is told to fall back. Some clients
 /// give up after 30 s.
@@ -127,9 +127,11 @@ impl Children {
                 let patience = if eras.takes_modern().is_none() { PATIENCE } else { DISCOVER_LIMIT };
                 let deadline = Instant::now() + patience;
                 let (backend, caller, known) = (backend.clone(), caller.clone(), eras.clone());
+                let terms = self.limits.terms();
                 // On a task of its own: a client that loses patience must not undo what it waited for. A server that is
                 // only slow has an answer for whoever comes next.
-                let opened = tokio::spawn(async move { open(place, &eras, &backend, &caller, client, deadline).await });
+                let opened =
+                    tokio::spawn(async move { open(place, &eras, &backend, &caller, client, deadline, terms).await });
                 match timeout_at(deadline, opened).await {
                     Ok(opened) => opened.unwrap_or_else(|_| {
                         Err(NoChild::Ended(RpcError::tunnel("tunnel.closed", "the tunnel to the local server closed")))
@@ -186,6 +188,7 @@ async fn open(
     caller: &Caller,
     client: Option<String>,
     deadline: Instant,
+    terms: Terms,
 ) -> Result<Lease, NoChild> {
     let opening = timeout_at(deadline, place.opening.lock()).await.map_err(|_| not_yet(eras))?;
     if let Some(child) = place.current() {
@@ -201,7 +204,7 @@ async fn open(
     }
     let user = caller.user(client.clone());
     let conversation = backend.open(caller, client).await.map_err(|why| NoChild::NotBegun(NotBegun::Closed(why)))?;
-    let child = Shared::start_modern(conversation);
+    let child = Shared::start_modern(conversation, terms);
     match child.ready().await {
         Ok(_) => {
             eras.is_modern();

@@ -2,7 +2,6 @@
 
 use culvert_protocol::rpc_error::RpcError;
 
-use super::super::CLIENT_BACKLOG;
 use super::*;
 
 #[tokio::test]
@@ -98,7 +97,7 @@ async fn a_slow_client_is_cut_off_with_a_reason_and_others_go_on() {
     say(&slow, json!({"jsonrpc": "2.0", "id": 1, "method": "a"})).await;
     let waits = child.next().await["id"].clone();
     let large = format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":"{}"}}"#, "x".repeat(1 << 20));
-    let (large, count) = (Bytes::from(large), CLIENT_BACKLOG / (1 << 20) + 1);
+    let (large, count) = (Bytes::from(large), shared.core.terms.backlog / (1 << 20) + 1);
     for _ in 0..count {
         child.say_text(large.clone()).await;
         assert_eq!(line(&mut quick).await.len(), large.len());
@@ -128,7 +127,7 @@ async fn an_answer_that_does_not_fit_becomes_the_reason() {
     for id in [1, 2] {
         say(&slow, json!({"jsonrpc": "2.0", "id": id, "method": "a"})).await;
         let number = child.next().await["id"].clone();
-        let result = "x".repeat(CLIENT_BACKLOG * 2 / 3);
+        let result = "x".repeat(shared.core.terms.backlog * 2 / 3);
         child.say(json!({"jsonrpc": "2.0", "id": number, "result": result})).await;
     }
     until(|| shared.counts().cut == 1).await;
@@ -142,7 +141,7 @@ async fn an_answer_that_does_not_fit_becomes_the_reason() {
 async fn calls_are_bounded_and_the_excess_is_answered() {
     let (shared, mut child) = shared().await;
     let mut one = client(&shared).await;
-    let limit = super::super::table::CALLS_PER_CLIENT;
+    let limit = shared.core.terms.room.of_one;
     for id in 0..=limit {
         say(&one, json!({"jsonrpc": "2.0", "id": id, "method": "a"})).await;
         if id < limit {

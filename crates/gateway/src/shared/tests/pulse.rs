@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::super::pulse::{CROWDED, OVERDUE, PATIENCE, QUIET, silence};
+use super::super::pulse::{CROWDED, PATIENCE, QUIET, silence};
 use super::*;
 
 /// Runs the watch beside what a test does with the child.
@@ -82,16 +82,16 @@ async fn a_server_that_died_at_work_is_gone_when_nobody_waits_any_more() {
     let (shared, mut child) = shared().await;
     let mut one = client(&shared).await;
     let watch = watched(&shared);
-    let begun = Instant::now();
+    let (begun, overdue) = (Instant::now(), shared.core.terms.request_timeout);
     for id in [1, 2] {
         say(&one, json!({"jsonrpc": "2.0", "id": id, "method": "tools/call"})).await;
         assert_eq!(child.next().await["method"], "tools/call");
     }
-    tokio::time::sleep(OVERDUE - CROWDED).await;
+    tokio::time::sleep(overdue - CROWDED).await;
     assert!(child.is_quiet());
     assert_eq!(child.next().await["method"], "ping");
-    assert_eq!(begun.elapsed(), OVERDUE);
+    assert_eq!(begun.elapsed(), overdue);
     assert_eq!(next(&mut one).await["error"]["data"]["code"], "server.silent");
-    assert_eq!(begun.elapsed(), OVERDUE + PATIENCE);
+    assert_eq!(begun.elapsed(), overdue + PATIENCE);
     assert!(watch.await.unwrap().contains("325 s"));
 }
