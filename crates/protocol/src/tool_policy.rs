@@ -7,13 +7,15 @@ mod definition;
 mod desk;
 mod listing;
 mod pattern;
+mod questions;
 mod refusals;
 
 pub use approved::{Approved, Attention, Rules, Verdict};
 pub use definition::{Definition, Digest};
-pub use desk::{Desk, ToClient, ToServer, is_ours};
+pub use desk::{Desk, ToClient, ToServer};
 pub use listing::read_list;
 pub use pattern::{BadPattern, Pattern};
+pub use questions::is_ours;
 
 /// What may pass. The default lets everything pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

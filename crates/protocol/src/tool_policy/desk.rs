@@ -4,28 +4,19 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use super::akin::{blurred, sole_param};
 use super::definition::Definition;
 use super::listing::{Depth, Known, Page, Unreadable, text};
+use super::questions::{Next, OURS, Questions, is_ours};
 use super::refusals::{completion, denied_call, listen, off, refuse_batch, refused, twice, unclear};
 use super::{Denied, Feature, Rules, ToolPolicy};
 use crate::glance::glance;
-use crate::message::{Id, Malformed, Message, Shape, batch, member};
+use crate::message::{Id, Malformed, Message, Shape, batch};
 use crate::rpc_error::{INVALID_PARAMS, INVALID_REQUEST, RpcError};
 
 /// Lists that are followed to their answer. Of more, answers are judged like any, but nothing is learnt.
 const MOST_LISTS: usize = 1024;
-
-/// Pages of a list that are asked for at most.
-const MOST_PAGES: u64 = 200;
-
-/// What the ids of our own questions begin with. No caller may use such an id.
-const OURS: &str = "culvert-policy-";
-
-/// The member of a stateless request's `_meta` that tells its revision.
-pub(super) const REVISION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// What is known of one child, and what it was asked.
 #[derive(Debug, Default)]
@@ -35,43 +26,17 @@ pub struct Desk {
     /// Lists that a caller waits for, and whether each begins at the first page. What is learnt hangs on it; what is
     /// judged does not: callers may give one id to several requests, and servers write it otherwise.
     lists: HashMap<Id, Start>,
-    own: Option<Own>,
-    /// The number of the next question of our own.
-    next: u64,
+    questions: Questions,
     /// What the child lists, where that was read to its end and nobody has taken it.
     fresh: Option<Vec<Definition>>,
-    /// What a question of our own that nobody waits for is asked with.
-    manner: Manner,
     /// Whether the child has said that it lists something else, and nobody has taken that.
     has_changed: bool,
-}
-
-/// How a child is spoken to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-enum Manner {
-    /// Nothing was heard yet that tells.
-    #[default]
-    Unknown,
-    /// After `initialize`.
-    Greeted,
-    /// Each request says this of its sender.
-    Stateless(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
     First,
     Later,
-}
-
-/// A list of our own that is under way.
-#[derive(Debug)]
-struct Own {
-    id: String,
-    found: Known,
-    pages: u64,
-    /// What each page is asked with besides its cursor: `"_meta":{…}`, or nothing.
-    meta: Option<String>,
 }
 
 /// What becomes of a message of the gateway.
@@ -130,10 +95,10 @@ impl Desk {
             return refused(raw_id, INVALID_REQUEST, "policy.reserved_id", why);
         }
         let (method, policy) = (message.method(), &rules.policy);
-        self.manner.learn(&message);
+        self.questions.heard(&message);
         match &*method {
             // Whoever lists first would decide what is approved, page by page.
-            "tools/list" | "tools/call" if rules.awaits_first_list() => self.ask(),
+            "tools/list" | "tools/call" if rules.awaits_first_list() => ToServer::Wait(self.questions.begin()),
             "tools/list" => self.list(&message, id, raw_id),
             "tools/call" => self.call(rules, &message, raw_id),
             "subscriptions/listen" => listen(policy, &message, raw_id),
@@ -173,30 +138,13 @@ impl Desk {
         if let Err(denied) = rules.policy.judge_name(&name) {
             return denied_call(raw_id, &name, denied);
         }
-        let Some(known) = &self.known else { return self.ask() };
+        let Some(known) = &self.known else { return ToServer::Wait(self.questions.begin()) };
         let judged =
             known.get(&name).ok_or(Denied::Unlisted).and_then(|(hint, digest)| rules.judge(&name, hint, digest));
         match judged {
             Ok(()) => ToServer::Pass,
             Err(denied) => denied_call(raw_id, &name, denied),
         }
-    }
-
-    /// Asks the child for its list, unless it was asked already. A child that is spoken to statelessly is asked so.
-    fn ask(&mut self) -> ToServer {
-        if self.own.is_some() {
-            return ToServer::Wait(None);
-        }
-        let meta = match &self.manner {
-            Manner::Stateless(revision) => Some(format!(
-                r#""_meta":{{"{REVISION}":{revision},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#
-            )),
-            Manner::Greeted | Manner::Unknown => None,
-        };
-        let mut own = Own { id: String::new(), found: Known::default(), pages: 0, meta };
-        let question = self.question(&mut own, None);
-        self.own = Some(own);
-        ToServer::Wait(Some(question))
     }
 
     /// Whether the child has said that it lists something else; told once.
@@ -206,33 +154,18 @@ impl Desk {
 
     /// A question for the child's list, where it is known how it is spoken to and it was not asked already.
     pub fn look_again(&mut self) -> Option<String> {
-        if self.manner == Manner::Unknown {
-            return None;
-        }
-        match self.ask() {
-            ToServer::Wait(question) => question,
-            _ => None,
-        }
+        self.questions.begin_unasked()
     }
 
     /// Forgets what the child lists: from here on, other rules need to know more, or messages have passed unseen.
     pub fn forget(&mut self) {
-        (self.known, self.own) = (None, None);
+        self.known = None;
+        self.questions.give_up();
     }
 
     /// What the child lists, once each time that it was read to its end, where the rules need to know what tools say.
     pub fn take_fresh(&mut self) -> Option<Vec<Definition>> {
         self.fresh.take()
-    }
-
-    fn question(&mut self, own: &mut Own, cursor: Option<&str>) -> String {
-        self.next += 1;
-        own.pages += 1;
-        own.id = format!("{OURS}{}", self.next);
-        let cursor = cursor.map(|cursor| format!(r#""cursor":{cursor}"#));
-        let params: Vec<_> = own.meta.clone().into_iter().chain(cursor).collect();
-        let id = &own.id;
-        format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"tools/list","params":{{{}}}}}"#, params.join(","))
     }
 
     /// Judges a message of the child, one line.
@@ -277,7 +210,8 @@ impl Desk {
     fn told(&mut self, policy: &ToolPolicy, message: &Message<'_>) -> ToClient {
         match message.method().strip_prefix("notifications/").and_then(|rest| rest.split_once('/')) {
             Some(("tools", "list_changed")) => {
-                (self.known, self.own, self.has_changed) = (None, None, true);
+                (self.known, self.has_changed) = (None, true);
+                self.questions.give_up();
                 ToClient::Pass
             }
             Some(("prompts", _)) if policy.prompts == Feature::Off => ToClient::Instead(Vec::new()),
@@ -322,24 +256,18 @@ impl Desk {
 
     /// An answer to a question of our own.
     fn learn(&mut self, rules: &Rules, id: &Id, message: &Message<'_>) -> ToClient {
-        let Some(mut own) = self.own.take_if(|own| matches!(id, Id::Text(id) if **id == *own.id)) else {
-            return ToClient::Ours(None);
-        };
+        let Some(mut asked) = self.questions.answered(id) else { return ToClient::Ours(None) };
         let page = message.result().map_or(Err(Unreadable), |result| Page::read(result, Depth::of(rules)));
         let Ok(Some(page)) = page else {
             // Without a list, nothing is listed; whoever waits asks again and is told.
             return ToClient::Ours(None);
         };
-        page.learn(&mut own.found);
-        match page.cursor {
-            Some(cursor) if own.pages < MOST_PAGES => {
-                let question = self.question(&mut own, Some(cursor));
-                self.own = Some(own);
-                ToClient::Ours(Some(question))
-            }
-            _ => {
-                self.fresh = rules.holds().then(|| own.found.definitions.clone());
-                self.known = Some(own.found);
+        page.learn(&mut asked.found);
+        match self.questions.go_on(asked, page.cursor) {
+            Next::Page(question) => ToClient::Ours(Some(question)),
+            Next::End(found) => {
+                self.fresh = rules.holds().then(|| found.definitions.clone());
+                self.known = Some(found);
                 ToClient::Ours(None)
             }
         }
@@ -372,32 +300,11 @@ impl Desk {
 
     /// Forgets a question of our own: whoever waits no longer does.
     pub fn give_up(&mut self) {
-        self.own = None;
+        self.questions.give_up();
     }
 
     /// Whether the list that a call waits for is known, or is no longer asked for.
     pub fn has_settled(&self) -> bool {
-        self.own.is_none()
-    }
-}
-
-/// Whether this is the id of a question that a desk has asked.
-pub fn is_ours(id: &Id) -> bool {
-    matches!(id, Id::Text(id) if id.starts_with(OURS))
-}
-
-impl Manner {
-    /// The first request but `initialize` or `ping` shows it.
-    fn learn(&mut self, message: &Message<'_>) {
-        if *self != Self::Unknown {
-            return;
-        }
-        let meta = message.param(&["_meta"]).ok().flatten();
-        let revision = meta.and_then(|meta| member(meta, REVISION).ok().flatten()).map(RawValue::get);
-        match (revision.filter(|revision| revision.starts_with('"')), &*message.method()) {
-            (Some(revision), _) => *self = Self::Stateless(revision.to_owned()),
-            (None, "initialize" | "ping") => {}
-            (None, _) => *self = Self::Greeted,
-        }
+        !self.questions.is_asking()
     }
 }

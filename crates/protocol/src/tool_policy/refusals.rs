@@ -1,8 +1,9 @@
 //! What is answered, or asked of the server, in the place of a message that may not pass as it is.
 
 use super::akin::sole_param;
-use super::desk::{REVISION, ToServer};
+use super::desk::ToServer;
 use super::listing::text;
+use super::questions::REVISION;
 use super::{Denied, Feature, ToolPolicy};
 use crate::message::{Message, Shape, batch};
 use crate::rpc_error::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RpcError};
