@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// How large a file may become before the next one is begun, in bytes: 16 MiB.
@@ -17,8 +17,6 @@ pub(crate) struct Appended {
     path: PathBuf,
     largest: u64,
     open: Option<Open>,
-    /// Whether a line was written in part, and the next one must not be glued to it.
-    is_torn: bool,
 }
 
 #[derive(Debug)]
@@ -27,11 +25,14 @@ struct Open {
     length: u64,
     /// Devices and pipes are no files to be rotated.
     is_plain: bool,
+    /// Whether it ends within a line, by a disk that was full or a computer that went out: the next line must not be
+    /// glued to that.
+    is_torn: bool,
 }
 
 impl Appended {
     pub(crate) fn new(path: PathBuf, largest: u64) -> Self {
-        Self { path, largest, open: None, is_torn: false }
+        Self { path, largest, open: None }
     }
 
     /// Appends whole lines.
@@ -48,28 +49,15 @@ impl Appended {
             self.open = None;
             self.rotate().map_err(fresh)?;
         }
-        let is_torn = self.is_torn;
         let Some(open) = self.open()? else { return Err(fresh(io::ErrorKind::NotFound.into())) };
-        let mut written = 0;
-        if is_torn {
-            open.file.write_all(b"\n").map_err(fresh)?;
+        let ended = if open.is_torn { open.write(b"\n").map_err(|(_, error)| fresh(error)) } else { Ok(()) };
+        let result = ended.and_then(|()| open.write(lines));
+        match &result {
+            Ok(()) => open.is_torn = false,
+            // It may be another one by the time there is room again, and how it ends is looked up then.
+            Err(_) => self.open = None,
         }
-        while written < lines.len() {
-            match open.file.write(&lines[written..]) {
-                Ok(0) => break,
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.is_torn = written > 0 && lines[written - 1] != b'\n';
-                    // It may be another one by the time there is room again.
-                    self.open = None;
-                    return Err((written, error));
-                }
-            }
-        }
-        open.length += written as u64;
-        self.is_torn = false;
-        Ok(())
+        result
     }
 
     /// Opens it where it is not open, so that what is wrong with it is known early.
@@ -120,7 +108,25 @@ impl Open {
                 file.set_permissions(fs::Permissions::from_mode(0o600))?;
             }
         }
-        Ok(Self { length: about.len(), is_plain: about.is_file(), file })
+        let (length, is_plain) = (about.len(), about.is_file());
+        // A pipe must not be opened for reading as well: it would never have no reader.
+        let is_torn = is_plain && length > 0 && last_byte(path).is_ok_and(|byte| byte != b'\n');
+        Ok(Self { file, length, is_plain, is_torn })
+    }
+
+    /// Writes all of it, or says how much of it was.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.file.write(&bytes[written..]) {
+                Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err((written, error)),
+            }
+        }
+        self.length += written as u64;
+        Ok(())
     }
 
     /// Whether this still is the file of that name.
@@ -135,6 +141,14 @@ impl Open {
     fn is_at(&self, path: &Path) -> bool {
         path.exists()
     }
+}
+
+fn last_byte(path: &Path) -> io::Result<u8> {
+    let mut file = File::open(path)?;
+    let mut byte = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut byte)?;
+    Ok(byte[0])
 }
 
 #[cfg(test)]
@@ -189,6 +203,21 @@ mod tests {
         fs::remove_file(&path).unwrap();
         file.append(b"three\n").unwrap();
         assert_eq!(read(&path), "three\n");
+    }
+
+    #[test]
+    fn a_line_that_was_torn_before_it_was_opened_is_ended_before_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        fs::write(&path, "whole\nto").unwrap();
+        let mut file = Appended::new(path.clone(), 1000);
+        file.append(b"one\n").unwrap();
+        file.append(b"two\n").unwrap();
+        assert_eq!(read(&path), "whole\nto\none\ntwo\n");
+        file.append(b"").unwrap();
+        let mut again = Appended::new(path.clone(), 1000);
+        again.append(b"three\n").unwrap();
+        assert_eq!(read(&path), "whole\nto\none\ntwo\nthree\n", "one that ends as it should is left as it is");
     }
 
     #[cfg(target_os = "linux")]
