@@ -273,7 +273,6 @@ impl Culvert {
     }
 
     /// Lets other processes of this user ask, for as long as this is polled.
-    #[cfg(unix)]
     async fn answer(&self, instance: &Instance) {
         match culvert_instance::control::Control::bind(&self.0.places.socket(), self.0.wishes.clone()) {
             Ok(control) => match control.serve(instance.clone()).await {},
@@ -282,10 +281,5 @@ impl Culvert {
                 std::future::pending().await
             }
         }
-    }
-
-    #[cfg(not(unix))]
-    async fn answer(&self, _: &Instance) {
-        std::future::pending().await
     }
 }

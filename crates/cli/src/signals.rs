@@ -1,11 +1,14 @@
 //! What the system asks of the program: to end, or to read its configuration again.
 
-use std::io;
-
+#[cfg(windows)]
+mod console;
 #[cfg(unix)]
-use tokio::signal::unix::{Signal, SignalKind, signal};
+mod unix;
 
-use crate::terminal::Kind;
+#[cfg(windows)]
+pub(crate) use self::console::Signals;
+#[cfg(unix)]
+pub(crate) use self::unix::Signals;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,73 +17,4 @@ pub(crate) enum Wish {
     End,
     /// To read the configuration again.
     Reload,
-}
-
-/// Waits for Ctrl-C and for what a service runner or a closing terminal sends.
-#[cfg(unix)]
-pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Option<Signal>,
-    /// What SIGHUP asks for.
-    on_hang_up: Wish,
-}
-
-#[cfg(unix)]
-impl Signals {
-    /// Takes the signals over from the system's defaults. SIGHUP means that the terminal is gone, where there is one; a
-    /// service has none, and is asked to read its configuration again.
-    pub(crate) fn new(kind: Kind) -> io::Result<Self> {
-        Ok(Self {
-            on_hang_up: if kind == Kind::Lines { Wish::Reload } else { Wish::End },
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            // Under nohup the terminal may go away.
-            hang_up: if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) },
-        })
-    }
-
-    /// The next of them.
-    pub(crate) async fn next(&mut self) -> Wish {
-        let hang_up = async {
-            match &mut self.hang_up {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.interrupt.recv() => Wish::End,
-            _ = self.terminate.recv() => Wish::End,
-            _ = hang_up => self.on_hang_up,
-        }
-    }
-}
-
-/// Whether whoever started us set SIGHUP to be ignored: bit 0 of the mask that Linux shows.
-#[cfg(unix)]
-fn ignores_hang_up() -> bool {
-    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
-    })
-}
-
-/// Waits for Ctrl-C.
-#[cfg(not(unix))]
-pub(crate) struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    /// Nothing to take over before the first wait.
-    pub(crate) fn new(_: Kind) -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    /// The next of them.
-    pub(crate) async fn next(&mut self) -> Wish {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        Wish::End
-    }
 }

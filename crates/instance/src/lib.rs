@@ -5,7 +5,6 @@ mod approvals;
 mod audit;
 pub mod bundle;
 pub mod checks;
-#[cfg(unix)]
 pub mod control;
 mod fingerprint;
 pub mod health;

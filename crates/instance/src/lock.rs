@@ -2,7 +2,7 @@
 //! ends, so the next one starts at once.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -53,16 +53,54 @@ impl Lock {
         let mut file = options.open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LockError::Taken(note(&mut file))),
+            Err(TryLockError::WouldBlock) => return Err(LockError::Taken(note::read(path, &mut file))),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         // Only a note: the lock is what counts.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(who.as_bytes()));
+        let _ = note::leave(path, &mut file, who);
         Ok(Self { _file: file })
     }
 }
 
-fn note(file: &mut File) -> Option<String> {
+/// The note in the locked file itself.
+#[cfg(unix)]
+mod note {
+    use std::fs::File;
+    use std::io::{self, Seek as _, Write as _};
+    use std::path::Path;
+
+    pub(super) fn leave(_: &Path, locked: &mut File, who: &str) -> io::Result<()> {
+        locked.set_len(0)?;
+        locked.rewind()?;
+        locked.write_all(who.as_bytes())
+    }
+
+    pub(super) fn read(_: &Path, locked: &mut File) -> Option<String> {
+        super::told(locked)
+    }
+}
+
+/// The note beside the locked file, which on Windows nobody else can read.
+#[cfg(windows)]
+mod note {
+    use std::fs::{self, File};
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    fn place(lock: &Path) -> PathBuf {
+        lock.with_extension("holder")
+    }
+
+    pub(super) fn leave(lock: &Path, _: &mut File, who: &str) -> io::Result<()> {
+        fs::write(place(lock), who)
+    }
+
+    pub(super) fn read(lock: &Path, _: &mut File) -> Option<String> {
+        super::told(&mut File::open(place(lock)).ok()?)
+    }
+}
+
+fn told(file: &mut File) -> Option<String> {
     let mut note = String::new();
     file.take(NOTE).read_to_string(&mut note).ok()?;
     let note = culvert_protocol::text::clean(&note, 100);

@@ -9,7 +9,6 @@ use bytes::{Bytes, BytesMut};
 use culvert_link::queue;
 use culvert_protocol::cause::because;
 use culvert_protocol::{Cause, secret, text};
-use culvert_reaper::{Ask, Group};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::sync::watch;
@@ -19,11 +18,11 @@ use tracing::{Instrument as _, debug, info};
 
 use crate::command;
 use crate::config::StdioCommand;
+use crate::family::{self, Family, Started};
 use crate::ledger::Ledger;
 use crate::lines::{Line, Lines};
 use crate::output::{Exit, Output};
 use crate::own_environment;
-use crate::reaper::{self, Reported};
 
 /// Bytes that may wait for the child to read them.
 const STDIN_QUEUE: usize = 1024 * 1024;
@@ -57,34 +56,12 @@ pub(crate) struct Child {
     exited: watch::Receiver<Option<ExitStatus>>,
     last_words: LastWords,
     listener: Option<JoinHandle<()>>,
-    group: KillOnDrop,
+    family: Family,
 }
 
 /// The last line of stderr, shared with the task that reads it.
 #[derive(Debug, Clone, Default)]
 struct LastWords(Arc<Mutex<String>>);
-
-/// A group with whom is to end it, should we be killed.
-#[derive(Debug)]
-struct KillOnDrop(Option<(Group, Reported)>);
-
-impl KillOnDrop {
-    fn led_by(pid: Option<u32>) -> Self {
-        Self(pid.and_then(|pid| Some((Group::led_by(pid)?, reaper::report(pid)))))
-    }
-
-    fn end(&self, ask: Ask) {
-        if let Some((group, _)) = self.0 {
-            group.end(ask);
-        }
-    }
-}
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        self.end(Ask::Finally);
-    }
-}
 
 impl Child {
     /// Starts `command`. Its lines on stdout may have up to `max_line` bytes; those on stderr go to the log, labelled with
@@ -113,16 +90,7 @@ impl Child {
         if let Some(folder) = &command.cwd {
             process.current_dir(folder);
         }
-        #[cfg(unix)]
-        process.process_group(0);
-        reaper::prepare();
-        let mut child = process.spawn().map_err(refused)?;
-        let group = KillOnDrop::led_by(child.id());
-        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err(Cause::Internal { detail: "a child was started without its pipes".to_owned() });
-        };
-        let pid = child.id();
+        let Started { pid, stdin, stdout, stderr, body, family } = family::start(process).map_err(refused)?;
         debug!(name, program = %program.display(), pid, "local server started");
 
         let (sender, messages) = queue::bounded(STDIN_QUEUE);
@@ -132,13 +100,12 @@ impl Child {
         let listener = Some(tokio::spawn(ear.listen(stderr).in_current_span()));
         let (exit, exited) = watch::channel(None);
         let running = pid.map(|pid| ledger.process_began(pid));
-        tokio::spawn(async move {
-            let status = child.wait().await;
+        tokio::spawn(body.wait(move |status| {
             drop(running);
-            exit.send_replace(Some(status.unwrap_or_default()));
-        });
+            exit.send_replace(Some(status));
+        }));
         let stdout = Lines::new(stdout, max_line);
-        Ok(Self { pid, stdin: sender, stdout, stdout_open: true, exited, last_words, listener, group })
+        Ok(Self { pid, stdin: sender, stdout, stdout_open: true, exited, last_words, listener, family })
     }
 
     /// What comes next. After [`Output::Exited`] nothing does. Cancel safe.
@@ -181,25 +148,22 @@ impl Child {
 
     /// Ends it: stdin is closed, then SIGTERM, then SIGKILL, two seconds apart, each for the whole group.
     pub(crate) async fn end(self) {
-        let Self { stdin, mut stdout, mut exited, group, .. } = self;
+        let Self { stdin, mut stdout, mut exited, family, .. } = self;
         drop(stdin);
         // What it still says is let go, so that a full pipe does not keep it from ending.
         let drain = async { while let Ok(Some(_)) = stdout.next().await {} };
         let gone = async {
-            for ask in [None, Some(Ask::Politely), Some(Ask::Finally)] {
-                if let Some(ask) = ask {
-                    group.end(ask);
-                }
-                if timeout(GRACE, wait_for_exit(&mut exited)).await.is_ok() {
-                    break;
-                }
+            let mut asks = family::ASKS.iter();
+            while timeout(GRACE, wait_for_exit(&mut exited)).await.is_err() {
+                let Some(ask) = asks.next() else { break };
+                family.end(*ask);
             }
         };
         tokio::select! {
             () = gone => {}
             () = async { drain.await; std::future::pending::<()>().await } => {}
         }
-        drop(group);
+        drop(family);
     }
 }
 

@@ -80,7 +80,11 @@ fn is_program(file: &Path) -> Found {
 
 #[cfg(not(unix))]
 fn is_program(file: &Path) -> Found {
-    if file.is_file() { Found::Program } else { Found::Nothing }
+    match file.metadata() {
+        Ok(found) if found.is_file() => Found::Program,
+        Ok(_) => Found::NotExecutable,
+        Err(_) => Found::Nothing,
+    }
 }
 
 /// The files that `program` may mean in `folder`: on Windows the usual endings are tried too.

@@ -10,6 +10,7 @@ pub mod config;
 mod door;
 mod end;
 mod engine;
+mod family;
 pub mod figures;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -28,6 +29,10 @@ mod policy;
 mod probe;
 mod processes;
 mod pulse;
+#[cfg(unix)]
+pub mod reaper;
+#[cfg(windows)]
+#[path = "own_job.rs"]
 pub mod reaper;
 mod register;
 mod registration;

@@ -53,13 +53,11 @@ enum Program {
 pub struct Retained(());
 
 /// Has a reaper run beside this process from its first local server on: `culvert-reaper` if it lies beside this program or
-/// in `../libexec`, else this program, which calls [`attend_if_asked`] before anything else. Without this call, as on
-/// systems without process groups, there is none.
+/// in `../libexec`, else this program, which calls [`attend_if_asked`] before anything else. Without this call there
+/// is none.
 #[must_use]
 pub fn retain() -> Retained {
-    if cfg!(unix) {
-        lock().program = env::current_exe().ok().map(Program::for_this);
-    }
+    lock().program = env::current_exe().ok().map(Program::for_this);
     Retained(())
 }
 
@@ -171,7 +169,6 @@ fn lock() -> MutexGuard<'static, Reaper> {
     REAPER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(unix)]
 fn start(program: &Program) -> io::Result<(Child, ChildStdin)> {
     use std::os::unix::process::CommandExt as _;
 
@@ -184,11 +181,6 @@ fn start(program: &Program) -> io::Result<(Child, ChildStdin)> {
     let pipe = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok((process, pipe))
-}
-
-#[cfg(not(unix))]
-fn start(_program: &Program) -> io::Result<(Child, ChildStdin)> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

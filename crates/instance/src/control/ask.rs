@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
+use super::entrance::{Visit, visit};
 use super::{Answer, LONGEST_ANSWER, Question};
 use crate::bundle::ServerLines;
 use crate::report::{Problem, Report};
@@ -98,25 +99,18 @@ pub async fn follow(path: &Path, mut each: impl FnMut(Report) -> bool) -> Result
     Ok(())
 }
 
-#[cfg(unix)]
-type Stream = tokio::net::UnixStream;
-
 /// The conversation after the question.
 struct Lines {
-    #[cfg(unix)]
-    stream: BufReader<Stream>,
+    stream: BufReader<Visit>,
 }
 
-#[cfg(unix)]
 impl Lines {
     async fn open(path: &Path, question: &Question) -> Result<Self, NotAsked> {
-        let mut stream = Stream::connect(path).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => NotAsked::Nobody,
-            _ => NotAsked::Broken(error.to_string()),
-        })?;
+        let broken = |error: io::Error| NotAsked::Broken(error.to_string());
+        let mut stream = visit(path).await.map_err(broken)?.ok_or(NotAsked::Nobody)?;
         let mut line = serde_json::to_vec(question).map_err(|error| NotAsked::Broken(error.to_string()))?;
         line.push(b'\n');
-        stream.write_all(&line).await.map_err(|error| NotAsked::Broken(error.to_string()))?;
+        stream.write_all(&line).await.map_err(broken)?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 
@@ -135,20 +129,7 @@ impl Lines {
             Err(error) => Err(NotAsked::Broken(error.to_string())),
         }
     }
-}
 
-#[cfg(not(unix))]
-impl Lines {
-    async fn open(_: &Path, _: &Question) -> Result<Self, NotAsked> {
-        Err(NotAsked::Nobody)
-    }
-
-    async fn answer(&mut self) -> Result<Answer, NotAsked> {
-        Err(NotAsked::Nobody)
-    }
-}
-
-impl Lines {
     async fn next(&mut self) -> Asked {
         match self.answer().await? {
             Answer::Status { report } => Ok(report),

@@ -1,12 +1,21 @@
-//! The local socket of whoever runs the saved profiles: other processes of the same user ask there, a JSON line each way.
+//! The local socket, or on Windows the named pipe, of whoever runs the saved profiles: other processes of the same user ask
+//! there, a JSON line each way.
 
 mod ask;
+#[cfg(windows)]
+mod pipe;
 mod serve;
+#[cfg(unix)]
+mod socket;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::ask::{Asked, NotAsked, ask, decide, follow, logs, tools};
+#[cfg(windows)]
+use self::pipe as entrance;
 pub use self::serve::{Control, ControlError};
+#[cfg(unix)]
+use self::socket as entrance;
 use crate::bundle::ServerLines;
 use crate::report::{Problem, Report};
 use crate::tools::{Decision, Tools};

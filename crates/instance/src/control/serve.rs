@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +9,12 @@ use std::time::Duration;
 use culvert_profiles::ProfileKey;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::warn;
 
+use super::entrance::{Entrance, Guest};
 use super::{Answer, LONGEST, Question};
 use crate::bundle::ServerLines;
 use crate::instance::{Instance, NotHere};
@@ -40,8 +38,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 /// Listens at a path that only the user can open, and remembers what is wanted.
 #[derive(Debug)]
 pub struct Control {
-    listener: UnixListener,
-    path: PathBuf,
+    entrance: Entrance,
     wishes: Wishes,
 }
 
@@ -60,24 +57,16 @@ impl Control {
     /// # Errors
     /// [`ControlError`].
     pub fn bind(path: &Path, wishes: impl Into<Wishes>) -> Result<Self, ControlError> {
-        let failed = |source| ControlError { path: path.to_owned(), source };
-        if let Some(folder) = path.parent() {
-            private_folder(folder).map_err(failed)?;
+        match Entrance::open(path) {
+            Ok(entrance) => Ok(Self { entrance, wishes: wishes.into() }),
+            Err(source) => Err(ControlError { path: path.to_owned(), source }),
         }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        let listener = UnixListener::bind(path).map_err(failed)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { listener, path: path.to_owned(), wishes: wishes.into() })
     }
 
     /// Answers about `instance` for as long as it is polled, within a tokio runtime.
     pub async fn serve(self, instance: Instance) -> Infallible {
-        let listener = self.listener.try_clone().and_then(tokio::net::UnixListener::from_std);
-        let Ok(listener) = listener.inspect_err(|error| warn!(%error, "nobody can ask this Culvert")) else {
+        let attended = self.entrance.attend();
+        let Ok(mut doorkeeper) = attended.inspect_err(|error| warn!(%error, "nobody can ask this Culvert")) else {
             return std::future::pending().await;
         };
         let places = Arc::new(Semaphore::new(GUESTS));
@@ -85,7 +74,7 @@ impl Control {
         loop {
             while guests.try_join_next().is_some() {}
             let place = places.clone().acquire_owned().await;
-            let Ok((stream, _)) = listener.accept().await else {
+            let Ok(stream) = doorkeeper.next().await else {
                 sleep(Duration::from_millis(200)).await;
                 continue;
             };
@@ -98,18 +87,6 @@ impl Control {
     }
 }
 
-impl Drop for Control {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// The folder, made for the user alone where it is not there.
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.mode(0o700).recursive(true).create(folder)
-}
-
 /// Receives one guest.
 struct Host {
     instance: Instance,
@@ -117,7 +94,7 @@ struct Host {
 }
 
 impl Host {
-    async fn receive(&self, stream: UnixStream) {
+    async fn receive(&self, stream: Guest) {
         let mut stream = BufReader::new(stream);
         let mut line = Vec::new();
         let mut bounded = (&mut stream).take(LONGEST);
@@ -199,7 +176,7 @@ impl Host {
         named.iter().map(find).collect()
     }
 
-    async fn tell_changes(&self, stream: &mut BufReader<UnixStream>) {
+    async fn tell_changes(&self, stream: &mut BufReader<Guest>) {
         let mut overview = self.instance.overview();
         loop {
             let current = overview.borrow_and_update().clone();
@@ -225,7 +202,7 @@ impl Host {
     }
 }
 
-async fn say(stream: &mut BufReader<UnixStream>, answer: &Answer) -> io::Result<()> {
+async fn say(stream: &mut BufReader<Guest>, answer: &Answer) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
     timeout(PATIENCE, stream.write_all(&line)).await.map_err(|_| io::ErrorKind::TimedOut)?

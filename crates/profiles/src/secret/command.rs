@@ -42,8 +42,7 @@ pub(super) async fn run(words: &[String], hidden: &[String], limit: Duration) ->
     for name in hidden {
         process.env_remove(name);
     }
-    #[cfg(unix)]
-    process.process_group(0);
+    Group::prepare(&mut process);
     let mut child = process.spawn().map_err(|error| refused(&shown, &error))?;
     let group = Group::led_by(&child);
     let mut said = Said::default();
