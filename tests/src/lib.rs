@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "in a test, a panic is how a failure is told")]
 
 pub mod authority;
+pub mod base_client;
 pub mod built;
 pub mod contextforge;
 pub mod culvert;

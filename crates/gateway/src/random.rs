@@ -12,6 +12,15 @@ pub(crate) fn id() -> Result<String, getrandom::Error> {
     Ok(hex(&bytes))
 }
 
+/// 30 random bits: a number to begin counting at, so that two who count have none in common. Whoever counts on from it
+/// a thousand million times still has numbers of 31 bits, which every server takes for an id.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub(crate) fn number() -> Result<u32, getrandom::Error> {
+    Ok(getrandom::u32()? >> 2)
+}
+
 /// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

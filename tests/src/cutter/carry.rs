@@ -1,12 +1,14 @@
 //! One connection through the cutter, from its beginning to its end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::Shared;
 use super::plan::{Fault, Swallowed};
@@ -14,13 +16,18 @@ use super::plan::{Fault, Swallowed};
 /// As much of what a client says is kept, to be said again.
 const KEPT: usize = 16 * 1024;
 
-/// How long a connection on which everything is said again stays open.
+/// How long a connection on which everything was said again stays open.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long a gateway may take to say something to a piece that is said again, before the next one is.
+const TURN: Duration = Duration::from_millis(50);
 
 /// How far a stretch of carrying came.
 enum Carried {
     Enough,
     Frozen,
+    /// It is to be said again now.
+    Again,
     Over,
 }
 
@@ -29,24 +36,30 @@ struct Connection {
     client: TcpStream,
     gateway: TcpStream,
     frozen: watch::Receiver<usize>,
-    /// What the client has said, while that can be said again.
-    said: Option<Vec<u8>>,
+    repeat: watch::Receiver<usize>,
+    /// What the client has said, piece by piece as it came, while that can be said again.
+    said: Option<Vec<Vec<u8>>>,
 }
 
-/// Carries a connection until it ends or the plan ends it. `number` counts from 0.
-pub(super) async fn carry_to(target: SocketAddr, client: TcpStream, number: usize, shared: &Shared) {
-    let mut frozen = shared.frozen.subscribe();
+/// Carries a connection until it ends or the plan ends it.
+pub(super) async fn carry_to(target: SocketAddr, client: TcpStream, shared: &Arc<Shared>) {
+    let (mut frozen, mut repeat) = (shared.frozen.subscribe(), shared.repeat.subscribe());
     frozen.mark_unchanged();
+    repeat.mark_unchanged();
     // A gateway that is down refuses; so does this, by hanging up.
     let Ok(gateway) = TcpStream::connect(target).await else { return };
     let _ = client.set_nodelay(true);
     let _ = gateway.set_nodelay(true);
-    let mut connection = Connection { client, gateway, frozen, said: (number > 0).then(Vec::new) };
+    let mut connection = Connection { client, gateway, frozen, repeat, said: Some(Vec::new()) };
     loop {
         let after = shared.fate().after();
         match connection.carry_on(after, None, shared).await {
             Carried::Over => return,
             Carried::Frozen => return connection.swallow(Swallowed::Both).await,
+            Carried::Again => {
+                connection.say_again(target, shared);
+                continue;
+            }
             Carried::Enough => {}
         }
         let count = |counter: &AtomicUsize| counter.fetch_add(1, Ordering::Relaxed);
@@ -75,15 +88,11 @@ pub(super) async fn carry_to(target: SocketAddr, client: TcpStream, number: usiz
                 match connection.carry_on(bytes, Some(pause), shared).await {
                     Carried::Over => return,
                     Carried::Frozen => return connection.swallow(Swallowed::Both).await,
+                    Carried::Again => connection.say_again(target, shared),
                     Carried::Enough => {}
                 }
             }
-            Fault::Again => {
-                if let Some(said) = connection.said.clone().filter(|said| !said.is_empty()) {
-                    count(&shared.again);
-                    tokio::spawn(say_again(target, said));
-                }
-            }
+            Fault::Again => connection.say_again(target, shared),
         }
     }
 }
@@ -104,12 +113,14 @@ impl Connection {
                 read = self.client.read(&mut from_client[..most]) => (read, &from_client, &mut self.gateway, true),
                 read = self.gateway.read(&mut from_gateway[..most]) => (read, &from_gateway, &mut self.client, false),
                 _ = self.frozen.changed() => return Carried::Frozen,
+                _ = self.repeat.changed() => return Carried::Again,
             };
             let Some(count) = read.ok().filter(|count| *count > 0) else { return Carried::Over };
             if is_said {
-                self.said = self.said.take().filter(|said| said.len() + count <= KEPT);
+                let is_room = |said: &Vec<Vec<u8>>| said.iter().map(Vec::len).sum::<usize>() + count <= KEPT;
+                self.said = self.said.take().filter(is_room);
                 if let Some(said) = &mut self.said {
-                    said.extend(&source[..count]);
+                    said.push(source[..count].to_vec());
                 }
             }
             if onwards.write_all(&source[..count]).await.is_err() {
@@ -121,6 +132,17 @@ impl Connection {
             }
         }
         Carried::Enough
+    }
+
+    /// Has what the client has said so far said once more, on a connection of its own.
+    fn say_again(&self, target: SocketAddr, shared: &Arc<Shared>) {
+        let Some(said) = self.said.clone().filter(|said| !said.is_empty()) else { return };
+        shared.again.fetch_add(1, Ordering::Relaxed);
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            say_again(target, said).await;
+            shared.repeated.send_modify(|times| *times += 1);
+        });
     }
 
     /// Keeps the connection standing. Each direction is swallowed or goes on; the end of one that is swallowed is not
@@ -149,13 +171,19 @@ async fn go_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt +
     let _ = to.shutdown().await;
 }
 
-/// Says it to the gateway, and lets its answers go.
-async fn say_again(target: SocketAddr, said: Vec<u8>) {
+/// Says it to the gateway and lets its answers go. Each piece waits for what the gateway says to the one before: told
+/// all at once, a client's answers would come before the questions, and be nothing to the gateway.
+async fn say_again(target: SocketAddr, said: Vec<Vec<u8>>) {
     let Ok(mut gateway) = TcpStream::connect(target).await else { return };
-    if gateway.write_all(&said).await.is_err() {
-        return;
-    }
     let mut buffer = vec![0; 4096];
+    for piece in said {
+        if gateway.write_all(&piece).await.is_err() {
+            return;
+        }
+        if let Ok(Ok(0) | Err(_)) = timeout(TURN, gateway.read(&mut buffer)).await {
+            return;
+        }
+    }
     let listened = async { while let Ok(1..) = gateway.read(&mut buffer).await {} };
-    let _ = tokio::time::timeout(AGAIN, listened).await;
+    let _ = timeout(AGAIN, listened).await;
 }

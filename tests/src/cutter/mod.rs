@@ -7,6 +7,7 @@ mod plan;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use self::carry::carry_to;
 use self::plan::Fate;
 pub use self::plan::{Plan, Swallowed, Trick};
+use crate::watched::PATIENCE;
 
 /// The proxy; it ends with the test.
 #[derive(Debug)]
@@ -36,6 +38,10 @@ struct Shared {
     blocked: watch::Sender<bool>,
     /// How often everything was left half-open.
     frozen: watch::Sender<usize>,
+    /// How often all was to be said again at once.
+    repeat: watch::Sender<usize>,
+    /// How often something was said again to its end.
+    repeated: watch::Sender<usize>,
 }
 
 impl Shared {
@@ -63,18 +69,19 @@ impl Cutter {
             calm: AtomicBool::new(true),
             blocked: watch::Sender::new(false),
             frozen: watch::Sender::new(0),
+            repeat: watch::Sender::new(0),
+            repeated: watch::Sender::new(0),
         });
         let cutting = shared.clone();
         let accepting = tokio::spawn(async move {
-            for number in 0.. {
-                let Ok((client, _)) = listener.accept().await else { return };
+            while let Ok((client, _)) = listener.accept().await {
                 let shared = cutting.clone();
                 tokio::spawn(async move {
                     let mut blocked = shared.blocked.subscribe();
                     tokio::select! {
                         biased;
                         _ = blocked.wait_for(|blocked| *blocked) => {}
-                        () = carry_to(target, client, number, &shared) => {}
+                        () = carry_to(target, client, &shared) => {}
                     }
                 });
             }
@@ -120,6 +127,27 @@ impl Cutter {
     /// Leaves all connections that there are half-open: they stand, and nothing passes. New ones work.
     pub fn freeze(&self) {
         self.shared.frozen.send_modify(|times| *times += 1);
+    }
+
+    /// Says to the gateway once more what the clients of all connections that there are have said, each on a connection
+    /// of its own whose answers nobody reads; those that have said much are left out. Waits until each is over.
+    ///
+    /// # Panics
+    /// When there is none that could be said again.
+    pub async fn say_again(&self) {
+        let mut repeated = self.shared.repeated.subscribe();
+        let (before, over) = (self.again(), *repeated.borrow_and_update());
+        self.shared.repeat.send_modify(|times| *times += 1);
+        let all = async {
+            while self.again() == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            // All connections hear of it at the same moment.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let begun = self.again() - before;
+            let _ = repeated.wait_for(|times| *times >= over + begun).await;
+        };
+        tokio::time::timeout(PATIENCE, all).await.expect("something is said again");
     }
 
     /// Ends all connections, and each new one at once, until [`unblock`](Self::unblock).

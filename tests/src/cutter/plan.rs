@@ -38,7 +38,7 @@ pub enum Trick {
     /// The same, with a pause after each.
     Drip,
     /// What the client has said so far is said to the gateway once more, on another connection, whose answers nobody
-    /// reads. Never the first connection: a registration that comes twice is another story.
+    /// reads.
     Again,
 }
 

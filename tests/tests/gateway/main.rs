@@ -20,5 +20,6 @@ mod several;
 mod starting;
 mod surroundings;
 mod tokens;
+mod twice;
 mod waking;
 mod ways;

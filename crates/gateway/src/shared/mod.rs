@@ -34,6 +34,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::config::GatewayLimits;
 use crate::conversation::{CONVERSATION_QUEUE, Conversation, ToServer};
 use crate::era::Era;
+use crate::random;
 use crate::users::Users;
 
 pub use initialized::Initialized;
@@ -170,8 +171,11 @@ impl Shared {
 
     fn open(raw: Conversation, opening: Opening, terms: Terms) -> Arc<Self> {
         let (outbox, mail) = mpsc::channel(OUTBOX);
+        // A network may say a whole connection twice, answers included: to the questions of another conversation they
+        // must be none, or an echo would register in the place of the living tunnel. Whoever got here had randomness.
+        let first = random::number().unwrap_or_default();
         let core = Arc::new(Core {
-            table: Mutex::default(),
+            table: Mutex::new(Table::after(first)),
             phase: watch::Sender::new(Phase::Starting),
             stop: CancellationToken::new(),
             raw: Mutex::new(Some(raw.to_server.clone())),

@@ -92,6 +92,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// An empty one whose numbers come after this one.
+    pub(super) fn after(last: u32) -> Self {
+        Self { last: last.into(), ..Self::default() }
+    }
+
     /// From now on it takes so many calls.
     pub(super) fn give(&mut self, room: Room) {
         self.room = room;
