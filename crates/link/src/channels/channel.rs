@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use culvert_protocol::channels::{ChannelId, ResetReason};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 
 use super::assembler::{Assembled, Assembler, TooLarge};
 use crate::queue::{Gauge, Gone, Refused};
@@ -58,7 +58,15 @@ struct Sending {
     id: ChannelId,
     out: mpsc::UnboundedSender<Outgoing>,
     budget: Arc<Semaphore>,
-    ended: Arc<OnceLock<ChannelEnd>>,
+    end: Arc<End>,
+}
+
+/// How a channel ends, for all who hold a part of it.
+#[derive(Debug, Default)]
+struct End {
+    how: OnceLock<ChannelEnd>,
+    /// It is over, both ways.
+    over: Notify,
 }
 
 /// Receives lines. Dropped before the channel's end, it resets the channel.
@@ -67,7 +75,7 @@ pub struct LineReceiver {
     id: ChannelId,
     lines: mpsc::UnboundedReceiver<Assembled>,
     out: mpsc::UnboundedSender<Outgoing>,
-    ended: Arc<OnceLock<ChannelEnd>>,
+    end: Arc<End>,
     taken: u32,
     report_at: u32,
 }
@@ -78,7 +86,7 @@ pub(super) struct Feed {
     /// None: the peer has finished.
     lines: Option<mpsc::UnboundedSender<Assembled>>,
     assembler: Assembler,
-    ended: Arc<OnceLock<ChannelEnd>>,
+    end: Arc<End>,
     budget: Arc<Semaphore>,
     /// Whether the sender at this side has finished.
     pub(super) sender_done: bool,
@@ -97,7 +105,7 @@ impl Feed {
 
     /// The peer has finished: the receiver reads what is left and then the end.
     pub(super) fn finish(&mut self) {
-        let _ = self.ended.set(ChannelEnd::Finished);
+        let _ = self.end.how.set(ChannelEnd::Finished);
         self.lines = None;
     }
 
@@ -108,8 +116,9 @@ impl Feed {
 
     /// The channel is over, both ways.
     pub(super) fn end(self, how: ChannelEnd) {
-        let _ = self.ended.set(how);
+        let _ = self.end.how.set(how);
         self.budget.close();
+        self.end.over.notify_waiters();
     }
 }
 
@@ -122,13 +131,12 @@ impl Channel {
         out: mpsc::UnboundedSender<Outgoing>,
     ) -> (Self, Feed) {
         let (lines, received) = mpsc::unbounded_channel();
-        let ended = Arc::new(OnceLock::new());
+        let end = Arc::<End>::default();
         let budget = Arc::new(Semaphore::new(UNSENT));
-        let feed =
-            Feed { lines: Some(lines), assembler, ended: ended.clone(), budget: budget.clone(), sender_done: false };
-        let inner = Arc::new(Sending { id, out: out.clone(), budget, ended: ended.clone() });
+        let feed = Feed { lines: Some(lines), assembler, end: end.clone(), budget: budget.clone(), sender_done: false };
+        let inner = Arc::new(Sending { id, out: out.clone(), budget, end: end.clone() });
         let sender = LineSender { inner };
-        let receiver = LineReceiver { id, lines: received, out, ended, taken: 0, report_at: (window / 4).max(1) };
+        let receiver = LineReceiver { id, lines: received, out, end, taken: 0, report_at: (window / 4).max(1) };
         (Self { id, sender, receiver }, feed)
     }
 }
@@ -166,7 +174,15 @@ impl LineSender {
 
     /// How the channel ended, once it has.
     pub fn ended(&self) -> Option<ChannelEnd> {
-        self.inner.ended.get().cloned()
+        self.inner.end.how.get().cloned()
+    }
+
+    /// Completes when the channel is over, both ways. Cancel safe.
+    pub async fn over(&self) {
+        let told = self.inner.end.over.notified();
+        if !self.inner.budget.is_closed() {
+            told.await;
+        }
     }
 
     /// Waits until all that was sent has left this end, or the channel is over. Cancel safe.
@@ -204,13 +220,13 @@ impl LineReceiver {
 
     /// How the channel ended, once it has.
     pub fn ended(&self) -> Option<ChannelEnd> {
-        self.ended.get().cloned()
+        self.end.how.get().cloned()
     }
 }
 
 impl Drop for LineReceiver {
     fn drop(&mut self) {
-        if self.ended.get().is_none() {
+        if self.end.how.get().is_none() {
             let _ = self.out.send(Outgoing::Reset(self.id, ResetReason::Cancelled, String::new()));
         }
     }

@@ -155,7 +155,13 @@ pub(super) async fn from_gateway(
             Entry::Wait => continue,
         };
         passage.to_server(&line);
-        if input.send(line).await.is_err() {
+        let sent = tokio::select! {
+            biased;
+            sent = input.send(line) => sent,
+            // A child that reads nothing must not outlive its channel.
+            () = sender.over() => return,
+        };
+        if sent.is_err() {
             // The child is going; its end is told by its output.
             return std::future::pending().await;
         }

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::bridge::{Bridge, Finish, Stop};
 use super::own;
@@ -199,6 +200,20 @@ async fn a_call_that_does_not_end_is_cut_off_now() {
     assert_eq!(scene.ended().await, ResetReason::Stopping);
     scene.running.await.unwrap();
     assert_eq!(scene.ledger.activity().calls().read(0).items[0].outcome, Outcome::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_reads_nothing_does_not_outlive_its_channel() {
+    for purpose in [Purpose::Client, Purpose::Gateway] {
+        let scene = Scene::new(purpose).await;
+        let Scene { gateway, running, told: _unread, says: _silent, _link, .. } = scene;
+        let line =
+            Bytes::from(json!({"jsonrpc": "2.0", "method": "x", "params": {"x": "x".repeat(65_536)}}).to_string());
+        while timeout(Duration::from_secs(1), gateway.sender.send(line.clone())).await.is_ok() {}
+        drop(gateway);
+        let finish = timeout(Duration::from_secs(60), running).await.expect("its bridge comes down").unwrap();
+        assert!(finish.is_none_or(|finish| matches!(finish, Finish::Left)));
+    }
 }
 
 #[tokio::test(start_paused = true)]
