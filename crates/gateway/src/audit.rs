@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use culvert_audit::{Code, Entry, Log, Verdict};
-use culvert_protocol::glance::text_of;
+use culvert_protocol::about;
 use culvert_protocol::message::{self, Message};
 use culvert_protocol::tally::Method;
 use culvert_protocol::text;
@@ -35,8 +35,7 @@ impl Trail {
         if method == "ping" {
             return None;
         }
-        let about = Method::about(&method).zip(request.params());
-        let about = about.and_then(|(member, params)| text_of(params.get(), member));
+        let about = Method::about(&method).and_then(|member| about(request.text(), member));
         Some(Box::new(Self {
             log: log.clone(),
             began: SystemTime::now(),

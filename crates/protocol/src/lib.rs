@@ -4,6 +4,7 @@
 //! looks like ([`message`]), how the base dialect wraps it ([`envelope`]), what may go wrong and in which words
 //! ([`cause`]), and the numbers that bound it all ([`limits`]).
 
+mod about;
 pub mod address;
 pub mod backoff;
 pub mod cause;
@@ -27,6 +28,7 @@ pub mod tally;
 pub mod text;
 pub mod tool_policy;
 
+pub use about::about;
 pub use address::GatewayAddress;
 pub use cause::{Cause, Explain, Remedy};
 pub use introduction::{BadLabels, ClientInfo, Labels};

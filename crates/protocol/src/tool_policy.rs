@@ -1,7 +1,7 @@
 //! A tool policy: which of a local server's tools, prompts and resources a gateway may see and use. Pure: [`Desk`] keeps
 //! what one child has listed and says what becomes of each message.
 
-mod akin;
+pub(crate) mod akin;
 mod approved;
 mod definition;
 mod desk;

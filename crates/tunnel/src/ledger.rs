@@ -104,6 +104,14 @@ impl Ledger {
         &self.pulse
     }
 
+    /// What a request is about: at a glance or, where somebody keeps a record, so that nobody leads it astray.
+    pub(crate) fn about<'a>(&self, request: &[u8], method: &str, glance: Option<&'a str>) -> Option<Cow<'a, str>> {
+        if !self.is_audited.load(Ordering::Relaxed) {
+            return glance.map(Cow::Borrowed);
+        }
+        culvert_protocol::about(std::str::from_utf8(request).ok()?, Method::about(method)?).map(Cow::Owned)
+    }
+
     /// A call began. `bytes` are its request's.
     pub(crate) fn begin(
         self: &Arc<Self>,

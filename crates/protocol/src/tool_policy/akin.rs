@@ -59,7 +59,7 @@ pub(super) fn blurred(message: &Message<'_>) -> Option<&'static str> {
 }
 
 /// Whether somebody may take one name for the other.
-pub(super) fn are_akin(one: &str, other: &str) -> bool {
+pub(crate) fn are_akin(one: &str, other: &str) -> bool {
     letters(one).eq(letters(other))
 }
 
@@ -74,7 +74,7 @@ fn letters(name: &str) -> impl Iterator<Item = char> {
 }
 
 /// A name without its quotes and escapes; half a character, which no text can hold, is left out.
-fn loosely(spelled: &RawValue) -> Cow<'_, str> {
+pub(crate) fn loosely(spelled: &RawValue) -> Cow<'_, str> {
     let spelled = spelled.get();
     let inner = spelled.get(1..spelled.len() - 1).unwrap_or_default();
     if !inner.contains('\\') {

@@ -230,6 +230,7 @@ impl Session<'_> {
     fn ticket(&self, message: &Message<'_>, method: &str, now: Instant) -> Ticket {
         let about = Method::about(method).zip(message.params());
         let about = about.and_then(|(member, params)| text_of(params.get(), member));
+        let about = self.report.ledger().about(message.text().as_bytes(), method, about.as_deref());
         self.report.ledger().begin(&self.caller, method, about.as_deref(), message.text().len(), now)
     }
 

@@ -90,8 +90,9 @@ impl Passage {
                 let Some(id) = id_of(raw_id) else { return };
                 let mut calls = self.calls();
                 if calls.len() < MAX_CALLS {
+                    let about = self.ledger.about(line, method, head.about.as_deref());
                     let ticket =
-                        self.ledger.begin(&self.caller, method, head.about.as_deref(), line.len(), Instant::now());
+                        self.ledger.begin(&self.caller, method, about.as_deref(), line.len(), Instant::now());
                     if ticket.is_endless() {
                         self.subscriptions().insert(id.clone(), Wanted::of(line));
                     }
@@ -157,18 +158,19 @@ impl Passage {
 
     /// A line did not pass, and was answered in the child's place.
     pub(super) fn refused(&self, line: &[u8], answers: &[String]) {
-        let refuse = |head: &Glance<'_>, length: usize| {
+        let refuse = |head: &Glance<'_>, line: &[u8]| {
             if let (Some(_), Some(method)) = (head.id, head.method.as_deref()) {
                 let now = Instant::now();
-                let ticket = self.ledger.begin(&self.caller, method, head.about.as_deref(), length, now);
+                let about = self.ledger.about(line, method, head.about.as_deref());
+                let ticket = self.ledger.begin(&self.caller, method, about.as_deref(), line.len(), now);
                 ticket.end(Outcome::Refused, answers.iter().map(String::len).sum(), now);
             }
         };
         match glance(line, Method::about) {
-            Some(head) => refuse(&head, line.len()),
+            Some(head) => refuse(&head, line),
             None => each_of(line, |element| {
                 let element = element.get().as_bytes();
-                glance(element, Method::about).iter().for_each(|head| refuse(head, element.len()));
+                glance(element, Method::about).iter().for_each(|head| refuse(head, element));
             }),
         }
     }
