@@ -274,6 +274,28 @@ mod tests {
         assert!(all.last().unwrap().contains("after"), "{all:?}");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_disk_that_gives_no_answer_stands_in_nobodys_way() {
+        const LINES: u64 = 50_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        // Whoever opens a pipe that nobody reads waits, as for a disk that hangs.
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let log = Log::begin(path.clone()).unwrap();
+        let began = Instant::now();
+        for nth in 0..LINES {
+            log.write(&sample(&nth.to_string()));
+        }
+        log.finish();
+        assert!(began.elapsed() < FAREWELL + Duration::from_secs(10), "nobody waits for the disk");
+        assert!(log.shared.waiting().lines.len() < MOST + 1000, "memory is bounded");
+        // It answers after all: what waited is there, and the rest is counted.
+        let all = lines(&path);
+        let lost = all[0].split("\"lost\":").nth(1).unwrap().trim_end_matches('}').parse::<u64>().unwrap();
+        assert!(lost > 0 && lost + (all.len() as u64 - 1) == LINES, "{lost} of {LINES}");
+    }
+
     #[test]
     fn memory_is_bounded_and_what_finds_no_room_is_counted() {
         let folder = tempfile::tempdir().unwrap();
