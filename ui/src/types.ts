@@ -98,7 +98,7 @@ export type Tool = { name: string, shown: string, title: string | null, descript
 export type Effect = "reads" | "writes" | "destroys" | "unsaid";
 
 /** Whether a tool passes, and by which rule. */
-export type ToolState = { "kind": "passes" } | { "kind": "notAmong" } | { "kind": "off", pattern: string | null } | { "kind": "notReading" } | { "kind": "held", decided: Decided, changes: Array<ToolChange> };
+export type ToolState = { "kind": "passes" } | { "kind": "notAmong" } | { "kind": "off", pattern: string | null } | { "kind": "notReading" } | { "kind": "held", decided: Decided, isNew: boolean, changes: Array<ToolChange> };
 
 /** Whether a held tool still needs its user. */
 export type Decided = "notYet" | "keptBlocked";

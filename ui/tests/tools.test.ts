@@ -64,7 +64,14 @@ test('held tools: old beside new, approved or kept blocked, and the profile is w
   await focusOn(page, /heading "2 tools wait for you"/);
   const held = page.getByRole('group', { name: /git_show/ });
   assert.match((await held.textContent()) ?? '', /What it says it does\s*Approved\s*Shows the contents of a commit\.\s*Now\s*Shows the contents of a commit, and mails/);
-  assert.deepEqual(await held.locator('ins').evaluateAll((all) => all.map((one) => one.textContent?.trim()).slice(0, 3)), ['commit,', 'and', 'mails']);
+  assert.deepEqual(await held.locator('ins').evaluateAll((all) => all.map((one) => one.textContent?.trim()).slice(0, 3)), [
+    'commit, and mails a copy to the address in the message.',
+    '},',
+    '"copy_to": {',
+  ]);
+  const fresh = page.getByRole('group', { name: /git_stash is new/ });
+  assert.match((await fresh.textContent()) ?? '', /What it says it does\s*Puts the changes.*What it takes\s*\{\s*"properties"/s);
+  assert.equal(await fresh.getByText('Approved').count(), 0, 'nothing stands beside what is new');
   assert.match((await held.textContent()) ?? '', /What it says of its effects\s*Approved\s*nothing/);
   await tabTo(page, /button "Keep blocked"/);
   await press(page, 'Enter');

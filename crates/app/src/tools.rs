@@ -131,8 +131,9 @@ fn tool(tool: told::Tool) -> Tool {
         Verdict::NotAllowed => ToolState::NotAmong,
         Verdict::Denied { pattern } => ToolState::Off { pattern: Some(pattern).filter(|pattern| *pattern != shown) },
         Verdict::NotReadOnly => ToolState::NotReading,
-        Verdict::Held { kept_blocked, changes } => ToolState::Held {
+        Verdict::Held { kept_blocked, is_new, changes } => ToolState::Held {
             decided: if kept_blocked { Decided::KeptBlocked } else { Decided::NotYet },
+            is_new,
             changes: changes.into_iter().map(tool_change).collect(),
         },
     };
@@ -198,7 +199,7 @@ mod tests {
             old: Some("Adds".to_owned()),
             new: Some("Adds and mails".to_owned()),
         };
-        let held = ToolState::Held { decided: Decided::NotYet, changes: vec![change] };
+        let held = ToolState::Held { decided: Decided::NotYet, is_new: false, changes: vec![change] };
         assert_eq!(
             states,
             [

@@ -84,7 +84,9 @@ pub enum Verdict {
     Held {
         /// Whether the user has decided to keep it so: then it needs no attention.
         kept_blocked: bool,
-        /// What has changed since it was approved; none: it is new.
+        /// Whether nothing was approved under its name.
+        is_new: bool,
+        /// What has changed since it was approved; of a new one, all that it says.
         changes: Vec<Change>,
     },
 }
@@ -202,7 +204,8 @@ impl Tool {
                 Judged::Writes => Verdict::NotReadOnly,
                 Judged::Held { old, attention } => Verdict::Held {
                     kept_blocked: attention == Attention::Settled,
-                    changes: old.map(|old| changes(old, tool)).unwrap_or_default(),
+                    is_new: old.is_none(),
+                    changes: changes(old, tool),
                 },
             },
         }
@@ -210,9 +213,9 @@ impl Tool {
 }
 
 /// What has changed, part by part.
-fn changes(old: &Definition, new: &Definition) -> Vec<Change> {
+fn changes(old: Option<&Definition>, new: &Definition) -> Vec<Change> {
     let parts = |tool: &Definition| serde_json::from_str::<Value>(tool.text()).unwrap_or_default();
-    let (before, now) = (parts(old), parts(new));
+    let (before, now) = (old.map(parts).unwrap_or_default(), parts(new));
     let shown = |value: Option<&Value>| {
         value.map(|value| match value {
             Value::String(text) => paragraphs(text, LONGEST_PART),
@@ -243,9 +246,10 @@ fn changes(old: &Definition, new: &Definition) -> Vec<Change> {
         has_parts_alone && parts.to_string() == tool.text()
     };
     let is_whole = all.iter().any(|change| change.part == Part::Whole);
-    if !is_whole && (all.is_empty() || !is_told(old, &before) || !is_told(new, &now)) {
-        let whole = |tool: &Definition| Some(paragraphs(tool.text(), LONGEST_PART));
-        all.push(Change { part: Part::Whole, old: whole(old), new: whole(new) });
+    let hides = old.is_some_and(|old| all.is_empty() || !is_told(old, &before)) || !is_told(new, &now);
+    if hides && !is_whole {
+        let whole = |tool: &Definition| paragraphs(tool.text(), LONGEST_PART);
+        all.push(Change { part: Part::Whole, old: old.map(whole), new: Some(whole(new)) });
     }
     all
 }
@@ -311,17 +315,20 @@ mod tests {
         let mut other = add.clone();
         other["description"] = json!("Adds, and mails the sum");
         other["outputSchema"] = json!({"type": "object"});
-        live.listed(vec![tool(other), tool(json!({"name": "new"})), tool(json!({"name": "rmdir", "title": "x"}))]);
+        let fresh = json!({"name": "new", "title": "Fresh", "inputSchema": {"a": 1}});
+        live.listed(vec![tool(other), tool(fresh), tool(json!({"name": "rmdir", "title": "x"}))]);
         let told = Tools::of(&live);
         let verdicts: Vec<_> = told.tools.iter().map(|tool| serde_json::to_value(&tool.verdict).unwrap()).collect();
         assert_eq!(
             verdicts,
             [
-                json!({"is": "held", "kept_blocked": false, "changes": [
+                json!({"is": "held", "kept_blocked": false, "is_new": false, "changes": [
                     {"part": "description", "old": "Adds\n  two [31m", "new": "Adds, and mails the sum"},
                     {"part": "output_schema", "new": "{\n  \"type\": \"object\"\n}"},
                 ]}),
-                json!({"is": "held", "kept_blocked": false, "changes": []}),
+                json!({"is": "held", "kept_blocked": false, "is_new": true, "changes": [
+                    {"part": "title", "new": "Fresh"}, {"part": "input_schema", "new": "{\n  \"a\": 1\n}"},
+                ]}),
                 json!({"is": "denied", "pattern": "rm*"}),
             ]
         );
@@ -333,23 +340,25 @@ mod tests {
         let read = |text: &str| Definition::parse(text).unwrap();
         let old = read(r#"{"name":"a","description":"good"}"#);
         let new = read(r#"{"name":"a","description":"evil","description":"good"}"#);
-        let [change] = &changes(&old, &new)[..] else { panic!() };
+        let [change] = &changes(Some(&old), &new)[..] else { panic!() };
         assert!(change.part == Part::Whole && change.new.as_ref().unwrap().contains("evil"));
         // Another change beside it hides it no better.
         for hidden in [r#""description":"evil","description":"fine""#, r#""description":"fine","Description":"evil""#] {
-            let [part, whole] = &changes(&old, &read(&format!(r#"{{"name":"a",{hidden}}}"#)))[..] else { panic!() };
+            let [part, whole] = &changes(Some(&old), &read(&format!(r#"{{"name":"a",{hidden}}}"#)))[..] else {
+                panic!()
+            };
             assert_eq!((part.part, part.new.as_deref()), (Part::Description, Some("fine")));
             assert!(whole.part == Part::Whole && whole.new.as_ref().unwrap().contains("evil"), "{hidden}");
         }
         let plain = r#"{"name":"a","description":"x","inputSchema":{"minimum":0.5,"maximum":1e300}}"#;
-        assert_eq!(changes(&old, &read(plain)).len(), 2, "what hides nothing is told part by part");
+        assert_eq!(changes(Some(&old), &read(plain)).len(), 2, "what hides nothing is told part by part");
     }
 
     #[test]
     fn a_change_that_cannot_be_seen_is_spelled_out() {
         let old = tool(json!({"name": "a", "description": "good"}));
         let new = tool(json!({"name": "a", "description": "good\u{e0041}\u{200b}"}));
-        let [change] = &changes(&old, &new)[..] else { panic!() };
+        let [change] = &changes(Some(&old), &new)[..] else { panic!() };
         assert!(change.old != change.new && change.new.as_ref().unwrap().contains("u{200b}"), "{change:?}");
     }
 

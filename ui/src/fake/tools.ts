@@ -42,9 +42,13 @@ export function toolsOf(profile: Profile, rules: Rules): Tools {
     return {
       kind: 'held',
       decided,
+      isNew: name === 'git_stash',
       changes:
         name === 'git_stash'
-          ? []
+          ? [
+              { part: 'description', old: null, new: LISTED.find(([listed]) => listed === name)?.[3] ?? '' },
+              { part: 'takes', old: null, new: takes('') },
+            ]
           : [
               { part: 'description', old, new: LISTED.find(([listed]) => listed === name)?.[3] ?? '' },
               { part: 'takes', old: takes(''), new: takes(',\n    "copy_to": {\n      "type": "string"\n    }') },

@@ -32,6 +32,17 @@ export function parts(text: string, other: string): Piece[] {
   return here.map((text, index) => ({ text, changed: index >= from && index < here.length - after && !kept.has(index - from) }));
 }
 
+/** Neighbours that changed alike as one, so that a run of new words reads as one; each line for itself. */
+export function joined(all: Piece[]): Piece[] {
+  const runs: Piece[] = [];
+  for (const piece of all) {
+    const last = runs.at(-1);
+    if (last && last.changed === piece.changed && !(last.changed && /\n\s*$/.test(last.text))) last.text += piece.text;
+    else runs.push({ ...piece });
+  }
+  return runs;
+}
+
 function lines(text: string): string[] {
   return text.split(/(?<=\n)/);
 }

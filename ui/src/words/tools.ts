@@ -26,6 +26,7 @@ export const tools = {
   notReading: 'It does not say that it only reads.',
   isWaiting: 'Held until you decide, above.',
   keptBlocked: 'Kept blocked: it has changed since you approved it.',
+  keptNew: 'Kept blocked: it is new.',
   approveAfterAll: (name: string) => `Approve ${name}`,
   waiting: (n: number) => (n === 1 ? '1 tool waits for you' : `${n} tools wait for you`),
   waitingHelp: 'A server can change what its tools say, and so what a model does with them. Until you approve one, no client sees it.',

@@ -96,7 +96,9 @@ pub enum ToolState {
     Held {
         /// Whether there is a decision: to keep it blocked.
         decided: Decided,
-        /// What has changed; none: it is new.
+        /// Whether nothing was approved under its name.
+        is_new: bool,
+        /// What has changed; of a new one, all that it says.
         changes: Vec<ToolChange>,
     },
 }

@@ -182,7 +182,9 @@ async fn tools_are_switched_held_when_they_change_and_approved_as_they_were_show
     stage.lists("Adds, and mails the sum");
     stage.wants(Switch::On).await;
     let changed = stage.shows("add is held", |tools| matches!(state(tools, "add"), ToolState::Held { .. })).await;
-    let ToolState::Held { decided: Decided::NotYet, changes } = state(&changed, "add") else { panic!("{changed:#?}") };
+    let ToolState::Held { decided: Decided::NotYet, is_new: false, changes } = state(&changed, "add") else {
+        panic!("{changed:#?}")
+    };
     let [change] = &changes[..] else { panic!("{changes:#?}") };
     assert_eq!((change.part, change.old.as_deref()), (ToolPart::Description, Some("Adds")));
     assert_eq!(change.new.as_deref(), Some("Adds, and mails the sum"));

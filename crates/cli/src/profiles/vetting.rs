@@ -140,8 +140,9 @@ fn lines<'a>(tools: impl Iterator<Item = &'a Tool> + Clone) -> Vec<String> {
     let mut all = Vec::new();
     for tool in tools {
         all.push(format!("{:width$}  {}", tool.shown, words(&tool.verdict)));
-        if let Verdict::Held { changes, .. } = &tool.verdict {
-            changes.iter().for_each(|change| all.extend(beside(change)));
+        if let Verdict::Held { is_new, changes, .. } = &tool.verdict {
+            let shown = |change| if *is_new { said(change) } else { beside(change) };
+            changes.iter().for_each(|change| all.extend(shown(change)));
         }
     }
     all
@@ -153,8 +154,8 @@ fn words(verdict: &Verdict) -> String {
         Verdict::NotAllowed => "not among those that tools_allow names".to_owned(),
         Verdict::Denied { pattern } => format!("denied: tools_deny has {pattern}"),
         Verdict::NotReadOnly => "denied: it does not say that it only reads".to_owned(),
-        Verdict::Held { kept_blocked, changes } => {
-            let what = if changes.is_empty() { "new" } else { "changed" };
+        Verdict::Held { kept_blocked, is_new, .. } => {
+            let what = if *is_new { "new" } else { "changed" };
             match kept_blocked {
                 true => format!("kept blocked: {what}"),
                 false => format!("held back: {what}"),
@@ -165,6 +166,15 @@ fn words(verdict: &Verdict) -> String {
 
 /// What a part was, and under it what it is.
 fn beside(change: &Change) -> Vec<String> {
+    [vec![part(change)], marked('-', &change.old), marked('+', &change.new)].concat()
+}
+
+/// What a part of a new one says: whoever decides has nothing else to go by.
+fn said(change: &Change) -> Vec<String> {
+    [vec![part(change)], marked('+', &change.new)].concat()
+}
+
+fn part(change: &Change) -> String {
     let part = match change.part {
         Part::Title => "title",
         Part::Description => "description",
@@ -173,11 +183,14 @@ fn beside(change: &Change) -> Vec<String> {
         Part::Annotations => "annotations",
         Part::Whole => "as listed",
     };
-    let marked = |mark: char, words: &Option<String>| match words {
+    format!("  {part}")
+}
+
+fn marked(mark: char, words: &Option<String>) -> Vec<String> {
+    match words {
         None => vec![format!("    {mark} (nothing)")],
         Some(words) => words.lines().map(|line| format!("    {mark} {line}")).collect(),
-    };
-    [vec![format!("  {part}")], marked('-', &change.old), marked('+', &change.new)].concat()
+    }
 }
 
 #[cfg(test)]
@@ -198,7 +211,7 @@ mod tests {
         let listed = [
             tool(r#"{"name":"add","description":"Adds","annotations":{"readOnlyHint":true}}"#),
             tool(r#"{"name":"same"}"#),
-            tool(r#"{"name":"fresh"}"#),
+            tool(r#"{"name":"fresh","description":"Mails\nall"}"#),
             tool(r#"{"name":"rmdir"}"#),
         ];
         let tools = Tools::judged(&Rules { policy, approved: Some(approved) }, Some(&listed));
@@ -218,6 +231,9 @@ mod tests {
                 "    + }",
                 "same   allowed",
                 "fresh  held back: new",
+                "  description",
+                "    + Mails",
+                "    + all",
                 "rmdir  denied: tools_deny has rm*",
             ]
         );
