@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use culvert_profiles::{Profile, ProfileTunnel, SecretRef};
+use culvert_protocol::tool_policy::{ChangedTools, Feature, Pattern, ToolPolicy, Tools};
 use culvert_tunnel::{LocalServer, Transport, TunnelConfig};
 
 pub(super) fn write(out: &mut String, profile: &Profile) -> std::fmt::Result {
@@ -16,6 +17,10 @@ pub(super) fn write(out: &mut String, profile: &Profile) -> std::fmt::Result {
         writeln!(out, "  labels {}", labels.join(", "))?;
     }
     options(out, &first.config)?;
+    passing(out, &first.config.policy)?;
+    if let Some(log) = &profile.audit_log {
+        writeln!(out, "  calls told to {}", log.display())?;
+    }
     for tunnel in &profile.tunnels {
         let token = tunnel.secrets.token.as_ref().map_or_else(|| "none".to_owned(), |token| named(&token.value));
         writeln!(out, "  gateway {}, its token from: {token}", tunnel.config.gateway)?;
@@ -70,6 +75,24 @@ fn options(out: &mut String, config: &TunnelConfig) -> std::fmt::Result {
         "  single child {}, up to {} sessions, warm spare {}",
         children.single, children.max_sessions, children.warm_spare
     )
+}
+
+/// What the gateway may not see or use: whoever hears of an unknown tool finds out why here.
+fn passing(out: &mut String, policy: &ToolPolicy) -> std::fmt::Result {
+    let names = |patterns: &[Pattern]| match patterns {
+        [] => "none".to_owned(),
+        patterns => patterns.iter().map(Pattern::as_str).collect::<Vec<_>>().join(", "),
+    };
+    let rules = [
+        policy.allow.as_deref().map(|allow| format!("allowed {}", names(allow))),
+        (!policy.deny.is_empty()).then(|| format!("denied {}", names(&policy.deny))),
+        (policy.tools == Tools::ReadOnly).then(|| "only those that read".to_owned()),
+        (policy.changed == ChangedTools::Held).then(|| "changed ones are held".to_owned()),
+        (policy.prompts == Feature::Off).then(|| "no prompts".to_owned()),
+        (policy.resources == Feature::Off).then(|| "no resources".to_owned()),
+    ];
+    let rules: Vec<_> = rules.into_iter().flatten().collect();
+    if rules.is_empty() { Ok(()) } else { writeln!(out, "  tools: {}", rules.join("; ")) }
 }
 
 /// Where a secret is; of one that is written out, only that.

@@ -20,6 +20,12 @@ servers:
   env: {DEBUG: "yes", MY_PASSWORD: tweety-variable, HARMLESS: tweety-value}
   secret_env: {GITHUB: "env:CANARY_IN_ENVIRONMENT", OTHER: "keychain:other"}
   labels: {site: north}
+  tools_allow: ["git_*"]
+  tools_deny: [git_push]
+  tool_preset: read-only
+  hold_changed_tools: true
+  prompts: false
+  audit_log: /var/log/calls.log
 - name: by-address
   local_streamable_http: "http://127.0.0.1:8000/mcp?code=tweety-query"
   local_headers: {X-Key: tweety-header}
@@ -68,6 +74,8 @@ async fn it_tells_what_helps_and_no_secret() {
         "by-command, from servers.yaml:",
         "uvx mcp-server-git --api-key [redacted] --repository /srv/code",
         "variables DEBUG, HARMLESS, MY_PASSWORD",
+        "tools: allowed git_*; denied git_push; only those that read; changed ones are held; no prompts",
+        "calls told to /var/log/calls.log",
         "variable OTHER from: keychain:other",
         "gateway https://gateway.example.com, its token from: the configuration itself",
         "its token from: file:/nowhere/tweety",
