@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::culvert::{Culvert, Start};
-use crate::shown::{ProfileId, Switch};
+use crate::shown::{Client, Draft, PairValue, ProfileId, SecretField, Switch, Typed};
 
 /// What every secret here begins with.
 const CANARY: &str = "tweety";
@@ -75,6 +75,17 @@ async fn started(folder: &Path) -> Culvert {
     culvert
 }
 
+/// A form into which secrets were typed, in the right places and in a wrong one.
+fn with_typed(draft: Draft) -> Draft {
+    let typed = |text: &str| SecretField::Typed { text: Typed(Secret::new(text)) };
+    Draft {
+        token: typed("tweety-typed-token"),
+        client_key_passphrase: typed("tweety-typed-passphrase"),
+        proxy: PairValue::Plain { text: "http://me:tweety-typed-password@127.0.0.1:1".to_owned() },
+        ..draft
+    }
+}
+
 #[tokio::test]
 async fn no_answer_and_no_event_of_the_app_holds_a_secret() {
     let folder = tempfile::tempdir().unwrap();
@@ -101,6 +112,9 @@ async fn no_answer_and_no_event_of_the_app_holds_a_secret() {
         said.add(&format!("the form of {name}"), &draft);
         said.add(&format!("what is wrong with {name}"), culvert.check(&draft));
         culvert.test(&draft, |steps| said.add(&format!("a test of {name}"), steps)).await;
+        let typed = with_typed(draft.clone());
+        said.add("what is wrong with what was typed", culvert.check(&typed));
+        culvert.test(&typed, |steps| said.add("a test of it", steps)).await;
         let (calls, log) = (
             culvert.watch_calls(id.clone(), |calls| {
                 said.add("calls", calls);
@@ -119,12 +133,21 @@ async fn no_answer_and_no_event_of_the_app_holds_a_secret() {
         let _ = timeout(Duration::from_millis(200), tools).await;
         let again = culvert.save(&draft, crate::shown::OnBroken::Refuse).await;
         said.add(&format!("what saving {name} again comes to"), again.map_err(|why| why.message));
+        for client in [Client::McpJson, Client::Curl] {
+            said.add("an entry for an app", culvert.use_in(&id, client).await.map(|(_, copied)| copied));
+        }
+        said.add("what switching comes to", culvert.want(&id, Switch::Off).await);
+        said.add("what agreeing comes to", culvert.agree(&id, "another").await);
+        said.add("what deciding comes to", culvert.decide_tools(&id, Vec::new()).await);
     }
     let others = folder.path().join("mcp.json");
     std::fs::write(&others, OTHERS).unwrap();
     said.add("what others have", culvert.find_imports(Some(others.display().to_string())).await.unwrap());
     said.add("what is gathered for support", culvert.support_bundle("0.1.0").await);
+    let saved = culvert.save_support(folder.path()).await.unwrap();
+    said.add("the saved support bundle", std::fs::read_to_string(saved).unwrap());
     said.add("facts", crate::facts("0.1.0"));
+    said.add("a world at the end", &**culvert.world().borrow());
     said.add("what a developer prints", format!("{culvert:?}"));
     culvert.stop().await;
 
