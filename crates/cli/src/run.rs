@@ -200,15 +200,16 @@ fn in_runtime(told: &Told, terminal: &Terminal, plan: Plan) -> std::io::Result<R
         let approved = saved::places().ok().map(|places| places.0.approved());
         let setup = Setup { source, loaded, wanted, secrets, approved, random: fastrand::Rng::new() };
         let (instance, over) = Instance::start(setup);
+        // Boxed: what is seldom there takes no room in what always is, which lies on the stack, in several copies.
         let answering = async {
             match health {
-                Some(health) => health.serve(instance.overview()).await,
+                Some(health) => Box::pin(health.serve(instance.overview())).await,
                 None => std::future::pending().await,
             }
         };
         let controlled = async {
             match control.flatten() {
-                Some(control) => control.serve(instance.clone()).await,
+                Some(control) => Box::pin(control.serve(instance.clone())).await,
                 None => std::future::pending().await,
             }
         };
@@ -247,7 +248,7 @@ fn in_runtime(told: &Told, terminal: &Terminal, plan: Plan) -> std::io::Result<R
             wish
         };
         let end = tokio::select! {
-            end = serve(audience, &instance, over, stay, asked) => end,
+            end = Box::pin(serve(audience, &instance, over, stay, asked)) => end,
             never = controlled => match never {},
             never = answering => match never {},
             never = told_runner => match never {},
