@@ -102,6 +102,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn server(&self, name: &str, node: &Node) -> Result<Found, ConfigError> {
+        if self.project.is_some_and(|folder| folder.contains('\0')) {
+            return Err(misshapen(node, "its project's folder has a character that no folder can have"));
+        }
         let dialect = if self.client == Client::GeminiCli { Dialect::Gemini } else { Dialect::Usual };
         let written = ForeignServer::read(node, dialect)?;
         let mut warnings: Vec<_> = written.ignored.iter().map(|(key, _)| ImportWarning::Ignored(key.clone())).collect();
@@ -196,11 +199,12 @@ impl Reader<'_> {
         let from = self.project.map_or(self.world.home.as_path(), Path::new);
         match (self.world.file)(&from.join(&path)) {
             // These texts are taken as they are.
-            Ok(content) => variables_of(&content)
+            // No program can be handed a NUL.
+            Ok(content) if !content.contains('\0') => variables_of(&content)
                 .into_iter()
                 .map(|(name, value)| (name, Given::Text(Template::plain(value.expose()))))
                 .collect(),
-            Err(_) => {
+            _ => {
                 warnings.push(ImportWarning::VariablesFileUnread(text::clean(&path, 200)));
                 Vec::new()
             }
