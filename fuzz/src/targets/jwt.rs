@@ -28,8 +28,9 @@ pub(crate) fn run(data: &[u8]) {
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     let mut signature = hmac::sign(&key, signed.as_bytes()).as_ref().to_vec();
     if is_taken(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(&signature))) {
-        let value = |text: &str| serde_json::from_str::<Value>(text).expect("it was read");
-        let (header, claims) = (value(header), value(claims));
+        let value = |text: &str| serde_json::from_str::<Value>(text).ok();
+        // Half a surrogate in a claim that means nothing here is skipped by whoever reads, but a `Value` cannot hold it.
+        let Some((header, claims)) = value(header).zip(value(claims)) else { return };
         assert_eq!(header["alg"], "HS256");
         assert!(header.get("crit").is_none_or(Value::is_null));
         assert!(claims["exp"].as_i64().is_none_or(|exp| exp > NOW.0), "it has expired");
