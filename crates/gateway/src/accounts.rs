@@ -1,5 +1,5 @@
-//! What each subject uses of the gateway, so that none can take it from the others: connections at once, and requests in
-//! a second. Tunnels and sessions are counted where they are.
+//! What each subject uses of the gateway, so that none can take it from the others: connections and bodies at once, and
+//! requests in a second. Tunnels and sessions are counted where they are.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::config::SubjectLimits;
 use crate::denial::{Denial, Limit};
 use crate::rights::Subject;
+use crate::sending::Sending;
 
 /// How much a subject may ask at once after a while without a request, in seconds of its rate.
 const BURST: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub(crate) struct Accounts {
 pub(crate) struct Account {
     subject: Subject,
     connections: AtomicUsize,
+    /// Bytes of the bodies that are under way.
+    sending: Arc<AtomicUsize>,
     /// When all that was asked so far would have been asked at the allowed rate, in nanoseconds after the accounts were
     /// opened.
     asked: AtomicU64,
@@ -64,10 +67,22 @@ impl Accounts {
         }
     }
 
+    /// What the request that was let pass last over this connection sends.
+    pub(crate) fn sending(&self, charge: &Charge) -> Arc<Sending> {
+        let charged = charge.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without an account nobody was let pass.
+        let all = charged.as_ref().map(|account| account.sending.clone()).unwrap_or_default();
+        Sending::new(all, self.limits.bodies)
+    }
+
     /// Closes accounts that nobody uses.
     pub(crate) fn review(&self) {
         let now = nanos(self.begun.elapsed());
-        self.open().retain(|_, account| Arc::strong_count(account) > 1 || account.asked.load(Ordering::Relaxed) > now);
+        self.open().retain(|_, account| {
+            Arc::strong_count(account) > 1
+                || Arc::strong_count(&account.sending) > 1
+                || account.asked.load(Ordering::Relaxed) > now
+        });
     }
 
     /// Counts a connection for the subject.
@@ -86,8 +101,12 @@ impl Accounts {
         if let Some(account) = open.get(subject) {
             return account.clone();
         }
-        let (connections, asked) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let account = Arc::new(Account { subject: subject.clone(), connections, asked });
+        let account = Arc::new(Account {
+            subject: subject.clone(),
+            connections: AtomicUsize::new(0),
+            sending: Arc::default(),
+            asked: AtomicU64::new(0),
+        });
         open.insert(subject.clone(), account.clone());
         account
     }

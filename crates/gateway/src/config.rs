@@ -141,6 +141,8 @@ pub struct SubjectLimits {
     pub requests: u32,
     /// Connections at once, links included.
     pub connections: usize,
+    /// Bytes of bodies at once, each until its request is answered; one body alone may be larger.
+    pub bodies: usize,
     /// Tunnels at once.
     pub tunnels: usize,
     /// MCP sessions at once, each a channel on its tunnel; and as many servers used with requests that stand alone.
@@ -151,7 +153,14 @@ pub struct SubjectLimits {
 
 impl Default for SubjectLimits {
     fn default() -> Self {
-        Self { requests: 50_000, connections: 4096, tunnels: 1024, sessions: 1024, servers: 1000 }
+        Self {
+            requests: 50_000,
+            connections: 4096,
+            bodies: 256 * 1024 * 1024,
+            tunnels: 1024,
+            sessions: 1024,
+            servers: 1000,
+        }
     }
 }
 

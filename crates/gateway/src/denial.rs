@@ -110,6 +110,9 @@ pub(crate) enum Limit {
     /// Connections.
     #[error("this subject has {0} connections open already")]
     Connections(usize),
+    /// Bytes of bodies.
+    #[error("this subject sends more than {0} bytes at once")]
+    Bodies(usize),
     /// Tunnels.
     #[error("this subject has {0} tunnels already")]
     Tunnels(usize),
@@ -120,6 +123,7 @@ impl Limit {
     fn retry_after(&self) -> Duration {
         match self {
             Self::Requests { wait, .. } => *wait,
+            Self::Bodies(_) => Duration::from_secs(1),
             Self::Connections(_) => Duration::from_secs(5),
             Self::Tunnels(_) => Duration::from_secs(30),
         }
@@ -229,6 +233,7 @@ impl Explain for Denial {
             Self::TooLarge(_) => "request.too_large",
             Self::Limit(Limit::Requests { .. }) => "limit.requests",
             Self::Limit(Limit::Connections(_)) => "limit.connections",
+            Self::Limit(Limit::Bodies(_)) => "limit.bodies",
             Self::Limit(Limit::Tunnels(_)) => "limit.tunnels",
             Self::Slow => "request.slow",
             Self::Body(_) => "request.body",
@@ -259,6 +264,9 @@ impl Explain for Denial {
             Self::TooLarge(_) => "Send less.",
             Self::Limit(Limit::Requests { .. }) => "Ask less often, or raise the gateway's --subject-requests.",
             Self::Limit(Limit::Connections(_)) => "Close some, or raise the gateway's --subject-connections.",
+            Self::Limit(Limit::Bodies(_)) => {
+                "Send large messages one after another, or raise the gateway's --subject-bodies."
+            }
             Self::Limit(Limit::Tunnels(_)) => "Stop some, or raise the gateway's --subject-tunnels.",
             Self::Slow => "Send the whole body at once.",
             Self::Body(_) => "Check the body against the gateway's documentation.",

@@ -25,7 +25,7 @@ pub(crate) const AUDIENCE: &str = "mcpgateway-api";
 const CLOCK_SKEW: i64 = 60;
 
 /// The longest token that is looked at, in bytes. Ours have about 350.
-const MAX_TOKEN: usize = 8 * 1024;
+pub(crate) const MAX_TOKEN: usize = 8 * 1024;
 
 /// `{"alg":"HS256","typ":"JWT"}`, encoded.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";

@@ -39,6 +39,7 @@ mod revoked;
 mod rights;
 mod routes;
 mod secret_file;
+mod sending;
 mod server;
 mod session;
 pub mod shared;

@@ -71,7 +71,10 @@ impl Registry {
     /// # Errors
     /// [`Denial::Limit`].
     pub(crate) fn room_for_server(&self, subject: &Subject, server: &ServerId) -> Result<(), Denial> {
-        let rooms = self.read();
+        self.has_room(&self.read(), subject, server)
+    }
+
+    fn has_room(&self, rooms: &Rooms, subject: &Subject, server: &ServerId) -> Result<(), Denial> {
         let others = rooms.sessions.values().filter(|session| session.is_of(subject) && session.server != *server);
         match others.count() < self.per_subject.tunnels {
             true => Ok(()),
@@ -82,22 +85,34 @@ impl Registry {
     /// Takes a link in whose registration is complete. A link of the same owner and name is ended. Returns once the
     /// catalog is on disk, and only then is the server online: a client that began before would lose its calls with the
     /// link, for nobody can resume a session that is not registered yet.
-    pub(crate) async fn admit(&self, session: Arc<Session>, entry: Entry) {
-        {
+    ///
+    /// # Errors
+    /// [`Denial::Limit`], when others of the same subject were quicker.
+    pub(crate) async fn admit(&self, session: Arc<Session>, entry: Entry) -> Result<(), Denial> {
+        let is_new = {
             let mut rooms = self.write();
             let Rooms { catalog, online, .. } = &mut *rooms;
+            let is_new = catalog.get(&session.server).is_none();
             if !entry.is_trial
-                && catalog.get(&session.server).is_none()
+                && is_new
                 && let Some(gone) =
                     catalog.make_room(&entry.owner, self.per_subject.servers, |id| !online.contains_key(id))
             {
                 tracing::warn!(owner = %gone.owner, name = %gone.name, "forgot a server to make room for another");
             }
             catalog.put(entry.clone());
-        }
+            is_new
+        };
         self.changes.note();
         self.changes.written().await;
         let mut rooms = self.write();
+        if let Err(denial) = self.has_room(&rooms, &entry.owner, &session.server) {
+            if is_new && !rooms.online.contains_key(&session.server) {
+                rooms.catalog.forget(&session.server);
+                self.changes.note();
+            }
+            return Err(denial);
+        }
         let Rooms { catalog, sessions, online } = &mut *rooms;
         if catalog.get(&session.server).is_none() {
             // Somebody has forgotten it meanwhile.
@@ -109,6 +124,7 @@ impl Registry {
             before.leash.end(Ending::Displaced);
         }
         sessions.insert(session.id.clone(), session);
+        Ok(())
     }
 
     /// A link is over. The server goes offline, unless another link has taken over.
@@ -260,11 +276,13 @@ impl Rooms {
         }
         let unknown = || Denial::UnknownServer(text.to_owned());
         let name = ServerName::new(text).map_err(|_| unknown())?;
+        // Somebody may have called a server like the id of another one, which its owner has forgotten meanwhile.
+        let may_be_anybodys = bearer.sees_everyone() && ServerId::parse(text).is_none();
         let own = ServerId::of(bearer.subject(), &name);
         if let Some(found) = self.catalog.find(&own.to_string()).filter(visible) {
             return Ok(found);
         }
-        if !bearer.sees_everyone() {
+        if !may_be_anybodys {
             return Err(unknown());
         }
         let mut named = self.catalog.iter().filter(|(_, entry)| entry.name == name);

@@ -6,13 +6,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use culvert_protocol::ServerName;
 use culvert_protocol::claims::{Claims, Right};
+use culvert_protocol::{ServerName, text};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
 use crate::denial::Denial;
 use crate::hs256::KeyNumber;
+
+/// The most characters of a subject's name that are shown.
+const MAX_SHOWN: usize = 200;
 
 /// A principal: `sub` of its tokens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,7 +48,8 @@ impl From<Subject> for String {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        // A token may call its subject anything, and a log has a line for each thing.
+        f.write_str(&text::clean(&self.0, MAX_SHOWN))
     }
 }
 
@@ -212,6 +216,13 @@ mod tests {
 
     fn name(name: &str) -> ServerName {
         ServerName::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_subject_of_any_text_is_one_line_where_it_is_shown() {
+        let subject = Subject::new("me\n2026-01-01 INFO forged \u{1b}[31m");
+        assert_eq!(subject.to_string(), "me 2026-01-01 INFO forged [31m");
+        assert!(subject != Subject::new("me 2026-01-01 INFO forged [31m"), "and stays itself");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::backend::Caller;
 use crate::clock::UnixTime;
 use crate::denial::Denial;
 use crate::house::House;
+use crate::hs256::MAX_TOKEN;
 use crate::path::{self, Route, route};
 use crate::reply::{self, Body};
 use crate::rights::{Bearer, Narrower};
@@ -42,7 +43,7 @@ pub(crate) async fn answer(
     let response = Visit { house: house.clone(), peer, place }.serve(request).await.unwrap_or_else(|denial| {
         house.counts.denials.count(denial.code());
         // Neither query nor headers: both may hold a token that somebody put in the wrong place.
-        tracing::debug!(%peer, %method, path = text::clean(&path, 200), why = %denial, "denied");
+        tracing::debug!(%peer, %method, path = text::clean(&path, 200), why = text::clean(&denial.to_string(), 200), "denied");
         denial.into_response()
     });
     Ok(response)
@@ -195,7 +196,10 @@ impl Visit {
         let session = self.house.registry.session(bearer, id)?;
         let limits = &self.house.limits;
         let (head, body) = request.into_parts();
-        let body = body::read(&head.headers, body, limits.max_message, limits.slow_client).await?;
+        let sending = self.house.accounts.sending(&self.place.charge);
+        let body = body::read(&head.headers, sending.count(body), limits.max_message, limits.slow_client).await;
+        sending.within()?;
+        let body = body?;
         let text = std::str::from_utf8(&body).map_err(|_| Denial::Body("it is no UTF-8".to_owned()))?;
         let began = Instant::now();
         let relayed = session.shared().relay(text, limits.answer).await;
@@ -222,6 +226,8 @@ impl Visit {
     ) -> Result<Response<Body>, Denial> {
         let backend = self.house.registry.backend(&bearer, server, UnixTime::now())?;
         request.headers_mut().remove(AUTHORIZATION);
+        let sending = self.house.accounts.sending(&self.place.charge);
+        let request = request.map(|body| sending.count(body));
         let caller = self.caller(&bearer, server);
         let front = &self.house.front;
         let response = match door {
@@ -229,6 +235,7 @@ impl Visit {
             Door::Sse(messages) => front.handle_sse(request, &messages, &backend, caller).await,
             Door::Messages => front.handle_message(request, &backend, caller).await,
         };
+        sending.within()?;
         Ok(watched_stream::watch(response, self.house, bearer))
     }
 
@@ -244,10 +251,14 @@ impl Visit {
         let now = UnixTime::now();
         let fresh = tokens::fresh(now).map_err(|error| Denial::Internal(error.to_string()))?;
         let claims = bearer.narrowed(wish, fresh, now)?;
+        let token = key.sign(&claims);
+        if token.expose().len() > MAX_TOKEN {
+            return Err(Denial::Body(format!("the token would have more than {MAX_TOKEN} bytes; name fewer servers")));
+        }
         tracing::info!(subject = %bearer.subject(), id = claims.jti, "narrower token made");
         let ends = claims.exp.map(|exp| UnixTime(exp).rfc3339());
         let made = json!({
-            "token": key.sign(&claims).expose(), "id": claims.jti, "can": claims.can, "servers": claims.servers,
+            "token": token.expose(), "id": claims.jti, "can": claims.can, "servers": claims.servers,
             "expires_at": ends,
         });
         Ok(reply::json(StatusCode::CREATED, &made))

@@ -81,6 +81,10 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "N", value_parser = count())]
     subject_connections: Option<usize>,
 
+    /// How much one subject may be sending at once, in bytes; one message alone may be larger [default: 268435456]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, allow_negative_numbers = true)]
+    subject_bodies: Option<usize>,
+
     /// How many tunnels one subject may have [default: 1024]
     #[arg(long, value_name = "N", value_parser = count())]
     subject_tunnels: Option<usize>,
@@ -136,6 +140,7 @@ impl LimitArgs {
         SubjectLimits {
             requests: self.subject_requests.unwrap_or(usual.requests),
             connections: self.subject_connections.unwrap_or(usual.connections),
+            bodies: self.subject_bodies.unwrap_or(usual.bodies),
             tunnels: self.subject_tunnels.unwrap_or(usual.tunnels),
             sessions: self.subject_sessions.unwrap_or(usual.sessions),
             servers: self.subject_servers.unwrap_or(usual.servers),
@@ -175,7 +180,7 @@ mod tests {
         let usual = GatewayLimits::default();
         assert_eq!(limits(&[]), usual);
         let flags = flags();
-        assert_eq!(flags.len(), 20, "each flag tells its default: {flags:?}");
+        assert_eq!(flags.len(), 21, "each flag tells its default: {flags:?}");
         let spelled: Vec<_> = flags.iter().map(|(flag, default)| format!("--{flag}={default}")).collect();
         assert_eq!(limits(&spelled), usual, "as the help says");
         let mut seen = vec![usual];

@@ -48,7 +48,7 @@ impl fmt::Display for Over {
             Self::RegisteredTwice => f.write_str("the client registered twice on one connection"),
             Self::Refused(why) => write!(f, "registration refused: {}", text::clean(why, 300)),
             Self::Ordered(ending) => write!(f, "{ending}"),
-            Self::Closed(why) => f.write_str(why.message()),
+            Self::Closed(why) => f.write_str(&text::clean(why.message(), 300)),
             Self::Gone => f.write_str("the link was lost"),
         }
     }

@@ -224,7 +224,8 @@ impl Link<'_> {
         );
         let session = Arc::new(session);
         let registered = Registered { house: self.house, session };
-        self.house.registry.admit(registered.session.clone(), entry).await;
+        let admitted = self.house.registry.admit(registered.session.clone(), entry).await;
+        admitted.map_err(|denial| Over::Refused(denial.to_string()))?;
         self.registering.ends();
         add(&self.house.counts.registrations);
         tracing::info!(

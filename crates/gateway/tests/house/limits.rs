@@ -143,6 +143,9 @@ async fn what_is_too_large_is_refused_with_413_and_431() {
     assert_eq!(client.call("echo").await, "echo");
     let wish = gateway.ask("POST", "/tokens", &me, &format!("{{\"x\":\"{}\"}}", "y".repeat(70_000))).await;
     assert_eq!((wish.status, wish.code().as_str()), (413, "request.too_large"));
+    let names: Vec<_> = (0..1000).map(|at| format!("name-{at}")).collect();
+    let wish = gateway.ask("POST", "/tokens", &me, &json!({"servers": names}).to_string()).await;
+    assert_eq!((wish.status, wish.code().as_str()), (400, "request.body"), "no token that nobody would take");
 
     let host = gateway.address.to_string();
     for (length, status) in [(8 * 1024, 200), (20 * 1024, 431)] {
@@ -236,4 +239,47 @@ async fn calls_without_an_answer_and_sessions_without_a_use_end_in_their_time() 
     let late = client.post(&json!({"jsonrpc": "2.0", "id": 9, "method": "ping"})).await;
     assert_eq!((late.status, code(&late)), (404, json!("session.unknown")));
     tunnel.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_of_a_subject_beyond_its_bytes_at_once_get_429_and_others_go_on() {
+    let gateway = gateway(|config| config.limits.per_subject.bodies = 64 * 1024).await;
+    let (me, you) = (token("me"), token("you"));
+    let _serving = gateway.register(&me, "git").await.serve();
+    let sessions = gateway.get("/reverse-proxy/sessions", &me).await.json();
+    let path = format!("/reverse-proxy/sessions/{}/request", sessions["sessions"][0]["session_id"].as_str().unwrap());
+    let large = json!({"jsonrpc": "2.0", "id": 1, "method": "echo", "params": {"x": "y".repeat(40_000)}}).to_string();
+    assert_eq!(gateway.ask("POST", &path, &me, &large).await.status, 200);
+    // One comes in but for its last byte.
+    let mut slow = TcpStream::connect(gateway.address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+        gateway.address,
+        me.expose(),
+        large.len()
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    slow.write_all(&large.as_bytes()[..large.len() - 1]).await.unwrap();
+    let refused = async {
+        loop {
+            let answer = gateway.ask("POST", &path, &me, &large).await;
+            if answer.status != 200 {
+                return answer;
+            }
+        }
+    };
+    let refused = tokio::time::timeout(PATIENCE, refused).await.expect("it is never too much");
+    assert_eq!((refused.status, refused.code().as_str(), wait(&refused)), (429, "limit.bodies", 1));
+    let mcp = [("Host", gateway.address.to_string()), ("Authorization", format!("Bearer {}", me.expose()))];
+    let mut mcp: Vec<_> = mcp.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    mcp.extend([("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]);
+    let refused = request(gateway.address, "POST", "/servers/git/mcp", &mcp, &large).await;
+    assert_eq!((refused.status, refused.code().as_str()), (429, "limit.bodies"), "at every door");
+    let others = gateway.ask("POST", "/tokens", &you, "{}").await;
+    assert_eq!(others.status, 201, "others go on");
+    slow.write_all(&large.as_bytes()[large.len() - 1..]).await.unwrap();
+    let mut answered = [0; 15];
+    slow.read_exact(&mut answered).await.unwrap();
+    assert_eq!(&answered, b"HTTP/1.1 200 OK", "the first one goes on");
+    assert_eq!(gateway.ask("POST", &path, &me, &large).await.status, 200);
 }
