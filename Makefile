@@ -9,7 +9,7 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 
 # Setup comes before the build, whatever -j says; cargo and nextest are parallel themselves.
 .NOTPARALLEL:
-.PHONY: help setup setup-all build demo fmt lint deny test test-all fuzz package package-cli package-desktop test-package test-package-desktop ui ui-test ui-pictures app desktop desktop-pictures bench soak order clean-cache
+.PHONY: help setup setup-all build demo fmt lint deny test test-all fuzz package package-cli package-desktop test-package test-package-desktop test-windows ui ui-test ui-pictures app desktop desktop-pictures bench soak order clean-cache
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -82,6 +82,10 @@ package-desktop: ## make the app's Debian package and rpm (in the cache, package
 test-package-desktop: package ## install the app in a bare Debian, start it there, remove it (as root, after test-package)
 	@sh tests/package/desktop.sh "$(CACHE)"/packages/culvert_*.deb "$(CACHE)"/packages/culvert-desktop_*.deb \
 		"$(CACHE)"/packages/culvert-desktop-*.rpm
+
+# Not in test-all: the first time it takes half an hour and 5 GB.
+test-windows: ## build for Windows, and try it under Wine in a bare Debian (as root)
+	@sh tests/windows/wine.sh
 
 ui: ## build the window's front end
 	@sh tests/setup/setup.sh ui

@@ -31,6 +31,7 @@ pub(crate) struct ProfilesArgs {
 
     /// The folder of the saved profiles [default: $XDG_CONFIG_HOME/culvert/profiles, or ~/.config/culvert/profiles]
     #[arg(long, value_name = "DIR", global = true)]
+    #[cfg_attr(windows, arg(help = r"The folder of the saved profiles [default: %APPDATA%\Culvert\profiles]"))]
     folder: Option<PathBuf>,
 }
 

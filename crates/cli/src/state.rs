@@ -16,6 +16,7 @@ pub(crate) struct StateArgs {
 
     /// The gateway's state folder [default: $XDG_STATE_HOME/culvert/gateway, or ~/.local/state/culvert/gateway]
     #[arg(long, value_name = "DIR", help_heading = "State")]
+    #[cfg_attr(windows, arg(help = r"The gateway's state folder [default: %LOCALAPPDATA%\Culvert\gateway]"))]
     state_dir: Option<PathBuf>,
 }
 

@@ -209,9 +209,14 @@ impl GatewayConfig {
     }
 
     /// The folder for the state unless one is named: `$XDG_STATE_HOME/culvert/gateway`, else
-    /// `~/.local/state/culvert/gateway`. `None` without a home. `variable` reads the environment.
+    /// `~/.local/state/culvert/gateway`; on Windows `%LOCALAPPDATA%\Culvert\gateway`. `None` without a home. `variable`
+    /// reads the environment.
     pub fn default_state_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
         let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        if cfg!(windows) {
+            let local = || absolute("USERPROFILE").map(|home| home.join("AppData").join("Local"));
+            return Some(absolute("LOCALAPPDATA").or_else(local)?.join("Culvert").join("gateway"));
+        }
         let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
         Some(base.join("culvert/gateway"))
     }

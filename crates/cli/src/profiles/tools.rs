@@ -26,6 +26,7 @@ pub(crate) struct ToolsArgs {
 
     /// The folder of the saved profiles [default: $XDG_CONFIG_HOME/culvert/profiles, or ~/.config/culvert/profiles]
     #[arg(long, value_name = "DIR", global = true)]
+    #[cfg_attr(windows, arg(help = r"The folder of the saved profiles [default: %APPDATA%\Culvert\profiles]"))]
     folder: Option<std::path::PathBuf>,
 
     /// A file made by hand, as for `culvert run --config`: NAME is a server in it; shows, approves and keeps blocked
