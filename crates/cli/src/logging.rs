@@ -1,6 +1,7 @@
 //! The log: what the crates tell, as lines on stderr, at the level asked for; what other crates tell only from warnings
 //! up.
 
+mod fields;
 mod line;
 
 use culvert_profiles::LogLevel;
@@ -40,7 +41,8 @@ pub(crate) fn start(level: LogLevel, engine: Engine, terminal: &Terminal) {
         Format::Human => {
             // Who says it matters to those who look into the program.
             let ours = line::Lines::new(Common::default().with_target(level >= LogLevel::Debug));
-            registry.with(lines.with_ansi(terminal.has_colours()).event_format(ours)).try_init()
+            let lines = lines.with_ansi(terminal.has_colours()).event_format(ours);
+            registry.with(lines.fmt_fields(fields::fields())).try_init()
         }
     };
 }

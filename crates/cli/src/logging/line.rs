@@ -103,4 +103,27 @@ mod tests {
         let ours = "INFO tunnel{server=\"git\" gateway=\"https://gw.example.com\"}: the link broke";
         assert_eq!(lines, ["INFO git: ready server=\"x\"", ours]);
     }
+
+    #[test]
+    fn no_value_begins_a_line_of_its_own_or_steers_the_terminal() {
+        let written = Written::default();
+        let to = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || to.clone())
+            .with_ansi(false)
+            .event_format(Lines::new(Format::default().with_target(false)))
+            .fmt_fields(super::super::fields::fields())
+            .finish();
+        let evil = "me\n2026-01-01T00:00:00Z  INFO all is well \u{1b}[31m";
+        tracing::subscriber::with_default(subscriber, || {
+            let _tunnel = info_span!("tunnel", server = %evil).entered();
+            info!(owner = %evil, quoted = evil, number = 7, "{evil}");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.trim_end().contains(char::is_control), "{text}");
+        let shown = "me 2026-01-01T00:00:00Z INFO all is well [31m";
+        assert!(text.contains(&format!("server={shown}}}: {shown} owner={shown} quoted=")), "{text}");
+        assert!(text.trim_end().ends_with("number=7"), "{text}");
+    }
 }
