@@ -18,6 +18,7 @@ pub mod refusal;
 pub mod rest;
 pub mod sse;
 pub mod steps;
+pub mod tcp;
 pub mod tls;
 pub mod websocket;
 

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use culvert_protocol::{Cause, GatewayAddress};
 use rustls::ClientConfig;
-use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
 
 use crate::activity::{Io, Watched};
 use crate::proxy::socks::NoWay;
 use crate::proxy::{Kind, Proxy, connect as http_connect, socks};
-use crate::tls;
+use crate::{tcp, tls};
 
 /// How long one address of several may take before the next is tried.
 const PER_ADDRESS: Duration = Duration::from_secs(6);
@@ -57,22 +56,15 @@ impl Way {
             Some(Through { proxy, .. }) => (proxy.host.clone(), proxy.port),
             None => (self.gateway.host(), self.gateway.port()),
         };
-        match lookup_host((host, port)).await {
-            Ok(found) => Ok(found.collect()),
-            Err(error) => {
-                let detail = error.to_string();
-                let detail = detail.strip_prefix("failed to lookup address information: ").unwrap_or(&detail);
-                Err(match &self.through {
-                    None => Cause::Lookup { gateway: self.gateway.to_string(), detail: detail.to_owned() },
-                    Some(through) => through.failed(format!("its name cannot be looked up: {detail}")),
-                })
-            }
-        }
+        tcp::look_up(host, port).await.map_err(|detail| match &self.through {
+            None => Cause::Lookup { gateway: self.gateway.to_string(), detail },
+            Some(through) => through.failed(format!("its name cannot be looked up: {detail}")),
+        })
     }
 
     /// TCP to the first of these addresses that answers.
     pub(crate) async fn connect(&self, addresses: Vec<SocketAddr>) -> Result<TcpStream, Cause> {
-        let error = match tcp(addresses).await {
+        let error = match tcp::connect(addresses, PER_ADDRESS).await {
             Ok(stream) => return Ok(stream),
             Err(error) => error,
         };
@@ -118,20 +110,4 @@ impl Through {
     fn failed(&self, detail: String) -> Cause {
         Cause::Proxy { proxy: self.proxy.to_string(), detail }
     }
-}
-
-async fn tcp(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
-    for address in addresses {
-        match timeout(PER_ADDRESS, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Small frames must not wait for one another; without the option all still works.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {address}")),
-        }
-    }
-    Err(last)
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use culvert_link::activity::Io;
+use culvert_link::tcp;
 use culvert_link::tls::{self, ClientConfig};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::Place;
@@ -68,7 +68,13 @@ pub(super) async fn connect(place: &Place) -> Result<Box<dyn Io>, Trouble> {
 }
 
 async fn try_connect(url: &ServerUrl, roots: &Roots) -> Result<Box<dyn Io>, Trouble> {
-    let stream = tcp(url).await?;
+    let addresses = tcp::look_up(url.host(), url.port()).await;
+    let addresses =
+        addresses.map_err(|detail| Trouble::Unreachable(format!("its name cannot be looked up: {detail}")))?;
+    let stream = tcp::connect(addresses, PER_ADDRESS).await.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Trouble::Refused,
+        _ => Trouble::Unreachable(error.to_string()),
+    })?;
     if !url.is_encrypted() {
         return Ok(Box::new(stream));
     }
@@ -76,29 +82,4 @@ async fn try_connect(url: &ServerUrl, roots: &Roots) -> Result<Box<dyn Io>, Trou
         Ok(secured) => Ok(Box::new(secured)),
         Err(detail) => Err(Trouble::Unreachable(format!("no secure connection: {detail}"))),
     }
-}
-
-/// TCP to the first of the server's addresses that answers.
-async fn tcp(url: &ServerUrl) -> Result<TcpStream, Trouble> {
-    let addresses = lookup_host((url.host(), url.port())).await.map_err(|error| {
-        let detail = error.to_string();
-        let detail = detail.strip_prefix("failed to lookup address information: ").unwrap_or(&detail);
-        Trouble::Unreachable(format!("its name cannot be looked up: {detail}"))
-    })?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
-    for address in addresses {
-        match timeout(PER_ADDRESS, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Small messages must not wait for one another; without the option all still works.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {address}")),
-        }
-    }
-    Err(match last.kind() {
-        io::ErrorKind::ConnectionRefused => Trouble::Refused,
-        _ => Trouble::Unreachable(last.to_string()),
-    })
 }
