@@ -1,5 +1,7 @@
 //! GET and DELETE: listening to a session, and ending it.
 
+use std::sync::Arc;
+
 use culvert_protocol::rpc_error::RpcError;
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -10,7 +12,6 @@ use super::session::{Form, Session};
 use super::{Front, headers, sse};
 use crate::backend::{Backend, Caller};
 use crate::reply::{self, Body};
-use std::sync::Arc;
 
 /// Opens the session's own stream, or takes up the one that `Last-Event-ID` names.
 pub(super) fn get(front: &Front, head: &Parts, backend: &Backend, caller: &Caller) -> Result<Response<Body>, Refusal> {

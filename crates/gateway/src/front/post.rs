@@ -145,7 +145,7 @@ async fn initialize(
     let listener = session.call(vec![call], [body.clone()]).await.map_err(|not_sent| match not_sent {
         // The tunnel ended between the look at it and the first message.
         NotSent::Over => Refusal::offline(Duration::from_secs(1)),
-        refused @ NotSent::Refused(_) => refused.into(),
+        other => other.into(),
     })?;
     let mut response = answer(front, session, listener).await;
     if let Some(refusal) = session.why_ended().as_ref().and_then(Refusal::not_begun).filter(|_| !is_stream(&response)) {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use culvert_protocol::message::Malformed;
-use culvert_protocol::rpc_error::{INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError};
+use culvert_protocol::rpc_error::{
+    INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError,
+};
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
@@ -16,9 +18,6 @@ use crate::reply::{self, Body};
 
 /// MCP 2026-07-28: headers and body of a request do not say the same.
 const HEADER_MISMATCH: i32 = -32020;
-
-/// JSON-RPC: the parameters are not what the method takes.
-const INVALID_PARAMS: i32 = -32602;
 
 /// When a client may try again what was refused for want of room.
 const ROOM_RETRY: Duration = Duration::from_secs(5);
@@ -224,6 +223,10 @@ impl From<NotSent> for Refusal {
     fn from(not_sent: NotSent) -> Self {
         match not_sent {
             NotSent::Over => Self::session_unknown(),
+            NotSent::Stalled => {
+                let why = RpcError::tunnel("server.stalled", "the local server does not read its input");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, why).after(ROOM_RETRY)
+            }
             NotSent::Refused(Refused::Duplicate) => Self::invalid(
                 StatusCode::BAD_REQUEST,
                 "request.duplicate_id",

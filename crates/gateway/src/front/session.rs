@@ -11,7 +11,7 @@ use culvert_link::queue;
 use culvert_protocol::message::{Id, Message};
 use culvert_protocol::rpc_error::RpcError;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
@@ -76,6 +76,8 @@ pub(super) struct Load {
 pub(super) enum NotSent {
     /// The session is over: the client is to begin a new one.
     Over,
+    /// The server has taken no message for as long as a call may last.
+    Stalled,
     /// Calls that cannot be taken.
     Refused(Refused),
 }
@@ -160,7 +162,11 @@ impl Session {
         let entered = Entered { session: self, calls: Of::Post(stream.id), sent: false };
         let listening = stream.listen(None);
         for message in messages {
-            self.send(message).await?;
+            match self.send(message).await {
+                // The calls' time is over as well: the pump answers them.
+                Err(NotSent::Stalled) => break,
+                sent => sent?,
+            }
         }
         entered.keep();
         Ok(Listener { listening, session: self.clone() })
@@ -183,22 +189,28 @@ impl Session {
             self.ring_by(&mut state, now + self.limits.request_timeout);
         }
         let entered = Entered { session: self, calls: Of::Call(id), sent: false };
-        self.send(message).await?;
-        entered.keep();
+        match self.send(message).await {
+            // As in `call`.
+            Ok(()) | Err(NotSent::Stalled) => entered.keep(),
+            Err(not_sent) => return Err(not_sent),
+        }
         Ok(())
     }
 
-    /// Sends a message that has no answer.
+    /// Sends a message that has no answer. One that the server does not take waits as long as a call may last.
     ///
     /// # Errors
-    /// [`NotSent::Over`].
+    /// [`NotSent::Over`], [`NotSent::Stalled`].
     pub(super) async fn send(&self, message: Bytes) -> Result<(), NotSent> {
         let message = match self.to_server.try_send(message) {
             Ok(()) => return Ok(()),
             Err(queue::Refused::Gone(_)) => return Err(NotSent::Over),
             Err(queue::Refused::Full(message)) => message,
         };
-        self.to_server.send(message).await.map_err(|queue::Gone| NotSent::Over)
+        match timeout(self.limits.request_timeout, self.to_server.send(message)).await {
+            Ok(sent) => sent.map_err(|queue::Gone| NotSent::Over),
+            Err(_) => Err(NotSent::Stalled),
+        }
     }
 
     /// Notes what a client's notification means for its calls. It goes to the server all the same.

@@ -3,6 +3,7 @@
 use tokio::time::{Instant, advance};
 
 use super::*;
+use crate::conversation::CONVERSATION_QUEUE;
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_session_ends_but_never_with_a_call_or_a_stream_open() {
@@ -97,6 +98,20 @@ async fn a_call_without_an_answer_is_given_up_and_others_go_on() {
     server.say(answer("b", 1)).await;
     assert_eq!(json_body(posted.await.unwrap()).await, answer("b", 1));
     assert_eq!(scene.front.counts().late, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_reads_nothing_leaves_no_post_without_an_answer() {
+    let mut scene = Scene::new();
+    let (client, _deaf) = scene.session("2025-06-18").await;
+    let large = told(&"x".repeat(CONVERSATION_QUEUE));
+    assert_eq!(client.post(large.clone()).await.status(), StatusCode::ACCEPTED);
+    let since = Instant::now();
+    let error = Events::of(client.post(call(1)).await).data().await;
+    assert_eq!((&error["id"], &error["error"]["data"]["code"]), (&json!(1), &json!("call.timeout")));
+    assert!(since.elapsed().abs_diff(Limits::default().request_timeout) < Duration::from_millis(10));
+    let unsaid = refused(client.post(large).await).await;
+    assert_eq!(unsaid, (StatusCode::SERVICE_UNAVAILABLE, "server.stalled".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
