@@ -37,22 +37,22 @@ impl Activity {
     }
 
     /// When the last byte came in; the start while none has.
-    pub fn last_read(&self) -> Instant {
+    pub(crate) fn last_read(&self) -> Instant {
         self.start + Duration::from_millis(self.read.last.load(Ordering::Relaxed))
     }
 
     /// When the system last took a byte to send; the start while it has not.
-    pub fn last_written(&self) -> Instant {
+    pub(crate) fn last_written(&self) -> Instant {
         self.start + Duration::from_millis(self.written.last.load(Ordering::Relaxed))
     }
 
     /// How often bytes came in so far.
-    pub fn reads(&self) -> u64 {
+    pub(crate) fn reads(&self) -> u64 {
         self.read.times.load(Ordering::Relaxed)
     }
 
     /// How often bytes went out so far.
-    pub fn writes(&self) -> u64 {
+    pub(crate) fn writes(&self) -> u64 {
         self.written.times.load(Ordering::Relaxed)
     }
 
@@ -76,7 +76,7 @@ impl Watched {
     }
 
     /// What it remembers; stays good when the stream is owned by someone else.
-    pub fn activity(&self) -> Activity {
+    pub(crate) fn activity(&self) -> Activity {
         self.activity.clone()
     }
 }

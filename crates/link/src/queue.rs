@@ -113,7 +113,7 @@ impl<T: Weight> Sender<T> {
     ///
     /// # Errors
     /// [`Gone`] when nobody will ever take them.
-    pub async fn drained_to(&self, left: usize) -> Result<(), Gone> {
+    pub(crate) async fn drained_to(&self, left: usize) -> Result<(), Gone> {
         let room = u32::try_from(self.size.saturating_sub(left)).unwrap_or(u32::MAX);
         tokio::select! {
             biased;

@@ -40,7 +40,7 @@ pub fn cause(gateway: &GatewayAddress, bearer: Bearer, response: &Response<Optio
 }
 
 /// Whether the canonical endpoint is worth a try: the old one is not there (404), or switched off (403, nothing said).
-pub fn may_have_moved(response: &Response<Option<Vec<u8>>>) -> bool {
+pub(crate) fn may_have_moved(response: &Response<Option<Vec<u8>>>) -> bool {
     match response.status() {
         StatusCode::NOT_FOUND => true,
         StatusCode::FORBIDDEN => stated_reason(response).is_empty(),
@@ -60,7 +60,7 @@ pub enum Suspicion {
 }
 
 /// What `response` to an upgrade lets suspect.
-pub fn suspicion(response: &Response<Option<Vec<u8>>>) -> Suspicion {
+pub(crate) fn suspicion(response: &Response<Option<Vec<u8>>>) -> Suspicion {
     match response.status() {
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS => Suspicion::None,
         // Gateways say so in JSON, proxies in HTML or without words.

@@ -136,7 +136,8 @@ impl Mux {
     }
 
     /// How many channels are open.
-    pub fn open_channels(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn open_channels(&self) -> usize {
         self.lanes.len()
     }
 
