@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use self::endings::Endings;
-pub(crate) use self::endings::link_cause;
+pub(crate) use self::endings::{Stage, link_cause};
 use crate::base::{self, Progress, Served};
 use crate::channels::{self, Labelling};
 use crate::choice::Choice;
@@ -30,7 +30,7 @@ use crate::outside::{Outside, Turn, woken};
 use crate::register::{self, Acknowledged, Dialect, Unacknowledged};
 use crate::registration::Refusal;
 use crate::report::Report;
-use crate::standby;
+use crate::standby::{self, Record};
 use crate::status::Status;
 
 /// A tunnel that was online for so long was well: its next trouble starts the waits from the beginning.
@@ -65,7 +65,7 @@ pub async fn run(
         stop,
         renewed: false,
         served: None,
-        proven: false,
+        record: Record::Untried,
         endpoint: None,
         endings: Endings::default(),
     };
@@ -111,8 +111,7 @@ struct Engine {
     backoff: Backoff,
     session_ids: fastrand::Rng,
     served: Option<Served>,
-    /// Whether the local server has ever worked: one that has not is the user's to mend, one that has is restarted.
-    proven: bool,
+    record: Record,
     /// The endpoint that took us last.
     endpoint: Option<Endpoint>,
     endings: Endings,
@@ -271,7 +270,7 @@ impl Engine {
         match registered {
             Ok(acknowledged) => Ok((link, acknowledged, turn)),
             Err(Unacknowledged::Refused(refusal)) => Err(self.endings.refused(refusal)),
-            Err(Unacknowledged::Link(end)) => Err(link_cause(end, false, || self.config.gateway.to_string())),
+            Err(Unacknowledged::Link(end)) => Err(link_cause(end, Stage::Registering, || self.config.gateway.to_string())),
         }
     }
 
@@ -286,7 +285,7 @@ impl Engine {
         let mut ready_late = false;
         let (dialled, started) = {
             let dial = self.dial(session_id);
-            let start = standby::start(&self.config, &self.launcher, self.proven);
+            let start = standby::start(&self.config, &self.launcher, self.record);
             tokio::pin!(dial, start);
             tokio::select! {
                 dialled = &mut dial => {
@@ -309,7 +308,7 @@ impl Engine {
             }
         };
         self.served = Some(started?);
-        self.proven = true;
+        self.record = Record::Proven;
         match dialled {
             Ok(_) if ready_late => {
                 self.report.set(Status::Connecting);

@@ -16,8 +16,15 @@ use crate::output::Output;
 use crate::pending::Pending;
 use crate::report::Report;
 
-/// Starts the local server and greets it. One that has `proven` itself before gets the causes that are tried again.
-pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bool) -> Result<Served, Cause> {
+/// Whether a local server has ever worked: one that has not is the user's to mend, one that has is begun again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Record {
+    Untried,
+    Proven,
+}
+
+/// Starts the local server and greets it. One that has proven itself before gets the causes that are tried again.
+pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, record: Record) -> Result<Served, Cause> {
     let mut child = launcher.launch()?;
     match handshake::greet(&mut child, config.start_timeout).await {
         Ok(mut greeting) => {
@@ -34,15 +41,15 @@ pub(crate) async fn start(config: &TunnelConfig, launcher: &Launcher, proven: bo
             if matches!(failed, NoGreeting::Exited(_)) {
                 launcher.ledger().figures().exited();
             }
-            Err(match (failed, config.server.url()) {
-                (NoGreeting::Exited(exit), _) if proven => exit.later(),
-                (NoGreeting::Silent, Some(url)) if proven => {
+            Err(match (record, failed, config.server.url()) {
+                (Record::Proven, NoGreeting::Exited(exit), _) => exit.later(),
+                (Record::Proven, NoGreeting::Silent, Some(url)) => {
                     Cause::ServerLost { url: url.to_string(), status: "does not answer any more".to_owned() }
                 }
-                (NoGreeting::Silent, None) if proven => {
+                (Record::Proven, NoGreeting::Silent, None) => {
                     Cause::ServerExited { status: "did not answer after its restart".to_owned(), stderr }
                 }
-                (failed, _) => failed.into_cause(config.start_timeout, stderr),
+                (_, failed, _) => failed.into_cause(config.start_timeout, stderr),
             })
         }
     }

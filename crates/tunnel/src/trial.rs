@@ -18,7 +18,7 @@ use crate::choice::Choice;
 use crate::command;
 use crate::config::{StdioCommand, Transport, TunnelConfig};
 use crate::door::Door;
-use crate::engine::{link_cause, session_id};
+use crate::engine::{Stage, link_cause, session_id};
 use crate::handshake::{self, Era, Greeting, NoGreeting};
 use crate::local::Launcher;
 use crate::outside::Bearer;
@@ -184,7 +184,7 @@ impl FreshLink {
         let registered = register::register_with(&mut self.link, config, &self.session_id, offer, &config.labels).await;
         let Acknowledged { session_id, dialect } = registered.map_err(|failed| match failed {
             Unacknowledged::Refused(refusal) => Refusals::default().cause(refusal),
-            Unacknowledged::Link(end) => link_cause(end, false, gateway),
+            Unacknowledged::Link(end) => link_cause(end, Stage::Registering, gateway),
         })?;
         self.session_id = session_id;
         let routing = match dialect {
@@ -209,7 +209,7 @@ impl FreshLink {
             let text = match self.link.receiver.recv().await {
                 Ok(Frame::Text(text)) => text,
                 Ok(Frame::Binary(_)) => continue,
-                Err(end) => return Err(link_cause(end, false, || config.gateway.to_string())),
+                Err(end) => return Err(link_cause(end, Stage::Registering, || config.gateway.to_string())),
             };
             let Ok(envelope) = Envelope::parse(&text) else { continue };
             if envelope.kind == Kind::RegisterComplete && envelope.status.as_deref() != Some("success") {

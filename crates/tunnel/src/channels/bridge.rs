@@ -62,7 +62,7 @@ impl Bridge {
             biased;
             () = stop.now.cancelled() => Finish::Stopped,
             exit = from_child(&mut child, &sender, max_line, &passage, &gate) => Finish::Exited(exit),
-            () = from_gateway(&mut receiver, &sender, &input, (&passage, &gate), &stop, |_| None) => Finish::Left,
+            () = from_gateway(&mut receiver, &sender, &input, (&passage, &gate), &stop, |_| Hearer::Child) => Finish::Left,
             () = stop.once_quiet(&passage, &sender) => Finish::Stopped,
             never = tell_changes(&gate, &passage, &sender) => match never {},
         };
@@ -98,15 +98,22 @@ impl Finish {
     }
 }
 
-/// Reads the gateway until it ends the channel. `in_its_place` says of a line whether the child need not hear it, and
-/// what is answered instead.
+/// Whom a line of the gateway is for.
+pub(super) enum Hearer {
+    /// The child.
+    Child,
+    /// The child need not hear it. With an answer, if it gets one.
+    Us(Option<String>),
+}
+
+/// Reads the gateway until it ends the channel. `hearer` says of each line whom it is for.
 pub(super) async fn from_gateway(
     receiver: &mut LineReceiver,
     sender: &LineSender,
     input: &Input,
     (passage, gate): (&Passage, &Gate),
     stop: &Stop,
-    in_its_place: impl Fn(&[u8]) -> Option<Option<String>>,
+    hearer: impl Fn(&[u8]) -> Hearer,
 ) {
     let mut lobby = Lobby::default();
     loop {
@@ -121,8 +128,8 @@ pub(super) async fn from_gateway(
                 if stop.gently.is_cancelled() && refuse(&line, sender).await {
                     continue;
                 }
-                if let Some(answer_to) = in_its_place(&line) {
-                    answer(answer_to.into_iter().collect(), sender).await;
+                if let Hearer::Us(said) = hearer(&line) {
+                    answer(said.into_iter().collect(), sender).await;
                     continue;
                 }
                 // Whoever cancels waits for no answer.

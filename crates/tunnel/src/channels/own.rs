@@ -5,14 +5,14 @@ use culvert_protocol::channels::ResetReason;
 use culvert_protocol::message::{Message, Shape};
 use tracing::warn;
 
-use super::bridge::{Bridge, Finish, from_child, from_gateway, tell_changes};
+use super::bridge::{Bridge, Finish, Hearer, from_child, from_gateway, tell_changes};
 use crate::base::Served;
 use crate::config::TunnelConfig;
 use crate::handshake::{self, Era, Greeting};
 use crate::local::Launcher;
 use crate::probe;
 use crate::report::Report;
-use crate::standby::start;
+use crate::standby::{Record, start};
 
 /// Serves the channel until one side ends. Without a child at hand, one is started and greeted first. The child is asked
 /// for signs of life meanwhile.
@@ -30,7 +30,7 @@ pub(super) async fn serve(
             biased;
             () = stop.now.cancelled() => return Finish::Stopped.tell(sender),
             () = stop.gently.cancelled() => return Finish::Stopped.tell(sender),
-            started = start(config, launcher, true) => started,
+            started = start(config, launcher, Record::Proven) => started,
         },
     };
     let Served { mut child, greeting, .. } = match served {
@@ -46,12 +46,12 @@ pub(super) async fn serve(
         passage.greeted();
     }
     // As on any channel, but for the first words, which the child has heard already, and for ids that are ours.
-    let known = |line: &[u8]| in_its_place(line, &greeting);
+    let hearer = |line: &[u8]| hearer_of(line, &greeting);
     let finish = tokio::select! {
         biased;
         () = stop.now.cancelled() => Finish::Stopped,
         exit = from_child(&mut child, &sender, max_line, &passage, &gate) => Finish::Exited(exit),
-        () = from_gateway(&mut receiver, &sender, &input, (&passage, &gate), &stop, known) => Finish::Left,
+        () = from_gateway(&mut receiver, &sender, &input, (&passage, &gate), &stop, hearer) => Finish::Left,
         () = stop.once_quiet(&passage, &sender) => Finish::Stopped,
         never = tell_changes(&gate, &passage, &sender) => match never {},
         never = probe::keep_asking(&input, greeting.era, report, config.probe_interval) => match never {},
@@ -66,15 +66,17 @@ pub(super) async fn serve(
     child.end().await;
 }
 
-/// Whether the child need not hear this line, and what is answered instead.
-fn in_its_place(line: &[u8], greeting: &Greeting) -> Option<Option<String>> {
-    let message = Message::parse(std::str::from_utf8(line).ok()?).ok()?;
+/// Who hears this line.
+fn hearer_of(line: &[u8], greeting: &Greeting) -> Hearer {
+    let Some(message) = std::str::from_utf8(line).ok().and_then(|text| Message::parse(text).ok()) else {
+        return Hearer::Child;
+    };
     match (message.shape(), &*message.method()) {
         (Shape::Request(id), _) if probe::is_reserved(id) => {
-            Some(message.raw_id().map(|id| probe::refusal().answer(id)))
+            Hearer::Us(message.raw_id().map(|id| probe::refusal().answer(id)))
         }
-        (Shape::Request(_), "initialize") => Some(message.raw_id().map(|id| handshake::repeat(greeting, id))),
-        (Shape::Notification, "notifications/initialized") => Some(None),
-        _ => None,
+        (Shape::Request(_), "initialize") => Hearer::Us(message.raw_id().map(|id| handshake::repeat(greeting, id))),
+        (Shape::Notification, "notifications/initialized") => Hearer::Us(None),
+        _ => Hearer::Child,
     }
 }

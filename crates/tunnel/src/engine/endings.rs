@@ -64,22 +64,34 @@ impl Endings {
                 }
                 return Some(Cause::Removed { detail: String::new() });
             }
-            End::Link(end, online) => link_cause(end, online.is_some(), || config.gateway.to_string()),
+            End::Link(end, online) => {
+                let stage = online.map_or(Stage::Registering, |_| Stage::Registered);
+                link_cause(end, stage, || config.gateway.to_string())
+            }
         };
         self.displaced = 0;
         Some(cause)
     }
 }
 
+/// How far a registration was when its link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Not complete.
+    Registering,
+    /// Complete.
+    Registered,
+}
+
 /// The end of a link as a cause. Codes from 4000 on are our own gateway's, and carry the cause's code as their reason.
-pub(crate) fn link_cause(end: LinkEnd, registered: bool, gateway: impl Fn() -> String) -> Cause {
+pub(crate) fn link_cause(end: LinkEnd, stage: Stage, gateway: impl Fn() -> String) -> Cause {
     match end {
         LinkEnd::Closed { reason, .. } if reason == "auth.expired" => Cause::TokenExpired { gateway: gateway() },
         LinkEnd::Closed { reason, .. } if reason.starts_with("auth.") => {
             Cause::TokenRejected { gateway: gateway(), detail: because(&reason) }
         }
         LinkEnd::Closed { code: 1009, .. } => Cause::FrameTooLarge,
-        LinkEnd::Closed { code: 1008, reason } if !registered => Cause::RegisterFailed {
+        LinkEnd::Closed { code: 1008, reason } if stage == Stage::Registering => Cause::RegisterFailed {
             reason: if reason.is_empty() { "it closed the link (1008)".to_owned() } else { reason },
         },
         LinkEnd::Closed { code: 1000 | 1008 | 4000.., reason } => Cause::Removed { detail: because(&reason) },
@@ -96,15 +108,15 @@ mod tests {
 
     #[test]
     fn our_gateways_reasons_and_close_codes_become_causes() {
-        let cause = |code, reason: &str, registered| {
+        let cause = |code, reason: &str, stage| {
             let end = LinkEnd::Closed { code, reason: reason.to_owned() };
-            link_cause(end, registered, || "https://gw".to_owned()).code()
+            link_cause(end, stage, || "https://gw".to_owned()).code()
         };
-        assert_eq!(cause(4401, "auth.expired", true), "auth.expired");
-        assert_eq!(cause(4401, "auth.revoked", true), "auth.rejected");
-        assert_eq!(cause(1009, "", true), "link.too_large");
-        assert_eq!(cause(1008, "", false), "register.failed");
-        assert_eq!(cause(1008, "deleted", true), "register.removed");
-        assert_eq!(cause(1012, "", true), "link.lost");
+        assert_eq!(cause(4401, "auth.expired", Stage::Registered), "auth.expired");
+        assert_eq!(cause(4401, "auth.revoked", Stage::Registered), "auth.rejected");
+        assert_eq!(cause(1009, "", Stage::Registered), "link.too_large");
+        assert_eq!(cause(1008, "", Stage::Registering), "register.failed");
+        assert_eq!(cause(1008, "deleted", Stage::Registered), "register.removed");
+        assert_eq!(cause(1012, "", Stage::Registered), "link.lost");
     }
 }

@@ -1,6 +1,8 @@
 //! A small HTTP/1.1 client for one origin: connections are kept and used again, redirects are not followed, and an
 //! error answer becomes a [`Trouble`] with the server's words in it.
 
+use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +14,6 @@ use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde_json::value::RawValue;
-use std::pin::Pin;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
@@ -165,27 +166,30 @@ impl Client {
             return Err(Trouble::Redirect(to.split('?').next().unwrap_or_default().to_owned()));
         }
         let body = timeout(ERROR_TIME, answer.read(ERROR_BODY)).await.ok().and_then(Result::ok).flatten();
-        Err(Trouble::Status(refusal(head.status, answer.is("application/json"), body)))
+        let Some(Line::Whole(body)) = body else { return Err(Trouble::Status(Refusal::bare(head.status))) };
+        let text = String::from_utf8_lossy(&body);
+        Err(Trouble::Status(match answer.is("application/json") {
+            true => refusal_in_json(head.status, &text),
+            false => refusal_in_words(head.status, text),
+        }))
     }
 }
 
-/// What an error answer says: the message of a JSON-RPC error, or a short text.
-fn refusal(status: StatusCode, is_json: bool, body: Option<Line>) -> Refusal {
-    let reason = || status.canonical_reason().unwrap_or_default().to_owned();
-    let Some(Line::Whole(body)) = body else { return Refusal { status, words: reason(), error: None } };
-    let text = String::from_utf8_lossy(&body);
-    if !is_json {
-        let is_text = !text.trim_start().starts_with('<') && text.len() <= 300;
-        let words = if is_text { text.into_owned() } else { reason() };
-        return Refusal { status, words, error: None };
-    }
-    let error = serde_json::from_str::<&RawValue>(&text).ok().and_then(|body| message::member(body, "error").ok()?);
+/// What an error answer says: a text, if it is short and for people.
+fn refusal_in_words(status: StatusCode, text: Cow<'_, str>) -> Refusal {
+    let is_short = !text.trim_start().starts_with('<') && text.len() <= 300;
+    if is_short { Refusal { words: text.into_owned(), ..Refusal::bare(status) } } else { Refusal::bare(status) }
+}
+
+/// What an error answer says: the message of a JSON-RPC error.
+fn refusal_in_json(status: StatusCode, text: &str) -> Refusal {
+    let error = serde_json::from_str::<&RawValue>(text).ok().and_then(|body| message::member(body, "error").ok()?);
     let said = error.and_then(|error| message::member(error, "message").ok()?);
     let said = said.and_then(|said| serde_json::from_str::<String>(said.get()).ok());
     match (error, said) {
         (Some(error), Some(words)) if is_rpc_error(error) => Refusal { status, words, error: Some(error.to_owned()) },
         (_, Some(words)) => Refusal { status, words, error: None },
-        _ => Refusal { status, words: reason(), error: None },
+        _ => Refusal::bare(status),
     }
 }
 

@@ -10,6 +10,13 @@ use super::stream::{EventStream, Held};
 use super::streamable::{From, Streamable};
 use super::trouble::Trouble;
 
+/// Whether there has been such a stream in this conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Had {
+    None,
+    One,
+}
+
 /// What follows from a stream that could not be had.
 enum Then {
     Again,
@@ -22,12 +29,12 @@ impl Streamable {
     pub(super) async fn listen(&self) -> Next {
         let mut pace = self.pace();
         let mut last = None;
-        let mut heard = false;
+        let mut had = Had::None;
         loop {
             let from = last.as_ref().map_or(From::Now, From::After);
             match self.stream(from, None).await {
                 Ok(answer) => {
-                    heard = true;
+                    had = Had::One;
                     let mut events = EventStream::new(answer, &self.inbox);
                     while let Ok(Some(Held { item, turn })) = events.next().await {
                         pace.heard();
@@ -46,7 +53,7 @@ impl Streamable {
                         drop(turn);
                     }
                 }
-                Err(trouble) => match then(&trouble, heard) {
+                Err(trouble) => match then(&trouble, had) {
                     Then::Again => debug!("no stream of events: the local server {}", trouble.words()),
                     Then::Never => {
                         debug!("the local server {}: it does not speak by itself", trouble.words());
@@ -63,12 +70,12 @@ impl Streamable {
     }
 }
 
-/// What `trouble` means for the stream. `heard`: there has been one.
-fn then(trouble: &Trouble, heard: bool) -> Then {
+/// What `trouble` means for the stream.
+fn then(trouble: &Trouble, had: Had) -> Then {
     match trouble {
         Trouble::Unreachable(_) | Trouble::Broken(_) => Then::Again,
         // Servers without this stream say 405, or whatever their framework says to a method that it does not know.
-        Trouble::SessionEnded(_) | Trouble::Status(_) | Trouble::Nonsense(_) if !heard => {
+        Trouble::SessionEnded(_) | Trouble::Status(_) | Trouble::Nonsense(_) if had == Had::None => {
             if let Trouble::Status(refusal) = trouble
                 && matches!(refusal.status, StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS)
             {

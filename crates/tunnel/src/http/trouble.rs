@@ -42,6 +42,13 @@ pub(super) struct Refusal {
     pub(super) error: Option<Box<RawValue>>,
 }
 
+impl Refusal {
+    /// One that gave no reason: HTTP's own words for its status.
+    pub(super) fn bare(status: StatusCode) -> Self {
+        Self { status, words: status.canonical_reason().unwrap_or_default().to_owned(), error: None }
+    }
+}
+
 impl Trouble {
     /// Whether the conversation is over with it, whatever it was about.
     pub(super) fn is_final(&self) -> bool {
