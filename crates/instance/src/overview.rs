@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use culvert_profiles::{Broken, ConfigError, Loaded, Profile, ProfileKey, TunnelKey, Warning};
-use culvert_profiles::{SecretCondition, SecretNotice};
+use culvert_profiles::{Broken, ConfigError, Loaded, Profile, ProfileKey, SecretCondition, TunnelKey, Warning};
 use culvert_tunnel::{Ledger, LivePolicy, Status};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -145,10 +144,5 @@ impl TunnelView {
     /// How it is, in one word.
     pub fn mood(&self) -> Mood {
         mood_of(&self.status.borrow())
-    }
-
-    /// What had better be otherwise with where its token lies.
-    pub fn token_notice(&self) -> Option<SecretNotice> {
-        self.token.borrow().notice.clone()
     }
 }
