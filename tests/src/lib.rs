@@ -19,6 +19,7 @@ pub mod herd;
 pub mod home;
 pub mod http;
 pub mod json_text;
+pub mod listing;
 pub mod mcp;
 pub mod network;
 pub mod own_gateway;

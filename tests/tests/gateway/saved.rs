@@ -8,14 +8,16 @@ use nix::sys::signal::Signal;
 #[tokio::test]
 async fn profiles_go_up_and_down_by_asking_whoever_runs_them() {
     let (gateway, home) = (OwnGateway::start().await, Home::new("me@example.com").await);
-    let (one, two) = (Fixture::default(), Fixture::default());
+    let [one, two, late] = [(); 3].map(|()| Fixture::default());
     let nothing = home.culvert(&["up"]).finish().await;
     assert!(nothing.code == Some(3) && nothing.err.contains("[saved.none]"), "{nothing:#?}");
-    for (name, fixture) in [("one", &one), ("two", &two)] {
+    let add = async |name: &str, fixture: &Fixture| {
         let (command, token) = (fixture.command(), "env:REVERSE_PROXY_TOKEN");
         let add = ["profiles", "add", name, "--local-stdio", &command, "--gateway", &gateway.url, "--token", token];
         home.does(&add).await;
-    }
+    };
+    add("one", &one).await;
+    add("two", &two).await;
     let unknown = home.culvert(&["up", "three"]).finish().await;
     assert!(unknown.code == Some(3) && unknown.err.contains("There are: one, two."), "{unknown:#?}");
 
@@ -28,6 +30,10 @@ async fn profiles_go_up_and_down_by_asking_whoever_runs_them() {
     home.does(&["down", "one"]).await;
     gateway.server_becomes("one", "offline", &home.token).await;
     assert_eq!(home.state("two").await, "online");
+    add("late", &late).await;
+    home.does(&["up", "late"]).await;
+    home.becomes("late", "online").await;
+    home.does(&["profiles", "remove", "late"]).await;
 
     let folder = home.folder.path().join("config/culvert/profiles");
     let second = home.culvert(&["run", "--config", folder.to_str().unwrap()]).finish().await;

@@ -130,7 +130,7 @@ impl Host {
             Question::Up { profiles } => self.want(&profiles, true).await?,
             Question::Down { profiles } => self.want(&profiles, false).await?,
             Question::Reconnect { profiles } => {
-                for key in self.keys(&profiles)? {
+                for key in self.keys(&profiles).await? {
                     self.instance.reconnect(Some(key)).await.map_err(gone)?;
                 }
             }
@@ -141,7 +141,7 @@ impl Host {
 
     /// The tools of a profile, after these decisions.
     async fn tools(&self, profile: &str, decisions: &[Decision]) -> Result<Answer, Problem> {
-        let key = self.keys(&[profile.to_owned()])?.remove(0);
+        let key = self.keys(&[profile.to_owned()]).await?.remove(0);
         let tools = match decisions {
             [] => self.instance.tools(&key).map_err(gone)?,
             some => self.instance.decide(key, some).await.map_err(|why| Problem::of(&why))?,
@@ -150,12 +150,25 @@ impl Host {
     }
 
     async fn want(&self, named: &[String], up: bool) -> Result<(), Problem> {
-        let keys = self.keys(named)?;
+        let keys = self.keys(named).await?;
         self.wishes.set(&self.instance, &keys, up).await.map_err(|why| Problem::of(&why))
     }
 
-    /// The profiles of these names or keys; all where none is named.
-    fn keys(&self, named: &[String]) -> Result<Vec<ProfileKey>, Problem> {
+    /// The profiles of these names or keys; all where none is named. One may just have been saved: before it is said not
+    /// to be there, the configuration is read again.
+    async fn keys(&self, named: &[String]) -> Result<Vec<ProfileKey>, Problem> {
+        match self.known(named) {
+            Ok(keys) if !named.is_empty() => Ok(keys),
+            _ => {
+                // What cannot be read is told elsewhere; what could be read before is still known.
+                let _ = self.instance.reload().await;
+                self.known(named)
+            }
+        }
+    }
+
+    /// The same of what is known.
+    fn known(&self, named: &[String]) -> Result<Vec<ProfileKey>, Problem> {
         let overview = self.overview();
         let all = || overview.profiles.iter().map(|view| &view.profile);
         if named.is_empty() {
