@@ -104,6 +104,7 @@ impl Home {
             json!({
                 "command": command, "gateway": url, "token": "env:TOKEN_IN_ENV",
                 "env": {"PLAIN_PASSWORD": plain}, "secret_env": {"SECRET_OF_CHILD": "env:CHILDS_SECRET"},
+                "hold_changed_tools": true, "audit_log": home.folder().join("audit.log"),
             }),
         );
         home.profile("from-file", json!({"command": command, "gateway": url, "token": file}));
@@ -209,6 +210,8 @@ impl Home {
             &["profiles", "show", "by-address"],
             &["profiles", "export", "in-the-file"],
             &["profiles", "export", "from-env"],
+            &["tools", "from-env", "list"],
+            &["tools", "by-address", "list", "--json"],
             &["doctor", "--json", "in-the-file", "refused", "proxied", "by-address", "keyed"],
             &["sessions", "--json", "--gateway", &self.refuses.url(), "--token", "env:TLS_TOKEN"],
             &["support-bundle", "--yes", "--output", bundle.to_str().unwrap()],

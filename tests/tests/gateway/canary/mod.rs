@@ -6,6 +6,8 @@ mod home;
 mod marks;
 mod surfaces;
 
+use std::path::PathBuf;
+
 use culvert_tests::http::Request;
 use culvert_tests::mcp::{ACCEPT, McpSession};
 use culvert_tests::own_gateway::OwnGateway;
@@ -24,19 +26,42 @@ fn loud(command: CulvertCommand, format: &str) -> CulvertCommand {
     command.env("REVERSE_PROXY_LOG_LEVEL", "TRACE").env("REVERSE_PROXY_LOG_FORMAT", format)
 }
 
-/// A gateway with everything that has a secret; and the bearer of its figures.
-async fn gateway(marks: &mut Marks, signing: &str, format: &str) -> (OwnGateway, String) {
-    let metrics = marks.add("metrics-token");
-    let command = loud(OwnGateway::command(), format).env("JWT_SECRET_KEY", signing);
-    let file = command.write("metrics-token", &metrics);
-    let command = command.args(["--metrics-listen", "127.0.0.1:0", "--metrics-token-file"]).arg(file);
-    (OwnGateway::start_as(command).await, metrics)
+/// A gateway with everything that has a secret, and its home.
+struct Host {
+    gateway: OwnGateway,
+    /// The bearer of its figures.
+    metrics: String,
+    home: PathBuf,
+    /// Files of its home that hold a secret because the user put it there.
+    given: [PathBuf; 2],
+}
+
+impl Host {
+    async fn start(marks: &mut Marks, signing: &str, format: &str) -> Self {
+        let [metrics, publisher] = ["metrics-token", "publishers-token"].map(|name| marks.add(name));
+        let command = loud(OwnGateway::command(), format).env("JWT_SECRET_KEY", signing);
+        let given = [command.write("metrics-token", &metrics), command.write("publishers-token", &publisher)];
+        let home = command.home().to_owned();
+        let command = command.arg("--audit-log").arg(home.join("audit.log"));
+        let command = command.args(["--metrics-listen", "127.0.0.1:0", "--metrics-token-file"]).arg(&given[0]);
+        // Nobody is there: it tries again and again.
+        let command = command.args(["--publish-to", "http://127.0.0.1:1", "--publish-token-file"]).arg(&given[1]);
+        Self { gateway: OwnGateway::start_as(command).await, metrics, home, given }
+    }
+
+    /// Looks through its files, and ends it.
+    async fn tells_nothing(self, marks: &Marks) {
+        assert!(std::fs::read_to_string(self.home.join("audit.log")).unwrap().contains("tools/call"));
+        surfaces::files(marks, &self.home, &self.given);
+        surfaces::arguments(marks, "the gateway", &self.gateway.culvert);
+        marks.nowhere_in("what the gateway logged", format!("{:?}", self.gateway.culvert.stop().await));
+    }
 }
 
 /// Callers that do it right and callers that do not: whatever they show, the gateway keeps to itself.
 async fn callers(marks: &mut Marks, gateway: &OwnGateway, server: &str, token: &str) {
     let session = McpSession::begin(gateway, server, token).await;
-    let answer = session.call(1, "echo", json!({"text": "hello"})).await;
+    let answer = session.call(1, "echo", json!({"text": marks.add("said-in-a-call")})).await;
     assert!(answer.get("result").is_some(), "{answer}");
     let [query, basic, cookie, stranger] =
         ["query-token", "basic", "cookie", "strange-bearer"].map(|name| marks.add(name));
@@ -67,25 +92,27 @@ async fn saved_profiles_with_secrets_of_every_kind_show_none_of_them() {
     for format in FORMATS {
         let mut marks = Marks::default();
         let signing = marks.add("signing");
-        let (gateway, metrics) = gateway(&mut marks, &signing, format).await;
-        let home = Home::new(&mut marks, &gateway, &signing).await;
+        let host = Host::start(&mut marks, &signing, format).await;
+        let gateway = &host.gateway;
+        let home = Home::new(&mut marks, gateway, &signing).await;
         let runner = loud(home.up(), format).start();
         home.all_as_expected(&runner).await;
-        callers(&mut marks, &gateway, "from-env", &home.token).await;
+        callers(&mut marks, gateway, "from-env", &home.token).await;
 
         surfaces::arguments(&marks, "the runner", &runner);
         home.servers_inherit_nothing(&marks, &runner);
         surfaces::socket(&marks, &home.socket(), "from-file");
         surfaces::figures(&marks, home.figures(), &home.health_token).await;
         let of_gateway = gateway.culvert.events().iter().find_map(|event| event["metrics"].as_str()?.parse().ok());
-        surfaces::figures(&marks, of_gateway.expect("where it tells its figures"), &metrics).await;
+        surfaces::figures(&marks, of_gateway.expect("where it tells its figures"), &host.metrics).await;
         home.commands_say_nothing(&marks, format).await;
         surfaces::files(&marks, home.folder(), &home.given());
 
         // One profile was refused, so it ends with that one's code.
         runner.signal(Signal::SIGTERM);
         marks.nowhere_in("what the runner logged", format!("{:?}", runner.end().await));
-        marks.nowhere_in("what the gateway logged", format!("{:?}", gateway.culvert.stop().await));
+        host.tells_nothing(&marks).await;
+        assert!(home.folder().join("audit.log").exists() && home.folder().join("state/culvert/approved").exists());
         surfaces::files(&marks, home.folder(), &home.given());
     }
 }
@@ -95,7 +122,8 @@ async fn a_token_from_the_arguments_or_stdin_shows_nowhere() {
     for (format, way) in FORMATS.into_iter().zip(["--token", "--token-stdin"]) {
         let mut marks = Marks::default();
         let signing = marks.add("signing");
-        let (gateway, _) = gateway(&mut marks, &signing, format).await;
+        let host = Host::start(&mut marks, &signing, format).await;
+        let gateway = &host.gateway;
         let token = marks.token("token", &signing).await;
         let fixture = Fixture::default();
         let tunnel = if way == "--token" {
@@ -108,13 +136,13 @@ async fn a_token_from_the_arguments_or_stdin_shows_nowhere() {
             run.args(["--server-name", "given", "--gateway", &gateway.url]).start()
         };
         tunnel.online().await;
-        callers(&mut marks, &gateway, "given", &token).await;
+        callers(&mut marks, gateway, "given", &token).await;
         surfaces::arguments(&marks, "the tunnel", &tunnel);
         for server in tunnel.servers() {
             surfaces::inherited(&marks, &server, &[], &[&fixture.file("record.jsonl")]);
         }
         marks.nowhere_in("what the tunnel logged", format!("{:?}", tunnel.stop().await));
-        marks.nowhere_in("what the gateway logged", format!("{:?}", gateway.culvert.stop().await));
+        host.tells_nothing(&marks).await;
     }
 }
 

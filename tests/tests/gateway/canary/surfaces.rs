@@ -65,6 +65,8 @@ pub(super) fn socket(marks: &Marks, path: &Path, profile: &str) {
         format!(r#"{{"ask":"reconnect","profiles":["{profile}"]}}"#),
         format!(r#"{{"ask":"up","profiles":["{profile}"]}}"#),
         r#"{"ask":"down","profiles":["nobody"]}"#.to_owned(),
+        format!(r#"{{"ask":"tools","profile":"{profile}"}}"#),
+        format!(r#"{{"ask":"decide","profile":"{profile}","decisions":[]}}"#),
         r#"{"ask":"what"}"#.to_owned(),
     ];
     let open = |question: &str| {
