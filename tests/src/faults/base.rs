@@ -1,7 +1,7 @@
 //! The same on a base tunnel: a ContextForge's link, a bad network, one child. There a call ends with its link, and no
 //! answer may come twice, late on another link, or to a call that nobody made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use fastrand::Rng;
 use nix::sys::signal::{Signal, kill};
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::tally::Tally;
 use crate::culvert::CulvertCommand;
-use crate::cutter::{Cutter, Plan, Trick};
+use crate::cutter::{Cutter, Plan};
 use crate::fixture::Fixture;
-use crate::gateway::{FakeGateway, Link, Manner};
+use crate::gateway::{FakeGateway, Link, LinkState, Manner};
 
 /// Calls that are made at once.
 const AT_ONCE: usize = 8;
@@ -28,8 +28,6 @@ const FALLS: usize = 3;
 /// # Panics
 /// With the seed, when one was not answered as it should.
 pub async fn base_round(seed: u64, calls: usize, mut plan: Plan) -> Tally {
-    // Nothing of such a link is resumed: each begins with a registration.
-    plan.tricks.retain(|trick| *trick != Trick::Again);
     // A test waits no longer for an answer than a silent link is kept.
     plan.half_open.clear();
     // A link that was up for half a minute at most makes the next wait longer: not too many of them.
@@ -50,15 +48,13 @@ pub async fn base_round(seed: u64, calls: usize, mut plan: Plan) -> Tally {
     let mut asked: HashMap<String, usize> = HashMap::new();
     let mut falls = 0;
     while number < calls {
-        let count = gateway.links();
+        // What the network says twice makes links too, which come to nothing.
+        let is_up = |link: &LinkState| link.registered && !link.ended;
+        let count = gateway
+            .state()
+            .until(&format!("{told}: a link"), |state| state.links.iter().rposition(is_up).map(|found| found + 1))
+            .await;
         let link = gateway.link_number(count).await;
-        let up =
-            link.until("a registration, or its end", |state| (state.registered || state.ended).then_some(state.ended));
-        if up.await {
-            // Another one is on its way.
-            gateway.link_number(count + 1).await;
-            continue;
-        }
         let mut ids = Vec::new();
         for _ in 0..AT_ONCE.min(calls - number) {
             let text = format!("{seed}:{number}:{}", "x".repeat(random.usize(..3_000)));
@@ -95,9 +91,13 @@ pub async fn base_round(seed: u64, calls: usize, mut plan: Plan) -> Tally {
     }
     cutter.calm();
     tally.cuts = cutter.mishaps();
-    // What was said on each link, to the last.
+    // What was said on each link, to the last; where the network said it again, it is no new answer.
+    let mut connections = HashSet::new();
     for count in 1..=gateway.links() {
         let link = gateway.link_number(count).await;
+        if !connections.insert(link.look(|link| link.request.header("x-session-id").map(str::to_owned))) {
+            continue;
+        }
         let mut seen: HashMap<String, usize> = HashMap::new();
         for frame in link.frames("response") {
             let Some(id) = frame.value["payload"]["id"].as_str().map(str::to_owned) else { continue };

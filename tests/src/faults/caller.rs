@@ -11,15 +11,20 @@ use super::tally::Tally;
 use crate::http::{Request, Response};
 use crate::mcp::{ACCEPT, McpSession};
 
-/// How long an answer may take: a link that is given up for silence, the grace after it, and a timeout. No answer by
-/// then is none.
-const LONGEST: Duration = Duration::from_secs(100);
-
 /// How long a tunnel may take to be back.
 const BACK: Duration = Duration::from_secs(150);
 
 /// How soon a session is asked for again.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// What a caller calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// Everything that a server may take ill.
+    Wild,
+    /// What no server dies of, in lines that any client takes.
+    Tame,
+}
 
 /// What became of one call.
 enum Fate {
@@ -38,6 +43,9 @@ pub(super) struct Caller<'h> {
     pub(super) server: &'h str,
     /// Stands in every text that it sends: no two callers have the same.
     pub(super) name: String,
+    pub(super) mood: Mood,
+    /// How long an answer may take. No answer by then is none.
+    pub(super) bound: Duration,
     pub(super) random: Rng,
     /// What a failure says.
     pub(super) told: String,
@@ -64,6 +72,9 @@ impl Caller<'_> {
                 }
                 Fate::Refused(status, code) => {
                     tally.error(&format!("{status} {code}"));
+                    if status == 503 {
+                        self.comes_back().await;
+                    }
                     status != 404
                 }
                 Fate::Answered(answer) => match answer.get("result") {
@@ -98,6 +109,14 @@ impl Caller<'_> {
     fn draw(&mut self, text: &str) -> (&'static str, Value) {
         let random = &mut self.random;
         let echo = |bytes: usize| ("echo", json!({"text": format!("{text}{}", "x".repeat(bytes))}));
+        if self.mood == Mood::Tame {
+            return match random.u32(0..1000) {
+                0..850 => echo(random.usize(..20_000)),
+                850..950 => ("slow", json!({"ms": random.u32(1..300)})),
+                950..995 => ("large", json!({"bytes": random.usize(..40_000)})),
+                _ => ("hang", json!({})),
+            };
+        }
         match random.u32(0..1000) {
             0..700 => echo(random.usize(..2_000)),
             700..780 => echo(random.usize(..100_000)),
@@ -119,7 +138,7 @@ impl Caller<'_> {
         let path = format!("/servers/{}/mcp", self.server);
         let post = self.house.request("POST", &path).header("accept", ACCEPT);
         loop {
-            let welcome = timeout(LONGEST, post.clone().json(&McpSession::hello()).try_send()).await;
+            let welcome = timeout(self.bound, post.clone().json(&McpSession::hello()).try_send()).await;
             let welcome = welcome.unwrap_or_else(|_| panic!("{}: no answer to initialize", self.told));
             if let Some(id) = welcome
                 .as_ref()
@@ -137,14 +156,23 @@ impl Caller<'_> {
         }
     }
 
+    /// Waits until the server is online again, as who is told so should.
+    async fn comes_back(&self) {
+        let deadline = Instant::now() + BACK;
+        while !self.house.online().await.iter().any(|name| name == self.server) {
+            assert!(Instant::now() < deadline, "{}: {} stays away", self.told, self.server);
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
     /// One call, and its one answer.
     async fn call(&self, session: &Request, id: usize, tool: &str, arguments: &Value, told: &str) -> Fate {
         let params = json!({"name": tool, "arguments": arguments});
         let call = session.clone().json(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}));
         let turns = self.house.turns();
-        let response = match timeout(LONGEST, call.try_send()).await {
+        let response = match timeout(self.bound, call.try_send()).await {
             Ok(response) => response,
-            Err(_) => panic!("{told}: no answer within {} s", LONGEST.as_secs()),
+            Err(_) => panic!("{told}: no answer within {} s", self.bound.as_secs()),
         };
         let answers = response.as_ref().map(|response| answers(response, id, told)).unwrap_or_default();
         match (response, &answers[..]) {

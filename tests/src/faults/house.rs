@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -74,6 +75,29 @@ impl House {
     /// A request to the gateway.
     pub fn request(&self, method: &str, path: &str) -> Request {
         Request::new(method, self.address, path).bearer(&self.token)
+    }
+
+    /// The names of all servers that are online.
+    pub async fn online(&self) -> Vec<String> {
+        let Some(answer) = self.request("GET", "/servers").try_send().await else { return Vec::new() };
+        let listed = answer.json();
+        let online = listed["servers"].as_array().into_iter().flatten().filter(|entry| entry["status"] == "online");
+        online.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// The name of the first server that is online and was not `before`.
+    ///
+    /// # Panics
+    /// When there is none in time.
+    pub async fn newcomer(&self, before: &[String], patience: Duration) -> String {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(name) = self.online().await.into_iter().find(|name| !before.contains(name)) {
+                return name;
+            }
+            assert!(Instant::now() < deadline, "nobody came in {} s", patience.as_secs());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// How often the gateway has died or come back.

@@ -7,11 +7,13 @@ mod base;
 mod caller;
 mod house;
 mod mishaps;
+mod remote;
 mod round;
 mod tally;
 
 pub use base::base_round;
 pub use house::{House, Tunnel};
 pub use mishaps::Mishaps;
+pub use remote::{Gateway, Remote, remote_round};
 pub use round::round;
 pub use tally::Tally;

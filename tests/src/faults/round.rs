@@ -2,17 +2,21 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::future::join_all;
 
-use super::caller::Caller;
+use super::caller::{Caller, Mood};
 use super::house::House;
 use super::mishaps::{self, Mishaps};
 use super::tally::Tally;
 
 /// Clients of each tunnel.
 const CALLERS: usize = 3;
+
+/// How long an answer may take: a link that is given up for silence, the grace after it, and a timeout.
+const LONGEST: Duration = Duration::from_secs(100);
 
 /// Makes so many calls, shared out among all tunnels, and looks that each got its one answer and reached its server once
 /// if it was answered with a result, and else once at most.
@@ -32,7 +36,8 @@ pub async fn round(house: &House, seed: u64, calls: usize, what: Mishaps) -> Tal
         for number in 0..CALLERS {
             let name = format!("{seed}-{}-{number}", tunnel.name);
             let (random, told) = (random.fork(), told.clone());
-            callers.push(Caller { house, server: &tunnel.name, name, random, told, session: None }.talk(each));
+            let (server, mood, bound) = (&tunnel.name, Mood::Wild, LONGEST);
+            callers.push(Caller { house, server, name, mood, bound, random, told, session: None }.talk(each));
         }
     }
     let happened = Cell::new(0);

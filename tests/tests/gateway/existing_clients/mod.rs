@@ -2,6 +2,7 @@
 //! (`mcpgateway.reverse_proxy` of 1.0.7) and PyPI's `mcp-reverse-proxy-client`.
 
 mod manners;
+mod networks;
 mod serving;
 mod sharing;
 mod silent;
