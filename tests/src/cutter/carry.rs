@@ -51,6 +51,9 @@ pub(super) async fn carry_to(target: SocketAddr, client: TcpStream, shared: &Arc
     let _ = client.set_nodelay(true);
     let _ = gateway.set_nodelay(true);
     let mut connection = Connection { client, gateway, frozen, repeat, said: Some(Vec::new()) };
+    if let Some(bytes) = shared.next_end() {
+        return connection.carry_up_to(bytes).await;
+    }
     loop {
         let after = shared.fate().after();
         match connection.carry_on(after, None, shared).await {
@@ -132,6 +135,24 @@ impl Connection {
             }
         }
         Carried::Enough
+    }
+
+    /// Carries so many bytes, both directions together, and no more.
+    async fn carry_up_to(&mut self, bytes: usize) {
+        let (mut buffer, mut left) = ([0; 4096], bytes);
+        while left > 0 {
+            let most = left.min(buffer.len() / 2);
+            let (from_client, from_gateway) = buffer.split_at_mut(2048);
+            let (read, source, onwards) = tokio::select! {
+                read = self.client.read(&mut from_client[..most]) => (read, from_client, &mut self.gateway),
+                read = self.gateway.read(&mut from_gateway[..most]) => (read, from_gateway, &mut self.client),
+            };
+            let Some(count) = read.ok().filter(|count| *count > 0) else { return };
+            if onwards.write_all(&source[..count]).await.is_err() {
+                return;
+            }
+            left -= count;
+        }
     }
 
     /// Has what the client has said so far said once more, on a connection of its own.

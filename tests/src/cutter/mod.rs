@@ -4,6 +4,7 @@
 mod carry;
 mod plan;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +37,8 @@ struct Shared {
     again: AtomicUsize,
     calm: AtomicBool,
     blocked: watch::Sender<bool>,
+    /// After how many bytes the next connections end, one each.
+    ends: Mutex<VecDeque<usize>>,
     /// How often everything was left half-open.
     frozen: watch::Sender<usize>,
     /// How often all was to be said again at once.
@@ -47,6 +50,10 @@ struct Shared {
 impl Shared {
     fn fate(&self) -> MutexGuard<'_, Fate> {
         self.fate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_end(&self) -> Option<usize> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     fn is_calm(&self) -> bool {
@@ -68,6 +75,7 @@ impl Cutter {
             again: AtomicUsize::new(0),
             calm: AtomicBool::new(true),
             blocked: watch::Sender::new(false),
+            ends: Mutex::default(),
             frozen: watch::Sender::new(0),
             repeat: watch::Sender::new(0),
             repeated: watch::Sender::new(0),
@@ -122,6 +130,11 @@ impl Cutter {
     /// How often anything was done to a connection.
     pub fn mishaps(&self) -> usize {
         self.cuts() + self.pauses() + self.half_open() + self.one_by_one() + self.again()
+    }
+
+    /// Ends the next connection that has no such end yet after so many bytes, both directions together.
+    pub fn end_next_after(&self, bytes: usize) {
+        self.shared.ends.lock().unwrap_or_else(PoisonError::into_inner).push_back(bytes);
     }
 
     /// Leaves all connections that there are half-open: they stand, and nothing passes. New ones work.

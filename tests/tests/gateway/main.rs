@@ -21,5 +21,6 @@ mod starting;
 mod surroundings;
 mod tokens;
 mod twice;
+mod waits;
 mod waking;
 mod ways;

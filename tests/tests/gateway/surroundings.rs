@@ -44,6 +44,18 @@ fn seen_by(process: &Culvert, path: &Path) -> PathBuf {
     Path::new("/proc").join(process.pid().to_string()).join("root").join(path.strip_prefix("/").unwrap())
 }
 
+/// Has a file take what room there is.
+fn fill_up(filler: &Path) {
+    let mut size = 64 * 1024;
+    while size > 0 {
+        let mut text = std::fs::read(filler).unwrap_or_default();
+        text.resize(text.len() + size, 0);
+        if std::fs::write(filler, text).is_err() {
+            size /= 2;
+        }
+    }
+}
+
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
@@ -66,14 +78,7 @@ async fn a_full_disk_is_told_stops_no_call_and_costs_nothing_once_there_is_room(
     let gateway = OwnGateway::start_as(command).await;
     let inside = seen_by(&gateway.culvert, state.path());
     let filler = inside.join("filler");
-    let mut size = 64 * 1024;
-    while size > 0 {
-        let mut text = std::fs::read(&filler).unwrap_or_default();
-        text.resize(text.len() + size, 0);
-        if std::fs::write(&filler, text).is_err() {
-            size /= 2;
-        }
-    }
+    fill_up(&filler);
     let fixture = Fixture::default();
     let tunnel = gateway.tunnel(&fixture, "fixture", &token).start();
     tunnel.online().await;
@@ -86,6 +91,67 @@ async fn a_full_disk_is_told_stops_no_call_and_costs_nothing_once_there_is_room(
     let is_written = async || std::fs::read_to_string(&catalog).is_ok_and(|text| text.contains("fixture"));
     until("the catalog on disk", is_written).await;
     echoes(&session, 2).await;
+    tunnel.stop().await;
+    gateway.culvert.stop().await;
+}
+
+/// What an audit log has: its whole lines, how many are torn, and how many it says it lacks.
+fn audited(log: &Path) -> (Vec<Value>, usize, u64) {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let whole: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lost = whole.iter().filter_map(|line| line["lost"].as_u64()).sum();
+    let torn = text.lines().filter(|line| !line.is_empty()).count() - whole.len();
+    (whole, torn, lost)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_log_whose_disk_is_full_is_told_once_and_goes_on_with_a_whole_line() {
+    let (state, token) = (tempfile::tempdir().unwrap(), OwnGateway::token(USER, SECRET).await);
+    let disk = tempfile::tempdir().unwrap();
+    let log = disk.path().join("audit.log");
+    let command = gateway(state.path(), "127.0.0.1:0").arg("--audit-log").arg(&log);
+    let Some(command) = on_a_small_disk(disk.path(), "64k", command).await else { return };
+    let gateway = OwnGateway::start_as(command).await;
+    let (log, filler) = (seen_by(&gateway.culvert, &log), seen_by(&gateway.culvert, disk.path()).join("filler"));
+    let fixture = Fixture::default();
+    let tunnel = gateway.tunnel(&fixture, "fixture", &token).start();
+    tunnel.online().await;
+    let session = McpSession::begin(&gateway, "fixture", &token).await;
+    let mut calls = 0..;
+    let mut call = async || echoes(&session, calls.next().unwrap()).await;
+    call().await;
+    let last_call = |lines: &[Value]| lines.iter().filter(|line| line["method"] == "tools/call").count();
+    until("the first call in the log", async || last_call(&audited(&log).0) == 1).await;
+    let before = audited(&log).0.len();
+    let (mut made, mut torn) = (0, 0);
+    for time in 1..=3 {
+        fill_up(&filler);
+        let told = || gateway.culvert.words().matches("the audit log cannot be written").count();
+        while told() < time {
+            // Some lines find room in what the file has already.
+            call().await;
+            made += 1;
+            assert!(made < 1000, "a full disk is noticed");
+        }
+        for _ in 0..10 {
+            call().await;
+            made += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(told(), time, "{}", gateway.culvert.words());
+        (_, torn, _) = audited(&log);
+
+        std::fs::remove_file(&filler).unwrap();
+        call().await;
+        made += 1;
+        gateway.culvert.says_number("the audit log is written again", time).await;
+        let (whole, torn_now, lost) = audited(&log);
+        assert_eq!(torn_now, torn, "no line is glued to a torn one: {}", std::fs::read_to_string(&log).unwrap());
+        let told = whole.iter().filter(|line| line["verdict"] == "allowed").count();
+        assert_eq!(told + usize::try_from(lost).unwrap(), before + made, "{whole:#?}");
+        assert_eq!(whole.last().unwrap()["method"], "tools/call", "the last call is there");
+    }
+    assert!(torn > 0, "a line was torn, or nothing was tried");
     tunnel.stop().await;
     gateway.culvert.stop().await;
 }

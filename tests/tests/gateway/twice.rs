@@ -100,3 +100,58 @@ async fn a_connection_that_comes_twice_displaces_no_base_tunnel() {
     scene.gateway.server_becomes("twice", "offline", &scene.token).await;
     scene.gateway.culvert.stop().await;
 }
+
+/// Where a connection may end: from within the upgrade to after all that is said at a registration.
+const ENDS: [usize; 9] = [300, 600, 800, 1_000, 1_300, 1_700, 2_200, 2_800, 3_500];
+
+/// Whoever brings the server of this name, it is there once, and can be called.
+async fn is_there_once(scene: &Scene, name: &str) {
+    let entry = scene.gateway.server_becomes(name, "online", &scene.token).await;
+    let session = McpSession::begin(&scene.gateway, name, &scene.token).await;
+    let answer = session.call(1, "echo", json!({"text": name})).await;
+    assert_eq!(answer["result"]["content"][0]["text"], name, "{answer}");
+    let answer = scene.gateway.request("GET", "/reverse-proxy/sessions", &scene.token).send().await.json();
+    let bring_it = |session: &&Value| session["server_id"] == entry["id"];
+    assert_eq!(answer["sessions"].as_array().unwrap().iter().filter(bring_it).count(), 1, "{answer}");
+    let catalog = scene.gateway.catalog(&scene.token).await;
+    assert_eq!(catalog.iter().filter(|entry| entry["name"] == name).count(), 1, "{catalog:?}");
+    assert_eq!(session.post(&json!({"jsonrpc": "2.0", "id": 2, "method": "ping"})).await.status, 200);
+}
+
+/// A network whose first connections end, each a little later in the registration.
+async fn a_tunnel_through_ends(transport: &'static str) {
+    let scene = Scene::open().await;
+    ENDS.iter().for_each(|bytes| scene.network.end_next_after(*bytes));
+    let fixture = Fixture::default();
+    let tunnel = OwnGateway::tunnel_through(&scene.network.url(), &fixture, "once", &scene.token)
+        .args(["--transport", transport, "--max-retries", "0"])
+        .start();
+    tunnel.online().await;
+    fixture.until("one running server", |_| (tunnel.servers().len() == 1).then_some(())).await;
+    is_there_once(&scene, "once").await;
+    assert_eq!(tunnel.servers().len(), 2, "one for the gateway, one for the client: {:#?}", tunnel.servers());
+    tunnel.stop().await;
+    scene.gateway.server_becomes("once", "offline", &scene.token).await;
+    scene.gateway.culvert.stop().await;
+}
+
+#[tokio::test]
+async fn a_registration_that_breaks_off_anywhere_leaves_one_tunnel_and_one_child() {
+    a_tunnel_through_ends("ws").await;
+}
+
+#[tokio::test]
+async fn a_registration_that_breaks_off_anywhere_leaves_one_tunnel_and_one_child_over_sse() {
+    a_tunnel_through_ends("sse").await;
+}
+
+#[tokio::test]
+async fn a_base_registration_that_breaks_off_anywhere_leaves_one_tunnel() {
+    let scene = Scene::open().await;
+    ENDS.iter().for_each(|bytes| scene.network.end_next_after(*bytes));
+    let client = BaseClient::start(&scene.network.url(), "once", &scene.token);
+    is_there_once(&scene, "once").await;
+    drop(client);
+    scene.gateway.server_becomes("once", "offline", &scene.token).await;
+    scene.gateway.culvert.stop().await;
+}
