@@ -18,7 +18,7 @@ export const tools = {
   },
   list: 'Tools',
   search: 'Find a tool',
-  passing: (n: number, all: number) => (n === all ? `all ${count(all, 'passes', 'pass')}` : `${n} of ${all} pass`),
+  passing: (n: number, all: number) => (n === all ? `all ${count(all, 'passes', 'pass')}` : `${n} of ${all} ${n === 1 ? 'passes' : 'pass'}`),
   allOn: 'Switch all on',
   lets: (name: string) => `Let ${name} pass`,
   effects: { reads: 'only reads', writes: 'changes things', destroys: 'may destroy', unsaid: '' } satisfies Record<Effect, string>,
