@@ -82,7 +82,7 @@ pub(crate) enum Denial {
     /// The body is larger than the limit, in bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
-    /// The subject uses as much as it may.
+    /// As much is used as may be.
     #[error("{0}")]
     Limit(Limit),
     /// The body did not come.
@@ -96,7 +96,7 @@ pub(crate) enum Denial {
     Internal(String),
 }
 
-/// What a subject has too much of.
+/// What there is too much of, of a subject or at a server.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Limit {
     /// Requests in a short time.
@@ -113,6 +113,9 @@ pub(crate) enum Limit {
     /// Bytes of bodies.
     #[error("this subject sends more than {0} bytes at once")]
     Bodies(usize),
+    /// Calls, of all who share the server's process.
+    #[error("too many calls are in flight at this server")]
+    Calls,
     /// Tunnels.
     #[error("this subject has {0} tunnels already")]
     Tunnels(usize),
@@ -124,7 +127,7 @@ impl Limit {
         match self {
             Self::Requests { wait, .. } => *wait,
             Self::Bodies(_) => Duration::from_secs(1),
-            Self::Connections(_) => Duration::from_secs(5),
+            Self::Connections(_) | Self::Calls => Duration::from_secs(5),
             Self::Tunnels(_) => Duration::from_secs(30),
         }
     }
@@ -234,6 +237,7 @@ impl Explain for Denial {
             Self::Limit(Limit::Requests { .. }) => "limit.requests",
             Self::Limit(Limit::Connections(_)) => "limit.connections",
             Self::Limit(Limit::Bodies(_)) => "limit.bodies",
+            Self::Limit(Limit::Calls) => "calls.too_many",
             Self::Limit(Limit::Tunnels(_)) => "limit.tunnels",
             Self::Slow => "request.slow",
             Self::Body(_) => "request.body",
@@ -267,6 +271,7 @@ impl Explain for Denial {
             Self::Limit(Limit::Bodies(_)) => {
                 "Send large messages one after another, or raise the gateway's --subject-bodies."
             }
+            Self::Limit(Limit::Calls) => "Try again when some are answered, or raise the gateway's --shared-calls.",
             Self::Limit(Limit::Tunnels(_)) => "Stop some, or raise the gateway's --subject-tunnels.",
             Self::Slow => "Send the whole body at once.",
             Self::Body(_) => "Check the body against the gateway's documentation.",

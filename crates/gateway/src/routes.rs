@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::audit;
 use crate::backend::Caller;
 use crate::clock::UnixTime;
-use crate::denial::Denial;
+use crate::denial::{Denial, Limit};
 use crate::house::House;
 use crate::hs256::MAX_TOKEN;
 use crate::path::{self, Route, route};
@@ -196,6 +196,9 @@ impl Visit {
         let session = self.house.registry.session(bearer, id)?;
         let limits = &self.house.limits;
         let (head, body) = request.into_parts();
+        if session.shared().is_full() {
+            return Err(Denial::Limit(Limit::Calls));
+        }
         let sending = self.house.accounts.sending(&self.place.charge);
         let body = body::read(&head.headers, sending.count(body), limits.max_message, limits.slow_client).await;
         sending.within()?;

@@ -116,9 +116,33 @@ async fn both_ends_show_certificates_to_each_other() {
         .env("REVERSE_PROXY_CLIENT_KEY", &key)
         .env("REVERSE_PROXY_TOKEN", &token);
     assert_eq!(sessions.finish().await.code, Some(0));
-    let without = tunnel().args(["--max-retries", "1"]).finish().await;
-    assert_eq!(without.code, Some(7), "{without:?}");
-    assert!(without.failure().to_string().contains("asks for a client certificate"), "{without:?}");
+    for transport in ["ws", "sse"] {
+        let without = tunnel().args(["--max-retries", "1", "--transport", transport]).finish().await;
+        assert_eq!(without.code, Some(7), "{without:?}");
+        assert!(without.failure().to_string().contains("asks for a client certificate"), "{without:?}");
+    }
+    let doctor = async |certificates: &[(&str, &Path)]| {
+        let doctor = CulvertCommand::bare().args(["doctor", "--json", "--server-name", "fixture"]);
+        let mut doctor = doctor.args(["--gateway", &gateway.url]).server(&Fixture::default());
+        for (variable, file) in certificates {
+            doctor = doctor.env(variable, file);
+        }
+        let finished = doctor.env("REVERSE_PROXY_TOKEN", &token).finish().await;
+        let found = finished.events().into_iter().find(|finding| finding["check"] == "tls");
+        let found = found.unwrap_or_else(|| panic!("{finished:?}"));
+        (found["result"].as_str().unwrap().to_owned(), found["evidence"].as_str().unwrap().to_owned())
+    };
+    let root = authority.root();
+    let all = [
+        ("REVERSE_PROXY_CA_CERT", root.as_path()),
+        ("REVERSE_PROXY_CLIENT_CERT", &certificate),
+        ("REVERSE_PROXY_CLIENT_KEY", &key),
+    ];
+    assert_eq!(doctor(&all).await.0, "ok");
+    let (result, why) = doctor(&all[..1]).await;
+    assert!(result == "failed" && why.contains("asks for a client certificate"), "{why}");
+    let (result, why) = doctor(&all[1..]).await;
+    assert!(result == "failed" && why.contains("does not trust"), "{why}");
     gateway.culvert.stop().await;
 }
 

@@ -74,27 +74,28 @@ pub(super) struct LimitArgs {
     drain: Option<Duration>,
 
     /// How many requests one subject may send in a second; 0: any number [default: 50000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Limits of each subject")]
     subject_requests: Option<u32>,
 
     /// How many connections one subject may have open [default: 4096]
-    #[arg(long, value_name = "N", value_parser = count())]
+    #[arg(long, value_name = "N", value_parser = count(), help_heading = "Limits of each subject")]
     subject_connections: Option<usize>,
 
     /// How much one subject may be sending at once, in bytes; one message alone may be larger [default: 268435456]
-    #[arg(long, value_name = "BYTES", value_parser = bytes, allow_negative_numbers = true)]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, allow_negative_numbers = true,
+        help_heading = "Limits of each subject")]
     subject_bodies: Option<usize>,
 
     /// How many tunnels one subject may have [default: 1024]
-    #[arg(long, value_name = "N", value_parser = count())]
+    #[arg(long, value_name = "N", value_parser = count(), help_heading = "Limits of each subject")]
     subject_tunnels: Option<usize>,
 
     /// How many MCP sessions one subject may have open [default: 1024]
-    #[arg(long, value_name = "N", value_parser = count())]
+    #[arg(long, value_name = "N", value_parser = count(), help_heading = "Limits of each subject")]
     subject_sessions: Option<usize>,
 
     /// How many servers of one subject are remembered, online or not [default: 1000]
-    #[arg(long, value_name = "N", value_parser = count())]
+    #[arg(long, value_name = "N", value_parser = count(), help_heading = "Limits of each subject")]
     subject_servers: Option<usize>,
 }
 

@@ -1,8 +1,6 @@
 //! What an event tells besides its words, on the one line that the event has: whatever a peer, a token or a server put
 //! into it, it can neither begin a line of its own nor steer the terminal.
 
-use std::fmt::Write as _;
-
 use culvert_protocol::text;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::FormatFields;

@@ -2,7 +2,7 @@
 
 mod posts;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,10 +135,11 @@ impl Calls {
         patience: Patience,
         now: Instant,
     ) -> Result<Arc<Stream>, Refused> {
-        for (at, call) in calls.iter().enumerate() {
-            if self.calls.contains_key(&call.id) || calls[..at].iter().any(|other| other.id == call.id) {
-                return Err(Refused::Duplicate);
-            }
+        // A single call needs no memory for this.
+        let mut seen = HashSet::new();
+        let mut is_new = |id| calls.len() == 1 || seen.insert(id);
+        if calls.iter().any(|call| self.calls.contains_key(&call.id) || !is_new(&call.id)) {
+            return Err(Refused::Duplicate);
         }
         if self.calls.len() + calls.len() > self.room.calls {
             return Err(Refused::TooMany);

@@ -175,7 +175,7 @@ impl Shared {
         // must be none, or an echo would register in the place of the living tunnel. Whoever got here had randomness.
         let first = random::number().unwrap_or_default();
         let core = Arc::new(Core {
-            table: Mutex::new(Table::after(first)),
+            table: Mutex::new(Table::after(first, terms.room)),
             phase: watch::Sender::new(Phase::Starting),
             stop: CancellationToken::new(),
             raw: Mutex::new(Some(raw.to_server.clone())),
@@ -184,7 +184,6 @@ impl Shared {
             cancelled: Notify::new(),
             counts: Counts::default(),
         });
-        core.table().give(core.terms.room);
         tokio::spawn(own::post(core.clone(), mail, raw.to_server));
         tokio::spawn(pump::run(core.clone(), raw.from_server));
         tokio::spawn(own::handshake(core.clone(), opening));

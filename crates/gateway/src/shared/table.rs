@@ -92,14 +92,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// An empty one whose numbers come after this one.
-    pub(super) fn after(last: u32) -> Self {
-        Self { last: last.into(), ..Self::default() }
-    }
-
-    /// From now on it takes so many calls.
-    pub(super) fn give(&mut self, room: Room) {
-        self.room = room;
+    /// An empty one that takes so many calls, whose numbers come after `last`.
+    pub(super) fn after(last: u32, room: Room) -> Self {
+        Self { room, last: last.into(), ..Self::default() }
     }
 
     /// Whether it takes no more calls of any client.

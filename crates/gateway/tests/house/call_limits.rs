@@ -58,12 +58,16 @@ async fn calls_at_a_shared_process_beyond_their_number_get_429_whoever_makes_the
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
+    let sessions = gateway.get("/reverse-proxy/sessions", &me).await.json();
+    let path = format!("/reverse-proxy/sessions/{}/request", sessions["sessions"][0]["session_id"].as_str().unwrap());
     let refused = tokio::time::timeout(PATIENCE, async {
         tokio::select! {
             () = stays => unreachable!("it never ends"),
-            refused = refused => refused,
+            refused = async { (refused.await, gateway.ask("POST", &path, &me, &echo.to_string()).await) } => refused,
         }
     });
-    let refused = refused.await.expect("nothing is ever refused");
+    let (refused, beside) = refused.await.expect("nothing is ever refused");
     assert_eq!(refusal(&refused), (429, json!("calls.too_many"), Some("5")));
+    assert_eq!((beside.status, beside.code().as_str()), (429, "calls.too_many"), "beside all sessions too");
+    assert_eq!(beside.header("Retry-After"), Some("5"));
 }

@@ -18,6 +18,7 @@ mod mcp_client;
 mod metrics;
 mod narrow_proxy;
 mod sessions;
+mod smuggling;
 mod tls;
 mod tokens;
 mod tunnel;

@@ -234,3 +234,24 @@ async fn a_proxy_that_is_not_there_is_told_as_such() {
     assert!(matches!(&cause, Cause::Proxy { detail, .. } if detail == "nothing listens there"), "{cause:?}");
     assert!(!format!("{cause:?}").contains("hunter2"));
 }
+
+#[tokio::test]
+async fn a_proxy_over_tls_shows_a_good_certificate_before_it_hears_who_comes() {
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+    let through = |server: &Server, authority: &Authority| Outbound {
+        proxy: Proxy::parse(&format!("https://me:hunter2@localhost:{}", server.port)).ok(),
+        ..trusting(authority)
+    };
+    let said = async |server: &Server, authority: &Authority| match dial(server, through(server, authority)).await {
+        Cause::Proxy { detail, .. } => detail,
+        cause => panic!("{cause:?}"),
+    };
+    let good = serve(ours.signed("localhost", |_| {}), None).await;
+    let refused = said(&good, &ours).await;
+    assert!(refused.contains("404"), "it was asked, and does not lead anywhere: {refused}");
+    let strange = said(&good, &other).await;
+    assert!(!strange.contains("404") && !strange.contains("hunter2"), "{strange}");
+    let wrong_name = serve(ours.signed("proxy.example", |_| {}), None).await;
+    let wrong_name = said(&wrong_name, &ours).await;
+    assert!(!wrong_name.contains("404") && wrong_name != strange, "{wrong_name}");
+}
