@@ -7,23 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use culvert_protocol::message::Message;
+use culvert_protocol::revision::NEWEST_LEGACY;
 use memchr::memmem;
 use tokio::time::Instant;
-
-/// The revisions that begin with `initialize`, oldest first.
-pub const LEGACY_REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
-
-/// The stateless revision in which the gateway itself speaks.
-pub(crate) const MODERN_REVISION: &str = "2026-07-28";
-
-/// The member of `_meta` in which a modern request names its revision.
-pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-
-/// The member of `_meta` in which a modern request asks for log messages.
-pub(crate) const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
-
-/// The member of `_meta` by which a message belongs to a subscription.
-pub(crate) const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// For how long a server that ended or kept silent when it was asked counts as legacy. It may have had another reason.
 const DOUBT: Duration = Duration::from_secs(5 * 60);
@@ -45,7 +31,7 @@ pub(crate) fn is_modern_revision(text: &str) -> bool {
             .iter()
             .enumerate()
             .all(|(at, byte)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() });
-    is_date && text > LEGACY_REVISIONS[LEGACY_REVISIONS.len() - 1]
+    is_date && text > NEWEST_LEGACY
 }
 
 /// Whether a member of this name may be in `message`: only an escape could spell it otherwise, and a full scan costs as

@@ -18,6 +18,7 @@ pub mod introduction;
 pub mod limits;
 pub mod message;
 pub mod name;
+pub mod revision;
 pub mod room;
 pub mod rpc_error;
 pub mod secret;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use culvert_protocol::cause::because;
 use culvert_protocol::message::{Message, Shape, member};
 use culvert_protocol::tool_policy::{Definition, read_list};
-use culvert_protocol::{Cause, message};
+use culvert_protocol::{Cause, message, revision};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -21,11 +21,9 @@ use crate::local::Local;
 use crate::local_answer;
 use crate::output::{Exit, Output};
 
-/// The revision that we ask for: the newest that has `initialize`.
-const REVISION: &str = "2025-11-25";
-
-/// The revision in which a server without `initialize` is spoken to.
-const MODERN_REVISION: &str = "2026-07-28";
+/// What we call ourselves.
+const PROGRAM: &str = "culvert";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long a server that has answered `initialize` may take to list its tools. One that does not is not less alive.
 const LIST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -70,10 +68,7 @@ pub(crate) enum NoGreeting {
 /// Greets `child`; its answer must come before `limit` has passed.
 pub(crate) async fn greet(child: &mut Local, limit: Duration) -> Result<Greeting, NoGreeting> {
     let deadline = Instant::now() + limit;
-    let version = env!("CARGO_PKG_VERSION");
-    let params = format!(
-        r#"{{"protocolVersion":"{REVISION}","capabilities":{{}},"clientInfo":{{"name":"culvert","version":"{version}"}}}}"#
-    );
+    let params = revision::initialize_params(PROGRAM, VERSION);
     // First, since some legacy servers end when anything else comes before it, and no modern one does.
     let (era, said, result) = match ask(child, "initialize", &params, "culvert-initialize", deadline).await? {
         Ok(result) => (Era::Legacy, result.clone(), result),
@@ -101,10 +96,7 @@ pub(crate) async fn greet(child: &mut Local, limit: Duration) -> Result<Greeting
 
 /// What every modern request says of its sender.
 pub(crate) fn modern_meta() -> String {
-    format!(
-        r#"{{"io.modelcontextprotocol/protocolVersion":"{MODERN_REVISION}","io.modelcontextprotocol/clientInfo":{{"name":"culvert","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#,
-        env!("CARGO_PKG_VERSION")
-    )
+    revision::own_meta(revision::MODERN, PROGRAM, VERSION)
 }
 
 impl NoGreeting {

@@ -1,10 +1,10 @@
 //! What the transport says in headers, read by its rules.
 
+use culvert_protocol::revision::LEGACY;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
 
 use super::refusal::Refusal;
 use super::sessions::SessionId;
-use crate::era::LEGACY_REVISIONS;
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -64,9 +64,7 @@ pub(super) fn version(headers: &HeaderMap) -> Option<&str> {
 /// agreed one is meant.
 pub(super) fn check_version(headers: &HeaderMap, agreed: impl FnOnce() -> Option<Box<str>>) -> Result<(), Refusal> {
     match version(headers) {
-        Some(named) if !LEGACY_REVISIONS.contains(&named) && agreed().as_deref() != Some(named) => {
-            Err(Refusal::version(named))
-        }
+        Some(named) if !LEGACY.contains(&named) && agreed().as_deref() != Some(named) => Err(Refusal::version(named)),
         _ => Ok(()),
     }
 }

@@ -12,13 +12,14 @@ mod params;
 
 use bytes::Bytes;
 use culvert_protocol::message::{Message, Shape};
+use culvert_protocol::revision::META_VERSION;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::refusal::Refusal;
 use super::{Front, headers};
 use crate::backend::{Backend, Caller};
-use crate::era::{self, META_VERSION};
+use crate::era;
 use crate::reply::{self, Body};
 pub(super) use children::Children;
 use children::NoChild;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use culvert_link::queue::{self, Gone};
 use culvert_protocol::message::{Id, Message, Shape};
+use culvert_protocol::revision::META_LOG_LEVEL;
 use culvert_protocol::rpc_error::{INVALID_REQUEST, PARSE_ERROR, RpcError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -201,8 +202,7 @@ impl Client {
 
 /// Whether a modern request asks for log messages.
 fn asks_for_logs(request: &Message<'_>) -> bool {
-    era::may_have(request, "logLevel")
-        && request.param(&["_meta", era::META_LOG_LEVEL]).is_ok_and(|level| level.is_some())
+    era::may_have(request, "logLevel") && request.param(&["_meta", META_LOG_LEVEL]).is_ok_and(|level| level.is_some())
 }
 
 /// A call that its client leaves behind.

@@ -3,11 +3,16 @@
 
 use bytes::Bytes;
 use culvert_protocol::message::{self, Message};
+use culvert_protocol::revision;
 use culvert_protocol::rpc_error::{INVALID_REQUEST, RpcError};
 use culvert_protocol::splice::splice;
 use serde_json::value::RawValue;
 
-use crate::era::{self, Era, LEGACY_REVISIONS, MODERN_REVISION};
+use crate::era::{self, Era};
+
+/// What the gateway calls itself.
+const PROGRAM: &str = "culvert-gateway";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The notification that ends the handshake.
 pub(super) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
@@ -15,22 +20,15 @@ pub(super) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications
 /// The `params` of the gateway's own `initialize`. No capabilities: on a shared child nobody could tell which client a
 /// request of the server is for.
 pub(super) fn params() -> String {
-    format!(
-        r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"culvert-gateway","version":"{}"}}}}"#,
-        LEGACY_REVISIONS[LEGACY_REVISIONS.len() - 1],
-        env!("CARGO_PKG_VERSION"),
-    )
+    revision::initialize_params(PROGRAM, VERSION)
 }
 
 /// The error of a server that does not speak the revision asked for (2026-07-28).
 pub(super) const UNSUPPORTED_VERSION: i32 = -32022;
 
 /// The `_meta` of the gateway's own requests to a modern server of this revision.
-pub(super) fn meta(revision: &str) -> String {
-    format!(
-        r#"{{"io.modelcontextprotocol/protocolVersion":"{revision}","io.modelcontextprotocol/clientInfo":{{"name":"culvert-gateway","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#,
-        env!("CARGO_PKG_VERSION"),
-    )
+pub(super) fn meta(of: &str) -> String {
+    revision::own_meta(of, PROGRAM, VERSION)
 }
 
 /// The newest modern revision in a JSON list.
@@ -73,7 +71,7 @@ impl Initialized {
     pub(super) fn discovered(result: &RawValue) -> Option<Self> {
         let listed = message::member(result, "supportedVersions").ok()??;
         let spoken: Vec<String> = serde_json::from_str(listed.get()).ok()?;
-        let ours = spoken.iter().any(|revision| revision == MODERN_REVISION).then(|| MODERN_REVISION.to_owned());
+        let ours = spoken.iter().any(|one| one == revision::MODERN).then(|| revision::MODERN.to_owned());
         let version = ours.or_else(|| newest_modern(listed))?;
         Some(Self { era: Era::Modern, result: Bytes::copy_from_slice(result.get().as_bytes()), version })
     }
@@ -150,7 +148,7 @@ impl Initialized {
 
 /// Whether `asked` is a revision that Culvert knows, and older than `agreed`.
 fn is_older(asked: &str, agreed: &str) -> bool {
-    let place = |revision| LEGACY_REVISIONS.iter().position(|known| *known == revision);
+    let place = |one| revision::LEGACY.iter().position(|known| *known == one);
     matches!((place(asked), place(agreed)), (Some(asked), Some(agreed)) if asked < agreed)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use culvert_protocol::message::{self, Message, Shape};
+use culvert_protocol::revision::MODERN;
 use culvert_protocol::rpc_error::RpcError;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +14,6 @@ use super::initialized::{self, Initialized};
 use super::table::{Owner, Refusal};
 use super::{CallError, Core, INITIALIZE_LIMIT, Phase, splicing};
 use crate::conversation::ToServer;
-use crate::era::MODERN_REVISION;
 use crate::progress;
 
 /// The code of an answer that no server of a modern revision gives.
@@ -101,7 +101,7 @@ async fn initialize(core: &Core) -> Result<Initialized, RpcError> {
 
 /// Asks the child what it speaks; each answer may take `limit`.
 async fn discover(core: &Core, limit: Duration) -> Result<Initialized, RpcError> {
-    let mut revision = MODERN_REVISION.to_owned();
+    let mut revision = MODERN.to_owned();
     let legacy = || RpcError::tunnel(LEGACY, "the local server speaks no revision of MCP without initialize");
     for _ in 0..2 {
         let params = format!(r#"{{"_meta":{}}}"#, initialized::meta(&revision));

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use culvert_protocol::message::{Message, member};
+use culvert_protocol::revision::META_SUBSCRIPTION;
 use culvert_protocol::splice::splice;
 use serde_json::value::RawValue;
 
@@ -33,7 +34,7 @@ pub(super) fn subscription<'a>(message: &Message<'a>) -> Option<&'a RawValue> {
         return None;
     }
     let of = message.result().or(message.params())?;
-    member(member(of, "_meta").ok()??, era::META_SUBSCRIPTION).ok()?
+    member(member(of, "_meta").ok()??, META_SUBSCRIPTION).ok()?
 }
 
 /// A notification in which `part`, found in it, reads `new`.

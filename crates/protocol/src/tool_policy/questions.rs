@@ -5,15 +5,13 @@ use serde_json::value::RawValue;
 
 use super::listing::Known;
 use crate::message::{Id, Message, member};
+use crate::revision::{META_CAPABILITIES, META_VERSION};
 
 /// Pages of a list that are asked for at most.
 const MOST_PAGES: u64 = 200;
 
 /// What the ids of our own questions begin with. No caller may use such an id.
 pub(super) const OURS: &str = "culvert-policy-";
-
-/// The member of a stateless request's `_meta` that tells its revision.
-pub(super) const REVISION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// What one child is asked.
 #[derive(Debug, Default)]
@@ -67,9 +65,9 @@ impl Questions {
             return None;
         }
         let meta = match &self.manner {
-            Manner::Stateless(revision) => Some(format!(
-                r#""_meta":{{"{REVISION}":{revision},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#
-            )),
+            Manner::Stateless(revision) => {
+                Some(format!(r#""_meta":{{"{META_VERSION}":{revision},"{META_CAPABILITIES}":{{}}}}"#))
+            }
             Manner::Greeted | Manner::Unknown => None,
         };
         Some(self.question(Asked { id: String::new(), found: Known::default(), pages: 0, meta }, None))
@@ -124,7 +122,7 @@ impl Manner {
             return;
         }
         let meta = message.param(&["_meta"]).ok().flatten();
-        let revision = meta.and_then(|meta| member(meta, REVISION).ok().flatten()).map(RawValue::get);
+        let revision = meta.and_then(|meta| member(meta, META_VERSION).ok().flatten()).map(RawValue::get);
         match (revision.filter(|revision| revision.starts_with('"')), &*message.method()) {
             (Some(revision), _) => *self = Self::Stateless(revision.to_owned()),
             (None, "initialize" | "ping") => {}

@@ -3,9 +3,9 @@
 use super::akin::sole_param;
 use super::desk::ToServer;
 use super::listing::text;
-use super::questions::REVISION;
 use super::{Denied, Feature, ToolPolicy};
 use crate::message::{Message, Shape, batch};
+use crate::revision::META_VERSION;
 use crate::rpc_error::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RpcError};
 use crate::splice::splice;
 
@@ -50,7 +50,7 @@ pub(super) fn off(message: &Message<'_>, method: &str, raw_id: &str) -> ToServer
             return refused(raw_id, METHOD_NOT_FOUND, "policy.off", why);
         }
     };
-    let is_stateless = matches!(message.param(&["_meta", REVISION]), Ok(Some(_)));
+    let is_stateless = matches!(message.param(&["_meta", META_VERSION]), Ok(Some(_)));
     let kind = if is_stateless { r#","resultType":"complete""# } else { "" };
     ToServer::Answer(vec![format!(r#"{{"jsonrpc":"2.0","id":{raw_id},"result":{{"{member}":[]{kind}}}}}"#)])
 }

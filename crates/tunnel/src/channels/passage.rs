@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use culvert_protocol::glance::{Glance, glance};
 use culvert_protocol::message::{Id, Malformed, Message, Shape, batch};
+use culvert_protocol::revision::META_SUBSCRIPTION;
 use culvert_protocol::skim::Skimmed;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
@@ -91,8 +92,7 @@ impl Passage {
                 let mut calls = self.calls();
                 if calls.len() < MAX_CALLS {
                     let about = self.ledger.about(line, method, head.about.as_deref());
-                    let ticket =
-                        self.ledger.begin(&self.caller, method, about.as_deref(), line.len(), Instant::now());
+                    let ticket = self.ledger.begin(&self.caller, method, about.as_deref(), line.len(), Instant::now());
                     if ticket.is_endless() {
                         self.subscriptions().insert(id.clone(), Wanted::of(line));
                     }
@@ -193,7 +193,7 @@ impl Passage {
             "prompts" => wanted.prompts,
             _ => wanted.resources,
         };
-        let meta = |id: &Id| format!(r#"{{"io.modelcontextprotocol/subscriptionId":{}}}"#, id.to_json());
+        let meta = |id: &Id| format!(r#"{{"{META_SUBSCRIPTION}":{}}}"#, id.to_json());
         let wanting = subscriptions.iter().filter(wants);
         wanting.map(|(id, _)| format!(r#"{head},"params":{{"_meta":{}}}}}"#, meta(id))).collect()
     }

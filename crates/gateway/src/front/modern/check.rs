@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use culvert_protocol::message::{self, Malformed, Message};
+use culvert_protocol::revision::{META_CLIENT, META_VERSION};
 use culvert_protocol::text;
 use http::header::{HeaderMap, HeaderName};
 use serde_json::value::RawValue;
 
 use super::super::headers;
 use super::super::refusal::Refusal;
-use crate::era::META_VERSION;
 
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
@@ -39,7 +39,7 @@ pub(super) fn request(headers: &HeaderMap, message: &Message<'_>) -> Result<(), 
 
 /// What a client calls itself in a modern request.
 pub(super) fn client_name(request: &Message<'_>) -> Option<String> {
-    let info = request.param(&["_meta", "io.modelcontextprotocol/clientInfo"]).ok()??;
+    let info = request.param(&["_meta", META_CLIENT]).ok()??;
     let part = |name| string(message::member(info, name).ok()??).map(|part| text::clean(&part, 60));
     Some(match part("version") {
         Some(version) => format!("{} {version}", part("name")?),
