@@ -78,7 +78,7 @@ build() {
     shift
     inside env CARGO_HOME=/cargo CARGO_TARGET_DIR=/target CARGO_HTTP_CAINFO=/etc/ssl/certs/of-the-host.crt \
         CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc RUSTC_BOOTSTRAP=1 \
-        nice -n 10 cargo -C "$folder" -Zunstable-options build -Zbuild-std=std,panic_unwind --target "$target" \
+        nice -n 10 sh -c 'cd "$0" && exec cargo build "$@"' "$folder" -Zbuild-std=std,panic_unwind --target "$target" \
         --locked --quiet "$@"
 }
 say "building, with $(inside rustc --version)"

@@ -1,4 +1,4 @@
-//! One process of a local server: started in its own process group, spoken to by lines, and always brought to an end.
+//! One process of a local server: started as the head of a family, spoken to by lines, and always brought to an end.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -45,7 +45,7 @@ const LAST_OUTPUT: Duration = Duration::from_millis(500);
 /// What a service runner tells Culvert, and no child of it: one that took it for its own would speak for the service.
 const OF_THE_SERVICE: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
-/// A running child. Dropped without [`end`](Child::end), its whole process group is killed at once.
+/// A running child. Dropped without [`end`](Child::end), its whole family is killed at once.
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: Option<u32>,
@@ -146,7 +146,8 @@ impl Child {
         self.last_words.quoted()
     }
 
-    /// Ends it: stdin is closed, then SIGTERM, then SIGKILL, two seconds apart, each for the whole group.
+    /// Ends it: stdin is closed, then SIGTERM, then SIGKILL, two seconds apart, each for the whole family. On Windows there
+    /// is no SIGTERM.
     pub(crate) async fn end(self) {
         let Self { stdin, mut stdout, mut exited, family, .. } = self;
         drop(stdin);
