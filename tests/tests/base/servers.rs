@@ -81,6 +81,26 @@ async fn a_server_that_stumbles_at_its_restart_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_ends_again_and_again_is_waited_for_longer_and_longer_and_says_so() {
+    let gateway = FakeGateway::next().await;
+    let server = Fixture::default();
+    let culvert = CulvertCommand::tunnel(&server, &gateway).start();
+    for end in 1..=5 {
+        let link = gateway.registered_number(end).await;
+        link.post_call("exit", json!({"code": 1, "stderr": "out of luck"})).await;
+        let is_it = |event: &Value| event["status"] == "waiting" && event["cause"]["code"] == "server.exited";
+        let waiting = culvert.event_number("waiting for server.exited", end, is_it).await;
+        assert_eq!(waiting["attempt"], end, "it had no time to prove itself: {waiting}");
+        let said = waiting["cause"]["message"].as_str().unwrap();
+        assert!(said.contains("out of luck"), "{said}");
+    }
+    let link = gateway.registered_number(6).await;
+    assert_eq!(link.call_text("echo", json!({"text": "in the end"})).await, "in the end");
+    assert_eq!(server.events("start").len(), 6, "started once after each end");
+    culvert.stop().await;
+}
+
+#[tokio::test]
 async fn the_whole_process_tree_ends_though_it_ignores_stdin_and_sigterm() {
     let gateway = FakeGateway::next().await;
     let server = Fixture::new(&["--ignore-eof", "--ignore-sigterm", "--grandchild"]);
