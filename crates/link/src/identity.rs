@@ -1,5 +1,5 @@
-//! Certificates and keys in PEM files of the user's: read, decrypted where a passphrase is given, and told apart by what
-//! is wrong with them. Nothing of a key gets into an error.
+//! Certificates and keys in PEM files of the user's: read, decrypted where a passphrase is given, and told apart by
+//! what is wrong with them. Nothing of a key gets into an error.
 
 use std::fs::File;
 use std::io::Read as _;

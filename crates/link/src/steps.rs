@@ -53,8 +53,8 @@ impl Road {
     /// The way that links of a tunnel like this take.
     ///
     /// # Errors
-    /// [`Cause::Certificate`] or [`Cause::Tls`], when there are no authorities to trust or our own certificate cannot be
-    /// used.
+    /// [`Cause::Certificate`] or [`Cause::Tls`], when there are no authorities to trust or our own certificate cannot
+    /// be used.
     pub async fn new(gateway: &GatewayAddress, outbound: &Outbound) -> Result<Self, Cause> {
         let (gateway, dialler) = (gateway.clone(), Dialler::new(outbound.clone()));
         // The system's authorities take a while to read.
@@ -139,8 +139,8 @@ pub async fn get(
     Ok(Answer { status: head.status.as_u16(), date })
 }
 
-/// POST of JSON to `path` below the gateway's prefix, with a bearer, over a connection to it, which is used up: the status,
-/// and up to 64 KiB of what was answered.
+/// POST of JSON to `path` below the gateway's prefix, with a bearer, over a connection to it, which is used up: the
+/// status, and up to 64 KiB of what was answered.
 ///
 /// # Errors
 /// [`Cause::LinkLost`] when no whole HTTP answer comes.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// The addresses behind a name, or behind an address written out. The resolver's patience is the system's: give it a limit.
+/// The addresses behind a name, or behind an address written out. The resolver's patience is the system's: give it a
+/// limit.
 ///
 /// # Errors
 /// What the resolver said, in words.

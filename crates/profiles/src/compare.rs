@@ -15,7 +15,8 @@ pub enum Change {
     Unchanged,
     /// Only where its token comes from has changed: it is handed the new one while it runs.
     TokenOnly,
-    /// Labels, the tool policy, the audit log or the way to start have changed, and maybe the token: all are applied while it runs.
+    /// Labels, the tool policy, the audit log or the way to start have changed, and maybe the token: all are applied
+    /// while it runs.
     Live,
     /// Anything else has changed: it starts anew.
     Restart,

@@ -1,10 +1,10 @@
 //! What the user configured: files, environment, flags, saved profiles, and what they come to together.
 //!
 //! Each layer is read into the same [`Settings`]; [`Loaded`] lays them over each other (flags > environment > file >
-//! defaults) and checks them into a [`Profile`] for each server, one that cannot be used beside the others as [`Broken`].
-//! [`compare()`] says what a change of configuration comes to, [`Store`] keeps saved profiles, [`import`] reads other
-//! clients' files. Nothing here starts a server, and whatever of the machine plays a part is handed in, most of it as
-//! [`Surroundings`].
+//! defaults) and checks them into a [`Profile`] for each server, one that cannot be used beside the others as
+//! [`Broken`]. [`compare()`] says what a change of configuration comes to, [`Store`] keeps saved profiles, [`import`]
+//! reads other clients' files. Nothing here starts a server, and whatever of the machine plays a part is handed in,
+//! most of it as [`Surroundings`].
 
 mod approved;
 mod atomic;

@@ -1,5 +1,5 @@
-//! A name for a server that was given none: what its command or address is about, and the host. The same at each start, different
-//! on two machines.
+//! A name for a server that was given none: what its command or address is about, and the host. The same at each start,
+//! different on two machines.
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 /// Whether `list` names the host, at this port. Entries stand between commas or blanks: `*` for all; a name for itself
-/// and what is below it, with or without a dot before it; an address; a network such as `10.0.0.0/8`. A port may follow.
+/// and what is below it, with or without a dot before it; an address; a network such as `10.0.0.0/8`. A port may
+/// follow.
 pub(crate) fn names(list: &str, host: &str, port: u16) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let address = host.parse::<IpAddr>().ok();

@@ -1,5 +1,5 @@
-//! Text made fit to be handed to strangers: secrets that are known are taken out wherever they stand, and what looks like
-//! one by its name or form is taken out too. Better one too many.
+//! Text made fit to be handed to strangers: secrets that are known are taken out wherever they stand, and what looks
+//! like one by its name or form is taken out too. Better one too many.
 
 use culvert_protocol::Secret;
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Platform;
 
-/// The largest file that a secret is read from, in bytes: 64 KiB. Tokens have a few hundred, the longest a few thousand.
+/// The largest file that a secret is read from, in bytes: 64 KiB. Tokens have a few hundred, the longest a few
+/// thousand.
 const LARGEST_SECRET: u64 = 64 << 10;
 
 /// The environment, files, host, folder and platform that a configuration is read for.

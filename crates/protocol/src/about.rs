@@ -10,8 +10,8 @@ use crate::tool_policy::akin::{are_akin, loosely};
 /// How much of each is told where there are several, in characters.
 const OF_SEVERAL: usize = 50;
 
-/// The text in `member` of the `params` of a request; of several that some server may take for it, the first and the last,
-/// as `first | last`. `None`: there is none.
+/// The text in `member` of the `params` of a request; of several that some server may take for it, the first and the
+/// last, as `first | last`. `None`: there is none.
 pub fn about(request: &str, member: &str) -> Option<String> {
     let (mut first, mut last): (Option<String>, Option<String>) = (None, None);
     let whole: &RawValue = serde_json::from_str(request).ok()?;

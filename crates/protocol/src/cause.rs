@@ -1,5 +1,5 @@
-//! Why a tunnel is not online: one typed cause with a sentence that says what happened. What the user can do about it is
-//! in `explain`, what the program does in `remedy`.
+//! Why a tunnel is not online: one typed cause with a sentence that says what happened. What the user can do about it
+//! is in `explain`, what the program does in `remedy`.
 //!
 //! Tray, window, command line, `doctor` and documentation all show these words and no others.
 

@@ -1,7 +1,7 @@
 //! A glance at the head of a request: its id, its method and the one member of `params` that says what it is about.
 //!
-//! It allocates nothing, stops as soon as it knows enough, and jumps over texts, so that it can be had for every message
-//! that passes. It judges nothing: what it says of a text that is no JSON is of no meaning. Use
+//! It allocates nothing, stops as soon as it knows enough, and jumps over texts, so that it can be had for every
+//! message that passes. It judges nothing: what it says of a text that is no JSON is of no meaning. Use
 //! [`Message`](crate::message::Message) where it matters whether a message is one.
 
 use std::borrow::Cow;

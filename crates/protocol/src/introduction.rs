@@ -1,5 +1,5 @@
-//! How a client introduces itself in `register`: its program and host, and labels for whoever runs many. Gateways that do
-//! not know these members skip them; nothing in them gives rights.
+//! How a client introduces itself in `register`: its program and host, and labels for whoever runs many. Gateways that
+//! do not know these members skip them; nothing in them gives rights.
 
 use std::collections::BTreeMap;
 

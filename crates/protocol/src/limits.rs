@@ -25,8 +25,8 @@ pub const SILENCE_BEFORE_PING: Duration = Duration::from_secs(8);
 /// How long the peer may stay silent after that ping before the link counts as dead.
 pub const SILENCE_AFTER_PING: Duration = Duration::from_secs(20);
 
-/// How long the peer may stay silent after a ping that is sent because the network may be another one, as after a sleep.
-/// Round trips over satellites are shorter; a session that is resumed for nothing loses nothing.
+/// How long the peer may stay silent after a ping that is sent because the network may be another one, as after a
+/// sleep. Round trips over satellites are shorter; a session that is resumed for nothing loses nothing.
 pub const SILENCE_WHEN_DOUBTED: Duration = Duration::from_millis(900);
 
 /// The same where calls are in flight that would end with the link.

@@ -1,4 +1,5 @@
-//! The head of a JSON-RPC message: what kind it is, its id and method, and where its parts lie, with the text untouched.
+//! The head of a JSON-RPC message: what kind it is, its id and method, and where its parts lie, with the text
+//! untouched.
 //!
 //! Only the members that routing needs are looked at. `params`, `result` and `error` stay raw text and are never
 //! written anew: a typed model would alter what it does not know.

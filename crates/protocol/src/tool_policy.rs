@@ -1,5 +1,5 @@
-//! A tool policy: which of a local server's tools, prompts and resources a gateway may see and use. Pure: [`Desk`] keeps
-//! what one child has listed and says what becomes of each message.
+//! A tool policy: which of a local server's tools, prompts and resources a gateway may see and use. Pure: [`Desk`]
+//! keeps what one child has listed and says what becomes of each message.
 
 pub(crate) mod akin;
 mod approved;

@@ -64,8 +64,8 @@ pub(crate) struct Child {
 struct LastWords(Arc<Mutex<String>>);
 
 impl Child {
-    /// Starts `command`. Its lines on stdout may have up to `max_line` bytes; those on stderr go to the log, labelled with
-    /// `name`, and to the ledger.
+    /// Starts `command`. Its lines on stdout may have up to `max_line` bytes; those on stderr go to the log, labelled
+    /// with `name`, and to the ledger.
     ///
     /// # Errors
     /// A [`Cause`] when there is no such program or the system does not run it.
@@ -146,8 +146,8 @@ impl Child {
         self.last_words.quoted()
     }
 
-    /// Ends it: stdin is closed, then SIGTERM, then SIGKILL, two seconds apart, each for the whole family. On Windows there
-    /// is no SIGTERM.
+    /// Ends it: stdin is closed, then SIGTERM, then SIGKILL, two seconds apart, each for the whole family. On Windows
+    /// there is no SIGTERM.
     pub(crate) async fn end(self) {
         let Self { stdin, mut stdout, mut exited, family, .. } = self;
         drop(stdin);
@@ -194,7 +194,8 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// Writes what is queued to stdin, many small messages at once. Ends, and so closes stdin, when nobody can send any more.
+/// Writes what is queued to stdin, many small messages at once. Ends, and so closes stdin, when nobody can send any
+/// more.
 async fn feed(mut stdin: impl AsyncWrite + Unpin, mut messages: queue::Receiver<Bytes>) {
     let mut batch = BytesMut::new();
     while let Some(first) = messages.recv().await {

@@ -1,4 +1,5 @@
-//! Which carriage a tunnel dials, and what it remembers of a network that lets no WebSocket pass. Nothing of it is saved.
+//! Which carriage a tunnel dials, and what it remembers of a network that lets no WebSocket pass. Nothing of it is
+//! saved.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

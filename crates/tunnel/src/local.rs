@@ -59,7 +59,8 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    /// For the local server of `config`, whose pulse and log go to `ledger`; `random` spreads the waits of conversations that must be taken up again.
+    /// For the local server of `config`, whose pulse and log go to `ledger`; `random` spreads the waits of
+    /// conversations that must be taken up again.
     pub(crate) fn new(config: &TunnelConfig, ledger: Arc<Ledger>, policy: LivePolicy, random: fastrand::Rng) -> Self {
         Self {
             server: config.server.clone(),

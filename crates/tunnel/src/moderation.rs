@@ -1,7 +1,7 @@
 //! Fewer wake-ups under load. Where a base gateway hands out thousands of calls a second one by one, most of a tunnel's
-//! time goes into being woken for each: so a thread that is about to sleep rests for a moment, and finds several. Network
-//! cards do the same with their interrupts. Rests last only as long as as many messages pass with them as without, which
-//! is tried again and again. The channels dialect needs none of it: it batches by itself.
+//! time goes into being woken for each: so a thread that is about to sleep rests for a moment, and finds several.
+//! Network cards do the same with their interrupts. Rests last only as long as as many messages pass with them as
+//! without, which is tried again and again. The channels dialect needs none of it: it batches by itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -175,8 +175,8 @@ mod tests {
         each: Duration,
     }
 
-    /// Runs for simulated seconds before such a gateway: returns the share of time that was rested, and how many messages
-    /// were moved per second.
+    /// Runs for simulated seconds before such a gateway: returns the share of time that was rested, and how many
+    /// messages were moved per second.
     fn before(gateway: &Gateway, seconds: u64) -> (f64, f64) {
         let start = Instant::now();
         let end = start + Duration::from_secs(seconds);

@@ -8,8 +8,8 @@ use win32job::{ExtendedLimitInfo, Job, JobError};
 #[derive(Debug)]
 pub struct Retained(());
 
-/// Puts this process into such a job. A child is in a job of its own besides, but only a moment after it began; this one
-/// it is in from the first.
+/// Puts this process into such a job. A child is in a job of its own besides, but only a moment after it began; this
+/// one it is in from the first.
 #[must_use]
 pub fn retain() -> Retained {
     if let Err(error) = enter() {

@@ -1,4 +1,5 @@
-//! Asking a local server for a sign of life: when it has answered nothing for a while, and never while it answers calls.
+//! Asking a local server for a sign of life: when it has answered nothing for a while, and never while it answers
+//! calls.
 
 use std::convert::Infallible;
 use std::time::Duration;

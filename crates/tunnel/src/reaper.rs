@@ -1,5 +1,5 @@
-//! No local server outlives a Culvert that was killed: a small process of its own is told each child's process group over
-//! a pipe, and ends those that are left when the pipe ends. A child that left its group is out of its reach.
+//! No local server outlives a Culvert that was killed: a small process of its own is told each child's process group
+//! over a pipe, and ends those that are left when the pipe ends. A child that left its group is out of its reach.
 
 use std::collections::BTreeSet;
 use std::env::{self, consts::EXE_SUFFIX};
@@ -52,8 +52,8 @@ enum Program {
 #[derive(Debug)]
 pub struct Retained(());
 
-/// Has a reaper run beside this process from its first local server on: `culvert-reaper` if it lies beside this program or
-/// in `../libexec`, else this program, which calls [`attend_if_asked`] before anything else. Without this call there
+/// Has a reaper run beside this process from its first local server on: `culvert-reaper` if it lies beside this program
+/// or in `../libexec`, else this program, which calls [`attend_if_asked`] before anything else. Without this call there
 /// is none.
 #[must_use]
 pub fn retain() -> Retained {

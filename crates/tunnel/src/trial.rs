@@ -88,8 +88,9 @@ impl Met {
     }
 }
 
-/// Starts the local server, or begins a conversation with its URL; `initialize` and `tools/list` must be answered within
-/// `limit`. Whatever comes of it, it is ended before this returns, which takes a few seconds where it does not want to.
+/// Starts the local server, or begins a conversation with its URL; `initialize` and `tools/list` must be answered
+/// within `limit`. Whatever comes of it, it is ended before this returns, which takes a few seconds where it does not
+/// want to.
 ///
 /// # Errors
 /// The cause with which the engine would stop.

@@ -1,4 +1,5 @@
-//! A session of the channels dialect as its owner holds it, and those who may open channels. The [`task`] does the work.
+//! A session of the channels dialect as its owner holds it, and those who may open channels. The [`task`] does the
+//! work.
 
 mod feeds;
 mod task;

@@ -1,7 +1,7 @@
 //! The client's frames on their way: gathered into numbered POSTs, a few of which are under way at once.
 //!
-//! A small frame leaves at once while fewer than [`AHEAD`] are under way, and shares the next POST with others when not.
-//! A POST whose connection broke is sent again; the gateway knows it by its number.
+//! A small frame leaves at once while fewer than [`AHEAD`] are under way, and shares the next POST with others when
+//! not. A POST whose connection broke is sent again; the gateway knows it by its number.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -7,8 +7,8 @@ use super::{Draft, yaml};
 use crate::document::Raw;
 use crate::key::Key;
 
-/// `content`, a flat YAML file, made to say `new`. `None` where that cannot be done by replacing whole keys' lines, such
-/// as in a file in braces or with anchors: the result is read again, and must say `new` exactly.
+/// `content`, a flat YAML file, made to say `new`. `None` where that cannot be done by replacing whole keys' lines,
+/// such as in a file in braces or with anchors: the result is read again, and must say `new` exactly.
 pub(crate) fn edited(content: &str, new: &Draft) -> Option<String> {
     let path = Path::new("edited.yaml");
     let old = Draft::read(content, path).ok()??;

@@ -72,8 +72,8 @@ fn given_proxy(
     Ok(Sourced::new(reference, origin.clone()))
 }
 
-/// The proxy that the environment names for this gateway. By reference, so that a password in it stays where it is until
-/// it is needed.
+/// The proxy that the environment names for this gateway. By reference, so that a password in it stays where it is
+/// until it is needed.
 fn of_environment(
     gateway: &GatewayAddress,
     surroundings: &Surroundings<'_>,
@@ -93,8 +93,8 @@ pub fn proxy_of_environment(
     Ok(named(to, surroundings)?.map(|(_, proxy)| proxy))
 }
 
-/// The proxy of the environment, and the variable that names it. Lower case wins, as with curl. A gateway on this machine
-/// is never reached through one: it would be another machine's.
+/// The proxy of the environment, and the variable that names it. Lower case wins, as with curl. A gateway on this
+/// machine is never reached through one: it would be another machine's.
 fn named(
     gateway: &GatewayAddress,
     surroundings: &Surroundings<'_>,

@@ -2,8 +2,8 @@
 
 use culvert_protocol::Secret;
 
-/// The longest name of a variable or header, in characters. A profile is YAML, whose keys end at 1,024, and an escape takes
-/// ten of them.
+/// The longest name of a variable or header, in characters. A profile is YAML, whose keys end at 1,024, and an escape
+/// takes ten of them.
 const LONGEST_NAME: usize = 100;
 
 /// Whether a variable or header can have this name.

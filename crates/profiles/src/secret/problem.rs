@@ -9,7 +9,8 @@ use thiserror::Error;
 /// The largest secret that is taken, in bytes: 64 KiB. Tokens have a few hundred, the longest a few thousand.
 pub(crate) const LARGEST: usize = 64 << 10;
 
-/// Why a secret cannot be had now. Each may pass: the user can set, unlock or repair what is missing while Culvert runs.
+/// Why a secret cannot be had now. Each may pass: the user can set, unlock or repair what is missing while Culvert
+/// runs.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SecretError {
     /// The variable of an `env:` is unset or empty.

@@ -108,7 +108,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
     }
 }
 
-/// Tells the members of a JSON object one by one: the name as spelled, in quotes, and the value. Any other value has none.
+/// Tells the members of a JSON object one by one: the name as spelled, in quotes, and the value. Any other value has
+/// none.
 ///
 /// # Errors
 /// [`Malformed::NotJson`].

@@ -1,6 +1,6 @@
-//! Members that a careless reader takes for others: some parsers do not mind the case of a name, take `ſ` for `s` and the
-//! Kelvin sign for `k`, or see no NUL and no half a character in it. To them `Name` is `name`, and often the last of both
-//! counts. Where such a member stands, a message can be read in two ways.
+//! Members that a careless reader takes for others: some parsers do not mind the case of a name, take `ſ` for `s` and
+//! the Kelvin sign for `k`, or see no NUL and no half a character in it. To them `Name` is `name`, and often the last
+//! of both counts. Where such a member stands, a message can be read in two ways.
 
 use std::borrow::Cow;
 

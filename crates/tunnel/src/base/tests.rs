@@ -1,4 +1,5 @@
-//! A base tunnel with a gateway and a server that a test plays, on paused time: its account, its server's health, its end.
+//! A base tunnel with a gateway and a server that a test plays, on paused time: its account, its server's health, its
+//! end.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -197,7 +197,8 @@ pub(super) async fn answer(answers: Vec<String>, sender: &LineSender) {
     }
 }
 
-/// Answers the calls in a line that comes when no more are taken. Whether there were any: then the line goes no further.
+/// Answers the calls in a line that comes when no more are taken. Whether there were any: then the line goes no
+/// further.
 pub(super) async fn refuse(line: &[u8], sender: &LineSender) -> bool {
     let mut calls = Vec::new();
     let mut look = |text: &str| {

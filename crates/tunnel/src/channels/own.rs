@@ -14,8 +14,8 @@ use crate::probe;
 use crate::report::Report;
 use crate::standby::{Record, start};
 
-/// Serves the channel until one side ends. Without a child at hand, one is started and greeted first. The child is asked
-/// for signs of life meanwhile.
+/// Serves the channel until one side ends. Without a child at hand, one is started and greeted first. The child is
+/// asked for signs of life meanwhile.
 pub(super) async fn serve(
     bridge: Bridge,
     served: Option<Served>,

@@ -1,4 +1,5 @@
-//! Channels with a gateway and a server that a test plays, on paused time: how they are kept account of, and how they end.
+//! Channels with a gateway and a server that a test plays, on paused time: how they are kept account of, and how they
+//! end.
 
 use std::sync::Arc;
 use std::time::Duration;

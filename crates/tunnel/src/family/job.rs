@@ -1,5 +1,6 @@
-//! On Windows: a job object, which holds the child before it runs its first instruction, and all that it starts. No process
-//! can leave it. We have its only handle, so that the system ends all of them when we end, however that comes about.
+//! On Windows: a job object, which holds the child before it runs its first instruction, and all that it starts. No
+//! process can leave it. We have its only handle, so that the system ends all of them when we end, however that comes
+//! about.
 
 use std::io;
 use std::process::ExitStatus;
@@ -13,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 /// console there is no polite way to say it.
 pub(crate) const ASKS: &[Ask] = &[Ask::Finally];
 
-/// `CREATE_NO_WINDOW`: a console of its own that nobody sees. One of the desktop app's would come up on the screen else,
-/// and a Ctrl-C in our own would be heard by the local server too.
+/// `CREATE_NO_WINDOW`: a console of its own that nobody sees. One of the desktop app's would come up on the screen
+/// else, and a Ctrl-C in our own would be heard by the local server too.
 const NO_WINDOW: u32 = 0x0800_0000;
 
 /// Who is in the job; cancelled, it is ended.

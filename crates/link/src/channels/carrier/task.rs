@@ -1,5 +1,5 @@
-//! The task behind a link of the channels dialect: it owns the state and whatever connection there is, and never waits for
-//! whoever owns the session or a channel.
+//! The task behind a link of the channels dialect: it owns the state and whatever connection there is, and never waits
+//! for whoever owns the session or a channel.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -115,8 +115,8 @@ fn echo(mut channel: Channel) {
     });
 }
 
-/// Every line comes back exactly once and in order, on every channel, whatever the connections do. Returns how often one
-/// broke.
+/// Every line comes back exactly once and in order, on every channel, whatever the connections do. Returns how often
+/// one broke.
 async fn no_line_is_lost_or_doubled(seed: u64) -> u32 {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut gateway = Gateway::start().await;
