@@ -29,16 +29,17 @@ pub(crate) fn a_killed_culvert_leaves_no_server_behind_on_windows(rounds: u32, t
     let (mut whole, mut caught) = (0, 0);
     for round in 0..rounds {
         let mut culvert = start(trial, &watch)?;
-        let mut family = Vec::new();
-        if round % 2 == 0 {
-            family = watch.family(BEGINNING)?;
+        let family = if round % 2 == 0 {
             whole += 1;
+            watch.family(BEGINNING)
         } else {
             // Evenly spread, and the same each time: 149 and 1500 have no divisor in common.
             thread::sleep(Duration::from_millis(u64::from(round * 149 % EARLY)));
-        }
+            Ok(Vec::new())
+        };
         culvert.kill()?;
         culvert.wait()?;
+        let mut family = family?;
         while let Some(member) = watch.next(Duration::ZERO)? {
             family.push(member);
         }
