@@ -26,7 +26,7 @@ struct Berth {
     key: [u8; 32],
     subject: Subject,
     name: ServerName,
-    takeovers: mpsc::Sender<Takeover>,
+    takeovers: ToSession,
     /// The client's latest try.
     attempt: u64,
 }
@@ -44,13 +44,17 @@ pub(crate) struct Takeover {
     pub(crate) visitor: Visitor,
 }
 
+/// The way to a session's task. Boxed, for a queue has room for 32 of what it carries from the beginning, and this one is
+/// there for every session.
+pub(crate) type ToSession = mpsc::Sender<Box<Takeover>>;
+
 /// A session's place among the resumable ones; given up when dropped.
 #[derive(Debug)]
 pub(crate) struct Moored<'r> {
     resumables: &'r Resumables,
     id: SessionId,
     /// New connections for it.
-    pub(crate) takeovers: mpsc::Receiver<Takeover>,
+    pub(crate) takeovers: mpsc::Receiver<Box<Takeover>>,
 }
 
 /// Why a session is not taken up; the text is on the wire.
@@ -97,7 +101,7 @@ impl Resumables {
         key: &Secret,
         attempt: u64,
         visitor: &Visitor,
-    ) -> Result<mpsc::Sender<Takeover>, NotResumed> {
+    ) -> Result<ToSession, NotResumed> {
         let mut berths = self.berths();
         // Hashes are compared, so how long that takes tells nothing about the key.
         let berth = berths.get_mut(&SessionId(id.to_owned())).filter(|berth| berth.key == hash(key));

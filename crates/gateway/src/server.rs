@@ -282,7 +282,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let place = Arc::new(Place { _permit: place, cut: CancellationToken::new(), charge: Charge::default() });
-    let service = service_fn(|request| routes::answer(house.clone(), request, peer, place.clone()));
+    // Boxed, for hyper keeps room for such a future on every connection, and most have no request under way.
+    let service = service_fn(|request| Box::pin(routes::answer(house.clone(), request, peer, place.clone())));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(house.limits.slow_client)

@@ -95,7 +95,7 @@ impl Link<'_> {
                 over = &mut live => return over,
                 Some(takeover) = moored.takeovers.recv() => {
                     broken = None;
-                    self.take_over(carrier, takeover).await;
+                    self.take_over(carrier, *takeover).await;
                     news.again();
                 }
                 told = news.next(), if all_share && broken.is_none() => {

@@ -16,7 +16,6 @@ use culvert_link::{Carriage, Frame, FrameReceiver, FrameSender, accept};
 use culvert_protocol::channels::control::Control;
 use culvert_protocol::envelope::{Envelope, Kind, Writer};
 use culvert_protocol::rpc_error::RpcError;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::backend::Channels;
@@ -25,7 +24,7 @@ use crate::conversation::conversation;
 use crate::counts::{Registering, add};
 use crate::house::House;
 use crate::random;
-use crate::resumable::Takeover;
+use crate::resumable::{Takeover, ToSession};
 use crate::session::{Session, SessionId, Visitor, Ways};
 use crate::shared::{self, Shared, pulse};
 use crate::traffic::Traffic;
@@ -62,7 +61,7 @@ pub(crate) async fn carry(house: Arc<House>, sender: FrameSender, mut receiver: 
         Ok(First::Resume(takeovers, received)) => {
             // A session that has just ended is answered by the end of this connection.
             drop(link);
-            let _ = takeovers.send(Takeover { sender, receiver, received, visitor }).await;
+            let _ = takeovers.send(Box::new(Takeover { sender, receiver, received, visitor })).await;
             return;
         }
         Ok(First::Register(registration)) if registration.offer.has_channels() => {
@@ -87,7 +86,7 @@ enum First {
     /// A fresh registration.
     Register(Registration),
     /// A session that it has already: the way to its task, and what has come in of the gateway's stream.
-    Resume(mpsc::Sender<Takeover>, u64),
+    Resume(ToSession, u64),
 }
 
 /// A link that has asked to be registered.
