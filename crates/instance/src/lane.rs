@@ -297,17 +297,10 @@ impl<R: Future<Output = Result<(), Cause>>> Once<R> {
 
 /// The engine's configuration with its secrets. The token is followed apart, because it may change while the engine runs.
 pub(crate) async fn complete(wish: &Wish, sources: &SecretSources) -> Result<TunnelConfig, Cause> {
-    let mut read: Vec<(&SecretRef, Secret)> = Vec::new();
     let secrets = &wish.tunnel.secrets;
-    for reference in secrets.of_local_server().chain(secrets.of_way()) {
-        let secret = sources.read(reference, Prompt::Allowed).await.map_err(|error| secret_cause(&error))?;
-        read.push((reference, secret));
-    }
-    let mut follow = |reference: &SecretRef| {
-        let found = read.iter().find(|(known, _)| *known == reference);
-        found.map(|(_, secret)| secret.clone()).ok_or(BadValue::Empty)
-    };
-    wish.tunnel.complete(&wish.hidden, &mut follow).map_err(|error| secret_cause(&error))
+    let read = SecretsRead::of(secrets.of_local_server().chain(secrets.of_way()), sources).await?;
+    let follow = &mut |reference: &SecretRef| read.get(reference);
+    wish.tunnel.complete(&wish.hidden, follow).map_err(|error| secret_cause(&error))
 }
 
 /// How connections to the tunnel's gateway are made, with the secrets that this takes.
@@ -315,16 +308,27 @@ pub(crate) async fn complete(wish: &Wish, sources: &SecretSources) -> Result<Tun
 /// # Errors
 /// A [`Cause`] about a secret that cannot be had or used.
 pub async fn outbound(tunnel: &ProfileTunnel, sources: &SecretSources) -> Result<Outbound, Cause> {
-    let mut read: Vec<(&SecretRef, Secret)> = Vec::new();
-    for reference in tunnel.secrets.of_way() {
-        let secret = sources.read(reference, Prompt::Allowed).await.map_err(|error| secret_cause(&error))?;
-        read.push((reference, secret));
+    let read = SecretsRead::of(tunnel.secrets.of_way(), sources).await?;
+    tunnel.outbound(&mut |reference: &SecretRef| read.get(reference)).map_err(|error| secret_cause(&error))
+}
+
+/// Secrets with what they were read by: they are read before a configuration is completed, which cannot wait.
+struct SecretsRead<'r>(Vec<(&'r SecretRef, Secret)>);
+
+impl<'r> SecretsRead<'r> {
+    async fn of(references: impl Iterator<Item = &'r SecretRef>, sources: &SecretSources) -> Result<Self, Cause> {
+        let mut read = Vec::new();
+        for reference in references {
+            let secret = sources.read(reference, Prompt::Allowed).await.map_err(|error| secret_cause(&error))?;
+            read.push((reference, secret));
+        }
+        Ok(Self(read))
     }
-    let mut follow = |reference: &SecretRef| {
-        let found = read.iter().find(|(known, _)| *known == reference);
+
+    fn get(&self, reference: &SecretRef) -> Result<Secret, BadValue> {
+        let found = self.0.iter().find(|(known, _)| *known == reference);
         found.map(|(_, secret)| secret.clone()).ok_or(BadValue::Empty)
-    };
-    tunnel.outbound(&mut follow).map_err(|error| secret_cause(&error))
+    }
 }
 
 fn token_of(wish: &Wish) -> Option<&SecretRef> {
