@@ -332,7 +332,7 @@ impl Work<'_> {
         let answer = dialler.ask(&target.gateway, token, Method::DELETE, &path).await.map_err(Failure::Gateway)?;
         match answer.status() {
             status if status.is_success() => {}
-            StatusCode::NOT_FOUND => return Err(Failure::Unknown(session.id.clone())),
+            StatusCode::NOT_FOUND => return Err(Failure::Unknown(text::clean(&session.id, 100))),
             _ => return Err(refused(target, token, &answer)),
         }
         if self.json {
@@ -342,7 +342,10 @@ impl Work<'_> {
             let _ = stdout::print(&[ended.to_string()]);
         } else {
             let name = session.name.as_deref().unwrap_or("a server without a name");
-            self.terminal.say(Mood::Info, &format!("ended session {} of {}", session.id, text::clean(name, 100)));
+            self.terminal.say(
+                Mood::Info,
+                &format!("ended session {} of {}", text::clean(&session.id, 100), text::clean(name, 100)),
+            );
         }
         Ok(())
     }

@@ -13,6 +13,10 @@ use url::{Host, Url};
 
 use crate::denial::Denial;
 
+/// The longest `Host` or `Origin` that is looked at, in bytes: names have at most 253 (RFC 1035 §2.3.4). Anybody can send
+/// longer ones, and reading them takes time.
+const LONGEST: usize = 300;
+
 /// What the gateway may be called.
 #[derive(Debug, Clone)]
 pub(crate) struct Hosts {
@@ -36,7 +40,8 @@ impl Hosts {
         // A proxy's absolute form names the host in the request line too; RFC 9112 §3.2.2 lets it win over the header.
         for authority in request.uri().authority().map(|authority| Some(authority.as_str())).into_iter().chain([host]) {
             let refused = || Denial::Host(text::clean(authority.unwrap_or_default(), 100));
-            let authority: Authority = authority.and_then(|text| text.parse().ok()).ok_or_else(refused)?;
+            let short = authority.filter(|text| text.len() <= LONGEST);
+            let authority: Authority = short.and_then(|text| text.parse().ok()).ok_or_else(refused)?;
             if authority.as_str().contains('@') || !self.are(authority.host()) {
                 return Err(refused());
             }
@@ -46,6 +51,7 @@ impl Hosts {
         }
         let origin = single(request.headers(), &ORIGIN);
         let ours = origin
+            .filter(|origin| origin.len() <= LONGEST)
             .and_then(|origin| Url::parse(origin).ok())
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .is_some_and(|url| url.host_str().is_some_and(|host| self.are(host)));
@@ -149,6 +155,17 @@ mod tests {
             ("", Err("origin")),
         ] {
             assert_eq!(sent(&loopback, "/", &[("host", "localhost"), ("origin", origin)]), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_longer_than_any_name_are_not_looked_at() {
+        let loopback = hosts("127.0.0.1:4444");
+        for (labels, (host, origin)) in [(100, (Ok(()), Ok(()))), (200, (Err("host"), Err("origin")))] {
+            let name = format!("{}localhost", "a.".repeat(labels));
+            assert_eq!(sent(&loopback, "/", &[("host", &name)]), host, "{labels}");
+            let page = format!("http://{name}");
+            assert_eq!(sent(&loopback, "/", &[("host", "localhost"), ("origin", &page)]), origin, "{labels}");
         }
     }
 }
