@@ -243,7 +243,8 @@ fn changes(old: Option<&Definition>, new: &Definition) -> Vec<Change> {
     let is_told = |tool: &Definition, parts: &Value| {
         let is_part = |name: &String| name == "name" || Part::ALL.iter().any(|(_, member)| name == member);
         let has_parts_alone = parts.as_object().is_some_and(|parts| parts.keys().all(is_part));
-        has_parts_alone && parts.to_string() == tool.text()
+        let written = parts.to_string();
+        has_parts_alone && written == tool.text()
     };
     let is_whole = all.iter().any(|change| change.part == Part::Whole);
     let hides = old.is_some_and(|old| all.is_empty() || !is_told(old, &before)) || !is_told(new, &now);
