@@ -1,9 +1,12 @@
 //! Reading the body of a request to its end, within bounds.
 
 use std::error::Error;
+use std::mem::take;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use culvert_protocol::room::Room;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -26,12 +29,31 @@ where
     if announced.is_some_and(|length| length > max as u64) {
         return Err(Denial::TooLarge(max));
     }
-    let read = timeout(limit, Limited::new(body, max).collect()).await.map_err(|_| Denial::Slow)?;
-    match read {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Denial::TooLarge(max)),
-        Err(_) => Err(Denial::Body("the connection broke".to_owned())),
+    let read = timeout(limit, gathered(Limited::new(body, max))).await.map_err(|_| Denial::Slow)?;
+    read.map_err(|error| match error.is::<LengthLimitError>() {
+        true => Denial::TooLarge(max),
+        false => Denial::Body("the connection broke".to_owned()),
+    })
+}
+
+/// The body, not copied if it comes in one piece.
+async fn gathered<B: Body<Data = Bytes>>(body: Limited<B>) -> Result<Bytes, <Limited<B> as Body>::Error>
+where
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut body = pin!(body);
+    let mut only = Bytes::new();
+    let mut several = Room::default();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if only.is_empty() && several.is_empty() {
+            only = data;
+            continue;
+        }
+        several.push(&take(&mut only));
+        several.push(&data);
     }
+    Ok(if several.is_empty() { only } else { several.take() })
 }
 
 #[cfg(test)]
@@ -48,6 +70,16 @@ mod tests {
         let full = |text: &'static str| Full::new(Bytes::from_static(text.as_bytes()));
         assert_eq!(read(&none, full("1234"), 4, LIMIT).await.unwrap(), "1234");
         assert_eq!(read(&none, full("12345"), 4, LIMIT).await, Err(Denial::TooLarge(4)));
+        let pieces = |pieces: &'static [&'static str]| {
+            let frames = pieces
+                .iter()
+                .map(|piece| Ok::<_, std::io::Error>(hyper::body::Frame::data(Bytes::from_static(piece.as_bytes()))));
+            StreamBody::new(futures_util::stream::iter(frames))
+        };
+        assert_eq!(read(&none, pieces(&["12", "", "34"]), 4, LIMIT).await.unwrap(), "1234");
+        assert_eq!(read(&none, pieces(&["", "1234"]), 4, LIMIT).await.unwrap(), "1234");
+        assert_eq!(read(&none, pieces(&["12", "345"]), 4, LIMIT).await, Err(Denial::TooLarge(4)));
+        assert_eq!(read(&none, pieces(&[]), 4, LIMIT).await.unwrap(), "");
         let long = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from(5))]);
         let never =
             || StreamBody::new(futures_util::stream::pending::<Result<hyper::body::Frame<Bytes>, std::io::Error>>());

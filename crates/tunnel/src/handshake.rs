@@ -227,7 +227,7 @@ mod tests {
             env: BTreeMap::new(),
             cwd: None,
         };
-        let mut child = Local::Process(Child::spawn(&command, "t", 1 << 20, &Default::default()).unwrap());
+        let mut child = Local::Process(Box::new(Child::spawn(&command, "t", 1 << 20, &Default::default()).unwrap()));
         let greeting = greet(&mut child, Duration::from_secs(30)).await;
         child.end().await;
         greeting

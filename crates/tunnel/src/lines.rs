@@ -1,9 +1,9 @@
-//! The local server's stdout as lines: MCP's stdio framing, read without copies, bounded.
+//! The local server's stdout as lines: MCP's stdio framing, bounded, and read without copies but for long ones.
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
-use culvert_protocol::room::make_room;
+use bytes::{Buf as _, Bytes, BytesMut};
+use culvert_protocol::room::Room;
 use culvert_protocol::skim::{Skimmed, Skimmer};
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 /// Room that a read has at least.
 const CHUNK: usize = 16 * 1024;
 
-/// The room of longer lines, in bytes, is given back with them.
+/// A line that has no end within so many bytes is gathered apart.
 const LONG: usize = 64 * 1024;
 
 /// One line of the local server.
@@ -32,6 +32,8 @@ pub(crate) enum Line {
 #[derive(Debug)]
 pub(crate) struct Lines<R> {
     from: R,
+    /// The front of a long line.
+    front: Room,
     buffer: BytesMut,
     /// How much of the buffer is known to have no line break.
     searched: usize,
@@ -42,7 +44,7 @@ pub(crate) struct Lines<R> {
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Lines of up to `limit` bytes are kept whole.
     pub(crate) fn new(from: R, limit: usize) -> Self {
-        Self { from, buffer: BytesMut::new(), searched: 0, limit, oversize: None }
+        Self { from, front: Room::default(), buffer: BytesMut::new(), searched: 0, limit, oversize: None }
     }
 
     /// The next line; `None` at the end. A last line without a line break counts. Cancel safe.
@@ -54,7 +56,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             if let Some(line) = self.split() {
                 return Ok(Some(line));
             }
-            make_room(&mut self.buffer, CHUNK);
+            self.buffer.reserve(CHUNK);
             if self.from.read_buf(&mut self.buffer).await? == 0 {
                 return Ok(self.rest());
             }
@@ -65,44 +67,60 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         loop {
             let Some(found) = memchr(b'\n', &self.buffer[self.searched..]) else {
                 self.searched = self.buffer.len();
-                if self.oversize.is_some() || self.buffer.len() > self.limit {
+                if self.oversize.is_some() || self.front.len() + self.buffer.len() > self.limit {
                     self.let_go(self.buffer.len());
+                } else if self.buffer.len() >= LONG {
+                    self.set_apart(self.buffer.len());
                 }
                 return None;
             };
             let end = self.searched + found;
-            if self.oversize.is_some() || end > self.limit {
+            if self.oversize.is_some() || self.front.len() + end > self.limit {
                 self.let_go(end);
                 self.skip_break();
                 return self.end_oversize();
             }
-            let mut line = self.buffer.split_to(end);
+            let mut line = self.take(end);
             self.skip_break();
-            if self.buffer.is_empty() && end > LONG {
-                // What is left of its room would keep all of it.
-                self.buffer = BytesMut::new();
-            }
             if line.last() == Some(&b'\r') {
-                line.truncate(end - 1);
+                line.truncate(line.len() - 1);
             }
             if !line.iter().all(u8::is_ascii_whitespace) {
-                return Some(Line::Whole(line.freeze()));
+                return Some(Line::Whole(line));
             }
         }
     }
 
+    /// The line whose last `length` bytes are at the front of the buffer.
+    fn take(&mut self, length: usize) -> Bytes {
+        if self.front.is_empty() {
+            return self.buffer.split_to(length).freeze();
+        }
+        self.set_apart(length);
+        self.front.take()
+    }
+
+    /// Puts the first `length` bytes of the buffer to the front of a long line.
+    fn set_apart(&mut self, length: usize) {
+        self.front.push(&self.buffer[..length]);
+        self.buffer.advance(length);
+        self.searched = 0;
+    }
+
     /// Drops the line break at the front.
     fn skip_break(&mut self) {
-        let _ = self.buffer.split_to(1);
+        self.buffer.advance(1);
         self.searched = 0;
     }
 
     /// Drops the first `length` bytes of a line that is too long, after a look at them.
     fn let_go(&mut self, length: usize) {
         let (total, skimmer) = self.oversize.get_or_insert_default();
-        let gone = self.buffer.split_to(length);
-        skimmer.push(&gone);
-        *total += length;
+        for gone in [&self.front.take(), &self.buffer[..length]] {
+            skimmer.push(gone);
+            *total += gone.len();
+        }
+        self.buffer.advance(length);
         self.searched = 0;
     }
 
@@ -114,9 +132,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         if self.oversize.is_some() {
             return self.end_oversize();
         }
-        let line = self.buffer.split();
+        let line = self.take(self.buffer.len());
         self.searched = 0;
-        (!line.iter().all(u8::is_ascii_whitespace)).then(|| Line::Whole(line.freeze()))
+        (!line.iter().all(u8::is_ascii_whitespace)).then_some(Line::Whole(line))
     }
 }
 

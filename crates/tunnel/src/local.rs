@@ -23,7 +23,7 @@ use crate::policy::{Gate, LivePolicy};
 #[derive(Debug)]
 pub(crate) enum Local {
     /// A process of our own.
-    Process(Child),
+    Process(Box<Child>),
     /// A session at a URL.
     Http(HttpServer),
 }
@@ -79,9 +79,8 @@ impl Launcher {
     /// A [`Cause`] when there is no such program or the system does not run it.
     pub(crate) fn launch(&self) -> Result<Local, Cause> {
         let local = match &self.server {
-            LocalServer::Stdio(command) => {
-                Child::spawn(command, self.name.as_str(), self.max_message, &self.ledger).map(Local::Process)?
-            }
+            LocalServer::Stdio(command) => Child::spawn(command, self.name.as_str(), self.max_message, &self.ledger)
+                .map(|child| Local::Process(Box::new(child)))?,
             LocalServer::StreamableHttp { url, headers } => {
                 let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).fork();
                 Local::Http(HttpServer::streamable(self.place(url, headers), random))

@@ -1,7 +1,7 @@
 //! From a channel's bytes to its lines.
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use culvert_protocol::room::make_room;
+use bytes::{Buf as _, Bytes};
+use culvert_protocol::room::Room;
 use memchr::memchr;
 
 /// Lines below this size are copied: a slice would keep the whole message alive that it came in.
@@ -10,7 +10,7 @@ const COPY_BELOW: usize = 8 * 1024;
 /// Joins what comes in pieces. Holds at most one line that is not complete.
 #[derive(Debug)]
 pub(super) struct Assembler {
-    partial: BytesMut,
+    partial: Room,
     max_line: usize,
     /// Bytes of the partial line for which the peer was not given credit yet.
     uncredited: usize,
@@ -31,7 +31,7 @@ pub(super) struct TooLarge;
 
 impl Assembler {
     pub(super) fn new(max_line: usize, window: u32) -> Self {
-        Self { partial: BytesMut::new(), max_line, uncredited: 0, credit_at: window as usize / 4 }
+        Self { partial: Room::default(), max_line, uncredited: 0, credit_at: window as usize / 4 }
     }
 
     /// Takes bytes in and hands out the lines that they complete. Returns the credit that is due at once.
@@ -53,17 +53,15 @@ impl Assembler {
             let line = if self.partial.is_empty() {
                 if rest.len() < COPY_BELOW { Bytes::copy_from_slice(&rest) } else { rest }
             } else {
-                make_room(&mut self.partial, rest.len());
-                self.partial.extend_from_slice(&rest);
-                std::mem::take(&mut self.partial).freeze()
+                self.partial.push(&rest);
+                self.partial.take()
             };
             out(Assembled { line, credit });
         }
         if self.partial.len() + bytes.len() > self.max_line {
             return Err(TooLarge);
         }
-        make_room(&mut self.partial, bytes.len());
-        self.partial.extend_from_slice(&bytes);
+        self.partial.push(&bytes);
         self.uncredited += bytes.len();
         if self.uncredited >= self.credit_at {
             due += std::mem::take(&mut self.uncredited) as u32;
