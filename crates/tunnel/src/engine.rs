@@ -270,7 +270,9 @@ impl Engine {
         match registered {
             Ok(acknowledged) => Ok((link, acknowledged, turn)),
             Err(Unacknowledged::Refused(refusal)) => Err(self.endings.refused(refusal)),
-            Err(Unacknowledged::Link(end)) => Err(link_cause(end, Stage::Registering, || self.config.gateway.to_string())),
+            Err(Unacknowledged::Link(end)) => {
+                Err(link_cause(end, Stage::Registering, || self.config.gateway.to_string()))
+            }
         }
     }
 

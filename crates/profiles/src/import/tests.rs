@@ -253,7 +253,8 @@ fn what_no_process_can_be_handed_is_no_server() {
         assert!(all[0].is_err(), "{entry}");
         assert!(all[1].is_ok(), "the other one is as good as before");
     }
-    let nowhere = r#"{"projects": {"/srv/\u0000": {"mcpServers": {"a": {"command": "x", "cwd": "${workspaceFolder}"}}}}}"#;
+    let nowhere =
+        r#"{"projects": {"/srv/\u0000": {"mcpServers": {"a": {"command": "x", "cwd": "${workspaceFolder}"}}}}}"#;
     assert!(all_of("/home/ann/.claude.json", nowhere)[0].is_err());
 }
 
