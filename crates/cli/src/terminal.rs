@@ -1,6 +1,8 @@
 //! stderr, shared by talk and log: whole lines, and on a terminal one line of progress that is rewritten in place and
 //! never left behind.
 
+mod escapes;
+
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -76,7 +78,7 @@ impl Terminal {
     pub(crate) fn stderr() -> io::Result<Self> {
         let plain = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let kind = match io::stderr().is_terminal() && !plain {
+        let kind = match io::stderr().is_terminal() && !plain && escapes::are_understood() {
             true => Kind::Screen(if no_colour { Colours::Off } else { Colours::On }),
             false => Kind::Lines,
         };
