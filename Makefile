@@ -83,7 +83,7 @@ test-package-desktop: package ## install the app in a bare Debian, start it ther
 	@sh tests/package/desktop.sh "$(CACHE)"/packages/culvert_*.deb "$(CACHE)"/packages/culvert-desktop_*.deb \
 		"$(CACHE)"/packages/culvert-desktop-*.rpm
 
-# Not in test-all: the first time it takes half an hour and 6 GB.
+# Not in test-all: the first time it takes half an hour and 8 GB.
 test-windows: ## build for Windows, and try it under Wine in a bare Debian (as root)
 	@sh tests/windows/wine.sh
 

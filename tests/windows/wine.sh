@@ -3,7 +3,7 @@
 #
 # A bare Debian (debootstrap) has what is needed: a cross compiler, Wine, and the sources of Rust's standard library,
 # which is built first, because no package has it for Windows. All of that stays in the cache for the next time, about
-# 6 GB. Needs root and a network.
+# 8 GB. Needs root and a network.
 set -eu
 
 kills="${1:-100}"
