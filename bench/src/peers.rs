@@ -42,6 +42,11 @@ impl Peer {
         self
     }
 
+    /// Adds words to the command, split at spaces.
+    pub(crate) fn also(&mut self, rest: &str) {
+        self.command.extend(rest.split_ascii_whitespace().map(str::to_owned));
+    }
+
     /// A peer from the command line: `NAME=COMMAND`, or a command alone, named after its
     /// program. Split as a shell would; no shell runs it.
     pub(crate) fn free(text: &str) -> Result<Self, PeerError> {

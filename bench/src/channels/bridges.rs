@@ -82,6 +82,11 @@ impl Between {
         ]
     }
 
+    /// What is measured only where it is named.
+    fn on_request(programs: &Path) -> Vec<Self> {
+        vec![audited(programs)]
+    }
+
     /// A bridge from the command line, with its endpoint at `/mcp`.
     pub(crate) fn free(text: &str) -> Result<Self, PeerError> {
         let peer = Peer::free(text)?;
@@ -95,7 +100,10 @@ impl Between {
     /// Those that are named, and the free commands; all the known if neither is given.
     /// Fails if the program of one is missing.
     pub(crate) fn chosen(names: &[String], commands: &[String], programs: &Path) -> Result<Vec<Self>, PeerError> {
-        let known = Self::known(programs, &peers::folder());
+        let mut known = Self::known(programs, &peers::folder());
+        if !names.is_empty() {
+            known.extend(Self::on_request(programs));
+        }
         let chosen = peers::chosen(&known, |between| &between.name, names, commands.iter().map(|c| Self::free(c)))?;
         for between in &chosen {
             if let What::Bridge(bridge) = &between.what {
@@ -106,16 +114,29 @@ impl Between {
     }
 }
 
-/// As its users have it: with tokens. The cap on sessions is raised to what is measured.
 fn culvert(programs: &Path) -> Between {
-    let Bridge { token, mut processes, .. } = gateway_alone(programs);
+    Between { name: "culvert".to_owned(), what: What::Bridge(both_ends(programs)) }
+}
+
+/// The same with an audit log at both ends.
+fn audited(programs: &Path) -> Between {
+    let mut bridge = both_ends(programs);
+    for (process, end) in bridge.processes.iter_mut().zip(["gateway", "tunnel"]) {
+        process.also(&format!("--audit-log {{state}}/{end}.log"));
+    }
+    Between { name: "culvert-audited".to_owned(), what: What::Bridge(bridge) }
+}
+
+/// Culvert as its users have it: with tokens. The cap on sessions is raised to what is measured.
+fn both_ends(programs: &Path) -> Bridge {
+    let mut bridge = gateway_alone(programs);
     let run = own(
         programs,
         "run --gateway http://127.0.0.1:{port} --token {token} --server-name {name} --local-stdio {command} \
          --max-sessions 32 --log-level ERROR",
     );
-    processes.push(run);
-    Between::bridge("culvert", token, processes, &format!("/servers/{SERVER_NAME}/mcp"))
+    bridge.processes.push(run);
+    Bridge { path: format!("/servers/{SERVER_NAME}/mcp"), ..bridge }
 }
 
 /// Culvert's gateway, without any tunnel.
@@ -140,7 +161,9 @@ mod tests {
     #[test]
     fn every_placeholder_is_filled() {
         let filled = Filled { port: 8123, server: Path::new("/a b/echo"), state: Path::new("/state"), token: "t.o.k" };
-        for between in Between::known(Path::new("/programs"), Path::new("/installed")) {
+        let programs = Path::new("/programs");
+        let known = Between::known(programs, Path::new("/installed"));
+        for between in known.into_iter().chain(Between::on_request(programs)) {
             let What::Bridge(bridge) = &between.what else { continue };
             for peer in bridge.processes.iter().chain(&bridge.token) {
                 let words = filled.command(peer);
@@ -160,6 +183,6 @@ mod tests {
         let said = Between::chosen(&["culvert".to_owned()], &none, nowhere).unwrap_err().to_string();
         assert!(said.contains("/nowhere/culvert is missing"), "{said}");
         let said = Between::chosen(&["bridge".to_owned()], &none, nowhere).unwrap_err().to_string();
-        assert!(said.contains("supergateway, npm-mcp-proxy, py-mcp-proxy, pipe"), "{said}");
+        assert!(said.contains("supergateway, npm-mcp-proxy, py-mcp-proxy, pipe, culvert-audited"), "{said}");
     }
 }

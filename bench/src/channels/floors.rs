@@ -80,7 +80,8 @@ fn large(report: &Report<'_>) -> Option<String> {
 }
 
 fn others<'a>(report: &'a Report<'_>) -> impl Iterator<Item = &'a str> {
-    report.between().into_iter().filter(|between| ![CULVERT, PIPE].contains(between))
+    // Culvert with anything else than usual is no other bridge.
+    report.between().into_iter().filter(|between| !between.starts_with(CULVERT) && *between != PIPE)
 }
 
 fn figures(report: &Report<'_>, between: &str, load: Load) -> Option<Figures> {

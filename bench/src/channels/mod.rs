@@ -35,7 +35,7 @@ use crate::peers::PeerError;
 #[derive(Args, Debug, Serialize)]
 pub(crate) struct ChannelsArgs {
     /// What stands between client and server: culvert, supergateway, npm-mcp-proxy,
-    /// py-mcp-proxy, pipe (nothing) [default: all]
+    /// py-mcp-proxy, pipe (nothing); with an audit log at both ends: culvert-audited [default: all but that]
     #[serde(skip)]
     pub(crate) between: Vec<String>,
     /// Measure this bridge too (only this, if none is named), which serves /mcp; {port},
