@@ -29,12 +29,15 @@ const LOOK: Duration = Duration::from_millis(5);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// One for the whole process, as the processes it is about belong to all of it.
-static REAPER: Mutex<Reaper> = Mutex::new(Reaper { program: None, running: None, groups: BTreeSet::new() });
+static REAPER: Mutex<Reaper> =
+    Mutex::new(Reaper { program: None, running: None, coming: Vec::new(), groups: BTreeSet::new() });
 
 #[derive(Debug)]
 struct Reaper {
     program: Option<Program>,
     running: Option<(Child, ChildStdin)>,
+    /// Since when those may have begun that are just being started.
+    coming: Vec<u64>,
     /// The leaders of those that run.
     groups: BTreeSet<u32>,
 }
@@ -91,20 +94,43 @@ impl Drop for Retained {
 #[derive(Debug)]
 pub(crate) struct Reported(u32);
 
-/// Starts the reaper unless it runs: before a process that it is to hear of, lest there be a moment without it.
-pub(crate) fn prepare() {
+/// A group that is about to begin; dropped without a [`report`](Self::report), it did not.
+#[derive(Debug)]
+pub(crate) struct Coming(Option<u64>);
+
+/// Starts the reaper unless it runs, and says that a group is about to begin: between its beginning and its report there
+/// is a moment in which a Culvert may be killed.
+pub(crate) fn prepare() -> Coming {
     let mut reaper = lock();
-    if reaper.running.is_none() {
-        reaper.start_anew();
+    let since = culvert_reaper::now();
+    reaper.coming.extend(since);
+    match (&reaper.running, since) {
+        (Some(_), Some(since)) => reaper.tell(&News::Coming(since).line()),
+        (Some(_), None) => {}
+        (None, _) => reaper.start_anew(),
+    }
+    Coming(since)
+}
+
+impl Coming {
+    /// Tells the reaper of the group that this process leads.
+    pub(crate) fn report(mut self, leader: u32) -> Reported {
+        let mut reaper = lock();
+        reaper.no_more_comes(self.0.take());
+        reaper.groups.insert(leader);
+        reaper.tell(&News::Begun(leader).line());
+        Reported(leader)
     }
 }
 
-/// Tells the reaper of the group that this process leads.
-pub(crate) fn report(leader: u32) -> Reported {
-    let mut reaper = lock();
-    reaper.groups.insert(leader);
-    reaper.tell(&News::Begun(leader).line());
-    Reported(leader)
+impl Drop for Coming {
+    fn drop(&mut self) {
+        if let Some(since) = self.0.take() {
+            let mut reaper = lock();
+            reaper.no_more_comes(Some(since));
+            reaper.tell(&News::Missed.line());
+        }
+    }
 }
 
 impl Drop for Reported {
@@ -139,6 +165,13 @@ impl Program {
 }
 
 impl Reaper {
+    /// What came since then is here, or does not come.
+    fn no_more_comes(&mut self, since: Option<u64>) {
+        if let Some(place) = self.coming.iter().position(|coming| Some(*coming) == since) {
+            self.coming.swap_remove(place);
+        }
+    }
+
     /// Tells it something; one that is gone, or does not listen, is replaced.
     fn tell(&mut self, news: &str) {
         let told = self.running.as_mut().is_some_and(|(_, pipe)| pipe.write_all(news.as_bytes()).is_ok());
@@ -156,7 +189,9 @@ impl Reaper {
         }
         match start(program) {
             Ok((process, mut pipe)) => {
-                let all: String = self.groups.iter().map(|leader| News::Begun(*leader).line()).collect();
+                let groups = self.groups.iter().map(|leader| News::Begun(*leader));
+                // Those that come are said last, as one that has begun is taken for one of them.
+                let all: String = groups.chain(self.coming.iter().copied().map(News::Coming)).map(News::line).collect();
                 let _ = pipe.write_all(all.as_bytes());
                 self.running = Some((process, pipe));
             }

@@ -18,9 +18,9 @@ pub(crate) struct Family(Option<(Group, Reported)>);
 impl Family {
     pub(super) fn start(mut command: Command) -> io::Result<(Body, Self)> {
         command.process_group(0);
-        reaper::prepare();
+        let coming = reaper::prepare();
         let child = command.spawn()?;
-        let family = Self(child.id().and_then(|pid| Some((Group::led_by(pid)?, reaper::report(pid)))));
+        let family = Self(child.id().and_then(|pid| Some((Group::led_by(pid)?, coming.report(pid)))));
         Ok((Body(child), family))
     }
 
