@@ -255,6 +255,11 @@ mod tests {
         assert_eq!(shape(r#"{"id":"\u00e9","result":1}"#), shape(r#"{"id":"é","result":1}"#));
         assert_ne!(shape(r#"{"id":1,"result":1}"#), shape(r#"{"id":"1","result":1}"#));
         assert_eq!(shape(r#"{"id":1.5,"result":1}"#), Ok(Shape::Response(Id::Number("1.5".into()))));
+        for spelled in ["8.0", "8e0", "80E-1", "0.8e1"] {
+            assert_eq!(Id::from_json(spelled), Some(Id::Integer(8)), "{spelled} is answered as 8");
+        }
+        assert_eq!(Id::from_json("-0.0"), Some(Id::Integer(0)));
+        assert_eq!(Id::from_json("1e300"), Some(Id::Number("1e300".into())));
     }
 
     #[test]

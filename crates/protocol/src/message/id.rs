@@ -8,10 +8,13 @@ use super::Malformed;
 use super::members::plain;
 use crate::limits::MAX_ID;
 
+/// Up to here every reader knows a whole number from its neighbours.
+const EXACT: f64 = (1_u64 << 53) as f64;
+
 /// A request id, comparable across the spellings that JSON allows for it: a server may answer `"\u00e9"` to `"é"`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Id {
-    /// An integer that fits.
+    /// A whole number that fits, however it is spelled: whoever reads `8.0` may well answer to `8`.
     Integer(i64),
     /// Any other number, as spelled. MCP forbids fractions, other peers send them all the same.
     Number(Box<str>),
@@ -36,9 +39,19 @@ impl Id {
                 Some(id) => Ok(Self::Text(id.into())),
                 None => serde_json::from_str::<String>(text).map(|id| Self::Text(id.into())).map_err(|_| Malformed::Id),
             },
-            Some(b'-' | b'0'..=b'9') => Ok(text.parse().map_or_else(|_| Self::Number(text.into()), Self::Integer)),
+            Some(b'-' | b'0'..=b'9') => Ok(Self::of_number(text)),
             Some(b'n') => Ok(Self::Null),
             _ => Err(Malformed::Id),
+        }
+    }
+
+    fn of_number(text: &str) -> Self {
+        if let Ok(whole) = text.parse() {
+            return Self::Integer(whole);
+        }
+        match text.parse::<f64>() {
+            Ok(number) if number.fract() == 0.0 && number.abs() <= EXACT => Self::Integer(number as i64),
+            _ => Self::Number(text.into()),
         }
     }
 
