@@ -36,24 +36,48 @@ where
     })
 }
 
-/// The body, not copied if it comes in one piece.
 async fn gathered<B: Body<Data = Bytes>>(body: Limited<B>) -> Result<Bytes, <Limited<B> as Body>::Error>
 where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut body = pin!(body);
-    let mut only = Bytes::new();
-    let mut several = Room::default();
+    let mut arrived = Arrived::default();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        if only.is_empty() && several.is_empty() {
-            only = data;
-            continue;
+        if let Ok(data) = frame?.into_data() {
+            arrived.push(data);
         }
-        several.push(&take(&mut only));
-        several.push(&data);
     }
-    Ok(if several.is_empty() { only } else { several.take() })
+    Ok(arrived.whole())
+}
+
+/// What has arrived of a body. It is not copied if it comes in one piece.
+#[derive(Debug, Default)]
+pub(crate) struct Arrived {
+    /// The first piece, as long as there is no other.
+    only: Bytes,
+    several: Room,
+}
+
+impl Arrived {
+    /// How many bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.only.len() + self.several.len()
+    }
+
+    /// One more piece.
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        if self.len() == 0 {
+            self.only = piece;
+        } else if !piece.is_empty() {
+            self.several.push(&take(&mut self.only));
+            self.several.push(&piece);
+        }
+    }
+
+    /// All of it.
+    pub(crate) fn whole(mut self) -> Bytes {
+        if self.several.is_empty() { self.only } else { self.several.take() }
+    }
 }
 
 #[cfg(test)]

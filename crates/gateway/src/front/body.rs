@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::pin::pin;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use culvert_protocol::message::{Message, Shape};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::Limits;
 use super::refusal::Refusal;
 use crate::backend::Backend;
+use crate::body::Arrived;
 
 /// Reads it all; a body that arrives in one piece is not copied.
 pub(super) async fn read<B>(body: B, limits: &Limits) -> Result<Bytes, Refusal>
@@ -26,24 +27,15 @@ where
     }
     let whole = async {
         let mut body = pin!(body);
-        let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
+        let mut arrived = Arrived::default();
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|error| Refusal::body(&error.to_string()))?.into_data() else { continue };
-            if first.len() + rest.len() + data.len() > limit {
+            if arrived.len() + data.len() > limit {
                 return Err(Refusal::too_large(limit));
             }
-            if first.is_empty() && rest.is_empty() {
-                first = data;
-            } else {
-                if rest.is_empty() {
-                    rest.reserve(announced.max(first.len() + data.len()));
-                    rest.extend_from_slice(&std::mem::take(&mut first));
-                }
-                rest.extend_from_slice(&data);
-            }
+            arrived.push(data);
         }
-        Ok(if rest.is_empty() { first } else { rest.freeze() })
+        Ok(arrived.whole())
     };
     timeout(limits.arrival, whole).await.unwrap_or_else(|_| Err(Refusal::body_timeout()))
 }
