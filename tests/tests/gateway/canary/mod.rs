@@ -6,14 +6,17 @@ mod home;
 mod marks;
 mod surfaces;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use culvert_tests::http::Request;
 use culvert_tests::mcp::{ACCEPT, McpSession};
 use culvert_tests::own_gateway::OwnGateway;
+use culvert_tests::watched::PATIENCE;
 use culvert_tests::{CulvertCommand, FakeGateway, Fixture, Manner};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use self::by_address::ByAddress;
 use self::home::Home;
@@ -24,6 +27,15 @@ const FORMATS: [&str; 2] = ["human", "json"];
 
 fn loud(command: CulvertCommand, format: &str) -> CulvertCommand {
     command.env("REVERSE_PROXY_LOG_LEVEL", "TRACE").env("REVERSE_PROXY_LOG_FORMAT", format)
+}
+
+/// Waits until a log, which another thread writes, has this in it.
+async fn told(log: &Path, text: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(log).is_ok_and(|log| log.contains(text)) {
+        assert!(Instant::now() < deadline, "{} tells nothing of {text}", log.display());
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// A gateway with everything that has a secret, and its home.
@@ -51,7 +63,7 @@ impl Host {
 
     /// Looks through its files, and ends it.
     async fn tells_nothing(self, marks: &Marks) {
-        assert!(std::fs::read_to_string(self.home.join("audit.log")).unwrap().contains("tools/call"));
+        told(&self.home.join("audit.log"), "tools/call").await;
         surfaces::files(marks, &self.home, &self.given);
         surfaces::arguments(marks, "the gateway", &self.gateway.culvert);
         marks.nowhere_in("what the gateway logged", format!("{:?}", self.gateway.culvert.stop().await));
